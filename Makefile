@@ -1,0 +1,55 @@
+# Everything sets itself up from the locks: a fresh Debian 12 with python3-venv and make is enough.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+
+.PHONY: demo test check fmt bench faults fuzz lock clean
+
+demo: $(VENV)/runtime
+	@$(BIN)/mailstead demo
+
+test: $(VENV)/dev
+	$(BIN)/pytest -n 2 --dist worksteal tests
+
+check: $(VENV)/dev
+	$(BIN)/ruff format --check src tests bench tools
+	$(BIN)/ruff check src tests bench tools
+	$(BIN)/lint-imports
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(MAKE) --no-print-directory test
+
+fmt: $(VENV)/dev
+	$(BIN)/ruff format src tests bench tools
+	$(BIN)/ruff check --fix src tests bench tools
+
+# The long form of every fault test: 100 kills, 20 power cuts, crash states (docs/faults.md).
+faults: $(VENV)/dev
+	MAILSTEAD_FAULTS=full $(BIN)/pytest -m faults tests
+
+# Side by side with a peer (docs/performance.md).
+bench: $(VENV)/dev
+	$(BIN)/python -m bench.run
+
+# Every parser under atheris, from its stored corpus: SECONDS per target.
+SECONDS ?= 60
+fuzz: $(VENV)/dev
+	$(BIN)/python -m tests.fuzz.run --seconds $(SECONDS)
+
+$(VENV)/runtime: requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
+	@$(PYTHON) tools/install.py $(VENV)
+	@touch $@
+
+$(VENV)/dev: requirements-dev.lock $(VENV)/runtime
+	@$(BIN)/pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r requirements-dev.lock
+	@touch $@
+
+# Rewrites both locks; needs uv.
+lock:
+	uv pip compile -q --generate-hashes --python-version 3.11 -o requirements.lock pyproject.toml
+	uv pip compile -q --generate-hashes --python-version 3.11 --group dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""mailstead: the mail server that cannot read your mail."""

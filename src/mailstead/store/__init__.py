@@ -1,0 +1,1 @@
+"""Rows and ciphertext: the only package that speaks SQL, and it cannot name plaintext."""
