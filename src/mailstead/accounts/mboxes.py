@@ -1,0 +1,75 @@
+"""The MBOXES record: what an account's mailboxes are called, sealed as one list.
+
+The layout is in docs/format.md, "Mailbox names".
+"""
+
+import struct
+from dataclasses import dataclass
+
+from mailstead.errors import UnsealError
+from mailstead.mail.mailbox import FIRST_MAILBOXES, SpecialUse
+
+VERSION = 1
+_HEAD = struct.Struct(">BI")  # version, mailboxes
+_ENTRY = struct.Struct(">16sBBH")  # mailbox id, special use, subscribed, octets of the name
+
+
+@dataclass(frozen=True, slots=True)
+class MailboxName:
+    """One mailbox of the list; *name* is NFC with "/" between levels."""
+
+    mailbox_id: bytes
+    name: str
+    special_use: SpecialUse | None
+    subscribed: bool = True
+
+
+def encode(names: list[MailboxName]) -> bytes:
+    """The content of an MBOXES record."""
+    parts = [_HEAD.pack(VERSION, len(names))]
+    for n in names:
+        octets = n.name.encode()
+        use = 0 if n.special_use is None else int(n.special_use)
+        parts.append(_ENTRY.pack(n.mailbox_id, use, n.subscribed, len(octets)) + octets)
+    return b"".join(parts)
+
+
+def decode(content: bytes) -> list[MailboxName]:
+    """Read the content of an MBOXES record.
+
+    Raises:
+        UnsealError: it is malformed.
+    """
+    try:
+        return _decode(content)
+    except (struct.error, ValueError) as error:
+        raise UnsealError("the list of mailboxes is malformed") from error
+
+
+def _decode(content: bytes) -> list[MailboxName]:
+    version, count = _HEAD.unpack_from(content)
+    if version != VERSION:
+        raise ValueError("version")
+    at = _HEAD.size
+    names: list[MailboxName] = []
+    for _ in range(count):
+        mailbox_id, use, subscribed, length = _ENTRY.unpack_from(content, at)
+        at += _ENTRY.size
+        octets = content[at : at + length]
+        if len(octets) != length or subscribed > 1:
+            raise ValueError("cut")
+        at += length
+        names.append(
+            MailboxName(mailbox_id, octets.decode(), SpecialUse(use) if use else None, bool(subscribed))
+        )
+    if at != len(content):
+        raise ValueError("octets left over")
+    return names
+
+
+def first(ids: list[bytes]) -> list[MailboxName]:
+    """The mailboxes every account begins with, INBOX first, under these *ids*."""
+    return [
+        MailboxName(mailbox_id, name, use)
+        for mailbox_id, (name, use) in zip(ids, FIRST_MAILBOXES, strict=True)
+    ]

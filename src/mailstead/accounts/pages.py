@@ -1,0 +1,170 @@
+"""What a page holds: the entries of up to 256 messages in two column groups.
+
+Group A is what lists need (dates, size, ENVELOPE); group B is what opens a message (its key) and
+what describes it (BODYSTRUCTURE, preview, header block). Entries are compressed one by one with
+the static dictionary, never across messages: docs/format.md, "Pages", says the layout and why.
+"""
+
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from mailstead.crypto.frame import compress_entry, decompress_entry
+from mailstead.errors import UnsealError
+from mailstead.mail.mailbox import Uid
+
+VERSION = 1
+PAGE_MESSAGES = 256
+PAGE_CAP = 4 << 20  # decoded octets of one column group
+NO_DIGEST = bytes(32)
+
+_PAGE = struct.Struct(">BBH")  # version, group, entries
+_INDEX = struct.Struct(">IQ")  # uid, where its entry ends
+_A = struct.Struct(">qqQQ16s")  # internal date, save date, size, trace octets, object id
+# object id, key, lane id, counter, BODY flags, digest, provenance, header is whole
+_B = struct.Struct(">16s32s16sIB32sBB")
+_LENGTH = struct.Struct(">I")
+
+
+@dataclass(frozen=True, slots=True)
+class EntryA:
+    """What a list shows of one message.
+
+    Args:
+        internal_date: Seconds since the epoch.
+        save_date: When it came into this mailbox, seconds since the epoch.
+        size: RFC822.SIZE in octets.
+        trace_octets: How many of them are trace fields that this server put in front.
+        envelope: The ENVELOPE as IMAP octets.
+    """
+
+    internal_date: int
+    save_date: int
+    size: int
+    trace_octets: int
+    object_id: bytes
+    envelope: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EntryB:
+    """What opens one message, and what describes it.
+
+    Args:
+        key: The message key of its lane.
+        body_flags: The flags octet of the BODY record's header.
+        lane_id, ctr: As in the BODY record's header.
+        digest: SHA-256 of the BODY payload; 32 zero octets when not computed yet.
+        header: The header block, or empty when it is over 32 KiB.
+    """
+
+    object_id: bytes
+    key: bytes
+    lane_id: bytes
+    ctr: int
+    body_flags: int
+    digest: bytes
+    provenance: int
+    bodystructure: bytes
+    parts: bytes
+    preview: bytes
+    header: bytes
+    header_whole: bool
+
+
+def unpack_a(octets: bytes) -> EntryA:
+    """One entry of group A."""
+    if len(octets) < _A.size:
+        raise UnsealError("page entry is short")
+    fixed = _A.unpack_from(octets)
+    return EntryA(*fixed, envelope=decompress_entry(octets[_A.size :]))
+
+
+def unpack_b(octets: bytes) -> EntryB:
+    """One entry of group B."""
+    fixed = _B.size
+    if len(octets) < fixed:
+        raise UnsealError("page entry is short")
+    object_id, key, lane_id, ctr, body_flags, digest, provenance, whole = _B.unpack_from(octets)
+    fields: list[bytes] = []
+    rest = decompress_entry(octets[fixed:])
+    at = 0
+    for _ in range(4):
+        if at + _LENGTH.size > len(rest):
+            raise UnsealError("page entry is short")
+        (length,) = _LENGTH.unpack_from(rest, at)
+        at += _LENGTH.size
+        if at + length > len(rest):
+            raise UnsealError("page entry is short")
+        fields.append(rest[at : at + length])
+        at += length
+    if at != len(rest) or whole > 1:
+        raise UnsealError("page entry has octets left over")
+    return EntryB(
+        object_id, key, lane_id, ctr, body_flags, digest, provenance, *fields, header_whole=bool(whole)
+    )
+
+
+def merge(content: bytes | None, group: int, added: Mapping[Uid, bytes], without: set[Uid]) -> bytes | None:
+    """A page's content with packed entries *added* and those in *without* left out.
+
+    Entries that stay are copied as they are, neither inflated nor compressed again. None when
+    nothing is left.
+    """
+    entries = {} if content is None else split(group, content)
+    entries.update(added)
+    kept = {uid: octets for uid, octets in entries.items() if uid not in without}
+    return _encode(group, kept) if kept else None
+
+
+def pack_a(entry: EntryA) -> bytes:
+    """One entry of group A, as `merge` takes it."""
+    return _A.pack(
+        entry.internal_date, entry.save_date, entry.size, entry.trace_octets, entry.object_id
+    ) + compress_entry(entry.envelope)
+
+
+def pack_b(entry: EntryB) -> bytes:
+    """One entry of group B, as `merge` takes it."""
+    e = entry
+    fields = (e.bodystructure, e.parts, e.preview, e.header)
+    return _B.pack(
+        e.object_id, e.key, e.lane_id, e.ctr, e.body_flags, e.digest, e.provenance, e.header_whole
+    ) + compress_entry(b"".join(_LENGTH.pack(len(f)) + f for f in fields))
+
+
+def split(group: int, content: bytes) -> dict[Uid, bytes]:
+    """The packed entries of a page by UID.
+
+    Raises:
+        UnsealError: the page is malformed, or of the other group.
+    """
+    if len(content) < _PAGE.size or len(content) > PAGE_CAP:
+        raise UnsealError("page has no head")
+    version, found, count = _PAGE.unpack_from(content)
+    start = _PAGE.size + count * _INDEX.size
+    if version != VERSION or found != group or count > PAGE_MESSAGES or start > len(content):
+        raise UnsealError("page head is wrong")
+    entries: dict[Uid, bytes] = {}
+    last = 0
+    for i in range(count):
+        uid, end = _INDEX.unpack_from(content, _PAGE.size + i * _INDEX.size)
+        end += _PAGE.size + count * _INDEX.size
+        if uid <= last or end < start or end > len(content):
+            raise UnsealError("page index is wrong")
+        entries[Uid(uid)] = content[start:end]
+        last, start = uid, end
+    if start != len(content):
+        raise UnsealError("page has octets left over")
+    return entries
+
+
+def _encode(group: int, entries: Mapping[Uid, bytes]) -> bytes:
+    uids = sorted(entries)
+    index: list[bytes] = []
+    end = 0
+    for uid in uids:
+        end += len(entries[uid])
+        index.append(_INDEX.pack(uid, end))
+    head = _PAGE.pack(VERSION, group, len(uids))
+    return b"".join([head, *index, *(entries[uid] for uid in uids)])

@@ -1,0 +1,1 @@
+"""What mail is: addresses, messages, their structure and their summaries. Pure."""

@@ -1,0 +1,256 @@
+"""Who lives here: accounts, their addresses, delivery keys and ways in.
+
+Every row carries a MAC of the server (docs/format.md, "Row MACs"), made and checked by
+`accounts/`: this module stores what it is given.
+"""
+
+from dataclasses import dataclass
+
+from mailstead.errors import Reason, Unavailable
+from mailstead.store.database import Row, Tx
+
+ACTIVE, DISABLED = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRow:
+    """One account: nothing in it is secret, and nothing in it opens mail."""
+
+    account_id: int
+    uuid: bytes
+    status: int
+    epoch: int
+    root_gen: int
+    read_gen: int
+    mac: bytes
+    modseq: int
+    inbox_id: bytes
+    quota_octets: int
+    used_octets: int
+    access_version: int
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class AddressRow:
+    """An address that mail is accepted for."""
+
+    address: str
+    account_id: int
+    kind: int
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EpochKeyRow:
+    """The public key that mail of one epoch is sealed to."""
+
+    epoch: int
+    suite: int
+    state: int
+    public_key: bytes
+    mac: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SlotRow:
+    """One way in."""
+
+    slot_id: bytes
+    type: int
+    header: bytes
+    root_gen: int
+    read_gen: int
+    not_after: int
+    public_key: bytes
+    blob: bytes
+    tag: bytes
+    scram: bytes
+    mac: bytes
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientRow:
+    """What a delivery needs to know of an address, as one look-up finds it."""
+
+    account: AccountRow
+    address: AddressRow
+    key: EpochKeyRow | None
+
+
+def find_recipient(tx: Tx, address: str) -> RecipientRow | None:
+    """The account and the current delivery key behind a canonical *address*."""
+    rows = tx.execute(
+        "SELECT a.account_id, a.uuid, a.status, a.epoch, a.root_gen, a.read_gen, a.mac, a.modseq,"
+        " a.inbox_id, a.quota_octets, a.used_octets, a.access_version, a.created,"
+        " d.address, d.account_id, d.kind, d.mac, k.epoch, k.suite, k.state, k.public_key, k.mac"
+        " FROM address d JOIN account a ON a.account_id = d.account_id"
+        " LEFT JOIN epoch_key k ON k.account_id = a.account_id AND k.epoch = a.epoch"
+        " WHERE d.address = ?",
+        (address,),
+    )
+    if not rows:
+        return None
+    row = rows[0]
+    key = None if row[17] is None else EpochKeyRow(*row[17:22])
+    return RecipientRow(AccountRow(*row[:13]), AddressRow(*row[13:17]), key)
+
+
+def get_account(tx: Tx, account_id: int) -> AccountRow | None:
+    """The account with this number."""
+    rows = tx.execute(
+        "SELECT account_id, uuid, status, epoch, root_gen, read_gen, mac, modseq, inbox_id,"
+        " quota_octets, used_octets, access_version, created FROM account WHERE account_id = ?",
+        (account_id,),
+    )
+    return AccountRow(*rows[0]) if rows else None
+
+
+def list_accounts(tx: Tx) -> list[AccountRow]:
+    """All accounts, oldest first."""
+    rows = tx.execute(
+        "SELECT account_id, uuid, status, epoch, root_gen, read_gen, mac, modseq, inbox_id,"
+        " quota_octets, used_octets, access_version, created FROM account ORDER BY account_id"
+    )
+    return [AccountRow(*row) for row in rows]
+
+
+def add_account(tx: Tx, row: AccountRow) -> int:
+    """Insert *row* under the next account number, which is returned; `row.account_id` is ignored."""
+    (number,) = tx.execute("SELECT COALESCE(MAX(account_id), 0) + 1 FROM account")[0]
+    tx.execute(
+        "INSERT INTO account (account_id, uuid, status, epoch, root_gen, read_gen, mac, modseq,"
+        " last_uid_validity, inbox_id, quota_octets, used_octets, access_version, created)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, 0, ?, ?, 0, ?, ?)",
+        (
+            number, row.uuid, row.status, row.epoch, row.root_gen, row.read_gen, row.mac, row.modseq,
+            row.inbox_id, row.quota_octets, row.access_version, row.created,
+        ),
+    )  # fmt: skip
+    return int(number)
+
+
+def set_status(tx: Tx, account_id: int, status: int, mac: bytes) -> None:
+    """Enable or disable an account; *mac* is over the new row."""
+    tx.execute(
+        "UPDATE account SET status = ?, mac = ?, access_version = access_version + 1"
+        " WHERE account_id = ?",
+        (status, mac, account_id),
+    )
+
+
+def remove_account(tx: Tx, account_id: int) -> None:
+    """Delete an account with its keys and all its mail."""
+    # Children first: what one foreign key forbids (a pending without its lane) another cannot undo.
+    for table in ("pending", "quarantine", "tomb"):
+        _DELETE[table](tx, account_id)
+    tx.execute("DELETE FROM account WHERE account_id = ?", (account_id,))
+
+
+_DELETE = {
+    "pending": lambda tx, i: tx.execute("DELETE FROM pending WHERE account_id = ?", (i,)),
+    "quarantine": lambda tx, i: tx.execute("DELETE FROM quarantine WHERE account_id = ?", (i,)),
+    "tomb": lambda tx, i: tx.execute("DELETE FROM tomb WHERE account_id = ?", (i,)),
+}
+
+
+def addresses(tx: Tx, account_id: int) -> list[AddressRow]:
+    """The addresses of an account, its login address first."""
+    rows = tx.execute(
+        "SELECT address, account_id, kind, mac FROM address WHERE account_id = ?"
+        " ORDER BY kind, address",
+        (account_id,),
+    )
+    return [AddressRow(*row) for row in rows]
+
+
+def add_address(tx: Tx, row: AddressRow) -> bool:
+    """Insert *row*; False if the address is taken."""
+    return bool(
+        tx.execute(
+            "INSERT INTO address (address, account_id, kind, mac) VALUES (?, ?, ?, ?)"
+            " ON CONFLICT (address) DO NOTHING RETURNING 1",
+            (row.address, row.account_id, row.kind, row.mac),
+        )
+    )
+
+
+def add_epoch_key(tx: Tx, account_id: int, row: EpochKeyRow) -> None:
+    """Insert a delivery key."""
+    tx.execute(
+        "INSERT INTO epoch_key (account_id, epoch, suite, state, public_key, mac)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (account_id, row.epoch, row.suite, row.state, row.public_key, row.mac),
+    )
+
+
+def epoch_keys(tx: Tx, account_id: int) -> list[EpochKeyRow]:
+    """The delivery keys of an account by epoch."""
+    rows = tx.execute(
+        "SELECT epoch, suite, state, public_key, mac FROM epoch_key WHERE account_id = ?"
+        " ORDER BY epoch",
+        (account_id,),
+    )
+    return [EpochKeyRow(*row) for row in rows]
+
+
+def slots(tx: Tx, account_id: int) -> list[SlotRow]:
+    """The ways into an account, oldest first."""
+    rows = tx.execute(
+        "SELECT slot_id, type, header, root_gen, read_gen, not_after, public_key, blob, tag, scram,"
+        " mac, created FROM slot WHERE account_id = ? ORDER BY created, slot_id",
+        (account_id,),
+    )
+    return [SlotRow(*row) for row in rows]
+
+
+def add_slot(tx: Tx, account_id: int, row: SlotRow) -> None:
+    """Insert a way in, and tell sessions that the ways in changed."""
+    tx.execute(
+        "INSERT INTO slot (account_id, slot_id, type, header, root_gen, read_gen, not_after,"
+        " public_key, blob, tag, scram, mac, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            account_id, row.slot_id, row.type, row.header, row.root_gen, row.read_gen, row.not_after,
+            row.public_key, row.blob, row.tag, row.scram, row.mac, row.created,
+        ),
+    )  # fmt: skip
+    _touch_access(tx, account_id)
+
+
+def remove_slot(tx: Tx, account_id: int, slot_id: bytes) -> None:
+    """Delete a way in."""
+    tx.execute("DELETE FROM slot WHERE account_id = ? AND slot_id = ?", (account_id, slot_id))
+    _touch_access(tx, account_id)
+
+
+def _touch_access(tx: Tx, account_id: int) -> None:
+    tx.execute(
+        "UPDATE account SET access_version = access_version + 1 WHERE account_id = ?", (account_id,)
+    )
+
+
+class Stale(Unavailable):
+    """The account's keys have moved on since this session unlocked it: log in again."""
+
+    def __init__(self) -> None:
+        super().__init__(Reason.KEY_CHANGED)
+
+
+def fence(tx: Tx, account_id: int, root_gen: int, read_gen: int, modseqs: int) -> int:
+    """Begin a write of the owner: take *modseqs* modseqs, and return the last of them.
+
+    The row it updates is the lock that orders all writers of the account, and the generations
+    stop a session whose keys have been rotated away.
+
+    Raises:
+        Stale: the generations are no longer the account's.
+    """
+    rows: list[Row] = tx.execute(
+        "UPDATE account SET modseq = modseq + ? WHERE account_id = ? AND root_gen = ?"
+        " AND read_gen = ? RETURNING modseq",
+        (modseqs, account_id, root_gen, read_gen),
+    )
+    if not rows:
+        raise Stale
+    return int(rows[0][0])

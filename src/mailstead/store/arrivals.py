@@ -1,0 +1,228 @@
+"""Delivered mail, one commit group at a time: the only write of those who cannot read it.
+
+The account row is the lock: the statement that takes the modseqs orders the writers and, by the
+epoch, refuses mail that was sealed to a key that is no longer current. What is refused is
+decided before anything is inserted, so that a refusal leaves nothing behind.
+"""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailstead.crypto.sealed import Sealed, SealedLane, SealedMessage
+from mailstead.errors import Reason, Unavailable
+from mailstead.store.database import Tx
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One message sealed to one recipient."""
+
+    account_id: int
+    epoch: int
+    mailbox_id: bytes
+    lane: SealedLane
+    message: SealedMessage
+    # How many extents were committed ahead of it, under an object row with refs = 0.
+    ahead: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """One message for all its recipients; *each*: every recipient has an outcome of its own."""
+
+    arrivals: tuple[Arrival, ...]
+    each: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where an arrival went."""
+
+    uid: int
+    modseq: int
+
+
+Outcome = Placed | Reason
+
+
+@dataclass(slots=True)
+class _Account:
+    modseq: int  # the next to be given
+    used: int
+    quota: int
+    inbox_id: bytes
+    taken: int = 0
+
+    def room_for(self, octets: int) -> bool:
+        return self.quota == 0 or self.used + self.taken + octets <= self.quota
+
+
+_Key = tuple[int, int]  # account id, epoch
+
+
+def add_arrivals(tx: Tx, letters: Sequence[Letter]) -> list[list[Outcome]]:
+    """Store *letters*; for each, one outcome per arrival in its order.
+
+    Raises:
+        Unavailable: an object that was written ahead has been swept away.
+    """
+    accounts = _lock_accounts(tx, letters)
+    outcomes: list[list[Outcome]] = []
+    placing: dict[tuple[int, bytes], list[tuple[list[Outcome], int, Arrival]]] = defaultdict(list)
+    for letter in letters:
+        verdicts = [_verdict(accounts, arrival) for arrival in letter.arrivals]
+        failure = next((v for v in verdicts if v is not None), None)
+        row: list[Outcome] = []
+        for index, (arrival, verdict) in enumerate(zip(letter.arrivals, verdicts, strict=True)):
+            refusal = verdict if letter.each else failure
+            if refusal is not None:
+                row.append(refusal)
+                continue
+            accounts[arrival.account_id, arrival.epoch].taken += arrival.message.stored_octets
+            row.append(Placed(0, 0))
+            placing[arrival.account_id, arrival.mailbox_id].append((row, index, arrival))
+        outcomes.append(row)
+    pendings = _take_uids(tx, accounts, placing)
+    _insert(tx, pendings)
+    for (account_id, _), account in accounts.items():
+        if account.taken:
+            tx.execute(
+                "UPDATE account SET used_octets = used_octets + ? WHERE account_id = ?",
+                (account.taken, account_id),
+            )
+    return outcomes
+
+
+def _lock_accounts(tx: Tx, letters: Sequence[Letter]) -> dict[_Key, _Account]:
+    wanted: dict[_Key, int] = defaultdict(int)
+    for letter in letters:
+        for arrival in letter.arrivals:
+            wanted[arrival.account_id, arrival.epoch] += 1
+    accounts: dict[_Key, _Account] = {}
+    for key in sorted(wanted):  # ascending, so that two groups cannot wait for each other
+        rows = tx.execute(
+            "UPDATE account SET modseq = modseq + ? WHERE account_id = ? AND epoch = ?"
+            " AND status = 0 RETURNING modseq, used_octets, quota_octets, inbox_id",
+            (wanted[key], *key),
+        )
+        if rows:
+            last, used, quota, inbox_id = rows[0]
+            accounts[key] = _Account(last - wanted[key] + 1, used, quota, inbox_id)
+    return accounts
+
+
+def _verdict(accounts: dict[_Key, _Account], arrival: Arrival) -> Reason | None:
+    account = accounts.get((arrival.account_id, arrival.epoch))
+    if account is None:
+        return Reason.KEY_CHANGED
+    return None if account.room_for(arrival.message.stored_octets) else Reason.OVER_QUOTA
+
+
+_Pending = tuple[Arrival, bytes, Placed]
+
+
+def _take_uids(
+    tx: Tx,
+    accounts: dict[_Key, _Account],
+    placing: dict[tuple[int, bytes], list[tuple[list[Outcome], int, Arrival]]],
+) -> list[_Pending]:
+    pendings: list[_Pending] = []
+    for (account_id, wanted_id), arrivals in placing.items():
+        account = accounts[account_id, arrivals[0][2].epoch]
+        mailbox_id, count = wanted_id, len(arrivals)
+        uid_next = _advance(tx, account_id, mailbox_id, count, account.modseq + count - 1)
+        if uid_next is None:  # deleted meanwhile: the mail still arrives
+            mailbox_id = account.inbox_id
+            uid_next = _advance(tx, account_id, mailbox_id, count, account.modseq + count - 1)
+            if uid_next is None:
+                raise Unavailable(Reason.NO_SUCH_MAILBOX)
+        for offset, (row, index, arrival) in enumerate(arrivals):
+            placed = Placed(uid_next - count + offset, account.modseq + offset)
+            row[index] = placed
+            pendings.append((arrival, mailbox_id, placed))
+        account.modseq += count
+    return pendings
+
+
+def _advance(tx: Tx, account_id: int, mailbox_id: bytes, count: int, modseq: int) -> int | None:
+    rows = tx.execute(
+        "UPDATE mailbox SET uid_next = uid_next + ?, messages = messages + ?, highest_modseq = ?"
+        " WHERE account_id = ? AND mailbox_id = ? RETURNING uid_next",
+        (count, count, modseq, account_id, mailbox_id),
+    )
+    return int(rows[0][0]) if rows else None
+
+
+def _insert(tx: Tx, pendings: list[_Pending]) -> None:
+    now = tx.now()
+    lanes = {(a.account_id, a.lane.lane_id): a.lane for a, _, _ in pendings}
+    tx.execute_many(
+        "INSERT INTO lane (account_id, lane_id, epoch, sealed) VALUES (?, ?, ?, ?)"
+        " ON CONFLICT (account_id, lane_id) DO NOTHING",
+        [(account, lane.lane_id, lane.epoch, lane.sealed.octets) for (account, _), lane in lanes.items()],
+    )
+    tx.execute_many(
+        "INSERT INTO object (account_id, object_id, refs, stored_octets, created)"
+        " VALUES (?, ?, 1, ?, ?)",
+        [
+            (a.account_id, a.message.object_id, a.message.stored_octets, now)
+            for a, _, _ in pendings
+            if not a.ahead
+        ],
+    )
+    for arrival, _, _ in pendings:
+        if arrival.ahead:
+            _claim(tx, arrival)
+    tx.execute_many(
+        "INSERT INTO extent (account_id, object_id, number, octets) VALUES (?, ?, ?, ?)",
+        [
+            (a.account_id, a.message.object_id, a.ahead + number, extent.octets)
+            for a, _, _ in pendings
+            for number, extent in enumerate(a.message.extents)
+        ],
+    )
+    tx.execute_many(
+        "INSERT INTO pending (account_id, mailbox_id, uid, modseq, object_id, lane_id, ctr,"
+        " summary_flags, body_flags, summary) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        [
+            (
+                a.account_id, mailbox_id, placed.uid, placed.modseq, a.message.object_id,
+                a.lane.lane_id, a.message.ctr, a.message.summary_flags, a.message.body_flags,
+                a.message.summary.octets,
+            )
+            for a, mailbox_id, placed in pendings
+        ],
+    )  # fmt: skip
+
+
+def _claim(tx: Tx, arrival: Arrival) -> None:
+    message = arrival.message
+    claimed = tx.execute(
+        "UPDATE object SET refs = 1, stored_octets = ? WHERE account_id = ? AND object_id = ?"
+        " AND refs = 0 RETURNING 1",
+        (message.stored_octets, arrival.account_id, message.object_id),
+    )
+    if not claimed:
+        raise Unavailable(Reason.STORAGE_UNAVAILABLE, "the object written ahead is gone")
+
+
+def write_ahead(
+    tx: Tx, account_id: int, object_id: bytes, first: int, extents: Sequence[Sealed]
+) -> None:
+    """Commit sealed extents of a large body before its message, under refs = 0.
+
+    Args:
+        first: The number of the first of *extents*; 0 makes the object.
+        extents: 1 MiB at most together.
+    """
+    if first == 0:
+        tx.execute(
+            "INSERT INTO object (account_id, object_id, refs, stored_octets, created)"
+            " VALUES (?, ?, 0, 0, ?)",
+            (account_id, object_id, tx.now()),
+        )
+    tx.execute_many(
+        "INSERT INTO extent (account_id, object_id, number, octets) VALUES (?, ?, ?, ?)",
+        [(account_id, object_id, first + n, extent.octets) for n, extent in enumerate(extents)],
+    )

@@ -1,0 +1,236 @@
+"""Messages at rest: pendings as delivered, and the pages and states the owner's sessions write.
+
+Row number of a page or state is (uid - 1) >> 8, for life: nothing is ever renumbered. Pages and
+states are written by compare-and-swap on their version, like records.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mailstead.crypto.sealed import Sealed, SealedRecord
+from mailstead.store.database import Tx
+from mailstead.store.records import LostRace
+
+PAGE_MESSAGES = 256
+GROUP_A, GROUP_B = 0, 1
+
+
+def row_number(uid: int) -> int:
+    """The page and state row that holds *uid*."""
+    return (uid - 1) >> 8
+
+
+@dataclass(frozen=True, slots=True)
+class PendingRow:
+    """One delivered message that no session has absorbed yet."""
+
+    uid: int
+    modseq: int
+    object_id: bytes
+    lane_id: bytes
+    ctr: int
+    summary_flags: int
+    body_flags: int
+    summary: Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRow:
+    """One encapsulation: the sealed seed of a lane, and the epoch that opens it."""
+
+    lane_id: bytes
+    epoch: int
+    sealed: Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class StateRow:
+    """The sealed flags and modseqs of up to 256 messages."""
+
+    number: int
+    max_modseq: int
+    record: SealedRecord
+
+
+def pendings(
+    tx: Tx, account_id: int, mailbox_id: bytes, after: int = 0, limit: int = PAGE_MESSAGES
+) -> list[PendingRow]:
+    """Pendings of a mailbox with a UID above *after*, in UID order."""
+    rows = tx.execute(
+        "SELECT uid, modseq, object_id, lane_id, ctr, summary_flags, body_flags, summary"
+        " FROM pending WHERE account_id = ? AND mailbox_id = ? AND uid > ? ORDER BY uid LIMIT ?",
+        (account_id, mailbox_id, after, limit),
+    )
+    return [PendingRow(*row[:7], Sealed(row[7])) for row in rows]
+
+
+def lanes(tx: Tx, account_id: int, lane_ids: Sequence[bytes]) -> list[LaneRow]:
+    """The lanes with these ids."""
+    found: list[LaneRow] = []
+    for lane_id in lane_ids:
+        rows = tx.execute(
+            "SELECT lane_id, epoch, sealed FROM lane WHERE account_id = ? AND lane_id = ?",
+            (account_id, lane_id),
+        )
+        found.extend(LaneRow(row[0], row[1], Sealed(row[2])) for row in rows)
+    return found
+
+
+def drop_pendings(
+    tx: Tx, account_id: int, mailbox_id: bytes, absorbed: Sequence[PendingRow]
+) -> None:
+    """Delete pendings that were absorbed, and every lane whose last pending is among them.
+
+    Raises:
+        LostRace: one of them is gone already: another session absorbed it.
+    """
+    for row in absorbed:
+        if not tx.execute(
+            "DELETE FROM pending WHERE account_id = ? AND mailbox_id = ? AND uid = ?"
+            " AND object_id = ? RETURNING 1",
+            (account_id, mailbox_id, row.uid, row.object_id),
+        ):
+            raise LostRace
+    for lane_id in {row.lane_id for row in absorbed}:
+        tx.execute(
+            "DELETE FROM lane WHERE account_id = ? AND lane_id = ? AND NOT EXISTS"
+            " (SELECT 1 FROM pending WHERE account_id = ? AND lane_id = ?) AND NOT EXISTS"
+            " (SELECT 1 FROM quarantine WHERE account_id = ? AND lane_id = ?)",
+            (account_id, lane_id, account_id, lane_id, account_id, lane_id),
+        )
+
+
+def quarantine(
+    tx: Tx, account_id: int, mailbox_id: bytes, row: PendingRow, reason: str
+) -> None:
+    """Move a pending that cannot be opened out of the way, with all its octets."""
+    tx.execute(
+        "INSERT INTO quarantine (account_id, mailbox_id, uid, modseq, object_id, lane_id, ctr,"
+        " summary_flags, body_flags, summary, reason, since)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (
+            account_id, mailbox_id, row.uid, row.modseq, row.object_id, row.lane_id, row.ctr,
+            row.summary_flags, row.body_flags, row.summary.octets, reason, tx.now(),
+        ),
+    )  # fmt: skip
+
+
+def quarantined(tx: Tx, account_id: int) -> list[tuple[bytes, int, str]]:
+    """Mailbox id, UID and reason of every message in quarantine."""
+    rows = tx.execute(
+        "SELECT mailbox_id, uid, reason FROM quarantine WHERE account_id = ?"
+        " ORDER BY mailbox_id, uid",
+        (account_id,),
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def page_numbers(tx: Tx, account_id: int, mailbox_id: bytes) -> list[int]:
+    """The numbers of the state rows a mailbox has."""
+    rows = tx.execute(
+        "SELECT number FROM state WHERE account_id = ? AND mailbox_id = ? ORDER BY number",
+        (account_id, mailbox_id),
+    )
+    return [row[0] for row in rows]
+
+
+def get_page(
+    tx: Tx, account_id: int, mailbox_id: bytes, number: int, group: int
+) -> SealedRecord | None:
+    """One column group of one page."""
+    rows = tx.execute(
+        "SELECT version, epoch, write_id, octets FROM page"
+        " WHERE account_id = ? AND mailbox_id = ? AND number = ? AND grp = ?",
+        (account_id, mailbox_id, number, group),
+    )
+    if not rows:
+        return None
+    version, epoch, write_id, octets = rows[0]
+    return SealedRecord(version, epoch, write_id, Sealed(octets))
+
+
+def put_page(
+    tx: Tx, account_id: int, mailbox_id: bytes, number: int, group: int, record: SealedRecord
+) -> None:
+    """Write a column group by compare-and-swap.
+
+    Raises:
+        LostRace: another session wrote it first.
+    """
+    if record.version == 1:
+        done = tx.execute(
+            "INSERT INTO page (account_id, mailbox_id, number, grp, version, epoch, write_id, octets)"
+            " VALUES (?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+            (
+                account_id, mailbox_id, number, group,
+                record.epoch, record.write_id, record.sealed.octets,
+            ),
+        )  # fmt: skip
+    else:
+        done = tx.execute(
+            "UPDATE page SET version = ?, epoch = ?, write_id = ?, octets = ? WHERE account_id = ?"
+            " AND mailbox_id = ? AND number = ? AND grp = ? AND version = ? RETURNING 1",
+            (
+                record.version, record.epoch, record.write_id, record.sealed.octets,
+                account_id, mailbox_id, number, group, record.version - 1,
+            ),
+        )  # fmt: skip
+    if not done:
+        raise LostRace
+
+
+def drop_page(
+    tx: Tx, account_id: int, mailbox_id: bytes, number: int, group: int, version: int
+) -> None:
+    """Delete a column group that has no entry left, by compare-and-swap on *version*."""
+    if not tx.execute(
+        "DELETE FROM page WHERE account_id = ? AND mailbox_id = ? AND number = ? AND grp = ?"
+        " AND version = ? RETURNING 1",
+        (account_id, mailbox_id, number, group, version),
+    ):
+        raise LostRace
+
+
+def get_states(
+    tx: Tx, account_id: int, mailbox_id: bytes, *, first: int = 0, last: int | None = None, since: int = 0
+) -> list[StateRow]:
+    """State rows numbered *first* to *last* whose max_modseq is above *since*."""
+    rows = tx.execute(
+        "SELECT number, max_modseq, version, epoch, write_id, octets FROM state"
+        " WHERE account_id = ? AND mailbox_id = ? AND number >= ? AND number <= ?"
+        " AND max_modseq > ? ORDER BY number",
+        (account_id, mailbox_id, first, (1 << 32) if last is None else last, since),
+    )
+    return [
+        StateRow(row[0], row[1], SealedRecord(row[2], row[3], row[4], Sealed(row[5])))
+        for row in rows
+    ]
+
+
+def put_state(tx: Tx, account_id: int, mailbox_id: bytes, row: StateRow) -> None:
+    """Write a state row by compare-and-swap.
+
+    Raises:
+        LostRace: another session wrote it first.
+    """
+    record = row.record
+    if record.version == 1:
+        done = tx.execute(
+            "INSERT INTO state (account_id, mailbox_id, number, version, max_modseq, epoch,"
+            " write_id, octets) VALUES (?, ?, ?, 1, ?, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+            (
+                account_id, mailbox_id, row.number, row.max_modseq,
+                record.epoch, record.write_id, record.sealed.octets,
+            ),
+        )  # fmt: skip
+    else:
+        done = tx.execute(
+            "UPDATE state SET version = ?, max_modseq = ?, epoch = ?, write_id = ?, octets = ?"
+            " WHERE account_id = ? AND mailbox_id = ? AND number = ? AND version = ? RETURNING 1",
+            (
+                record.version, row.max_modseq, record.epoch, record.write_id, record.sealed.octets,
+                account_id, mailbox_id, row.number, record.version - 1,
+            ),
+        )  # fmt: skip
+    if not done:
+        raise LostRace

@@ -1,0 +1,47 @@
+"""Stored bodies: extents of ciphertext, counted by how many entries name them."""
+
+from collections.abc import Sequence
+
+from mailstead.crypto.sealed import Sealed
+from mailstead.store.database import Tx
+
+
+def extents(tx: Tx, account_id: int, object_id: bytes, first: int, last: int) -> list[Sealed]:
+    """The extents numbered *first* to *last* of a body, in order."""
+    rows = tx.execute(
+        "SELECT octets FROM extent WHERE account_id = ? AND object_id = ?"
+        " AND number >= ? AND number <= ? ORDER BY number",
+        (account_id, object_id, first, last),
+    )
+    return [Sealed(row[0]) for row in rows]
+
+
+def drop_refs(tx: Tx, account_id: int, object_ids: Sequence[bytes]) -> None:
+    """Take one reference from each object; with its last one an object and its octets go."""
+    for object_id in object_ids:
+        tx.execute(
+            "UPDATE object SET refs = refs - 1 WHERE account_id = ? AND object_id = ? AND refs > 0",
+            (account_id, object_id),
+        )
+        gone = tx.execute(
+            "DELETE FROM object WHERE account_id = ? AND object_id = ? AND refs = 0"
+            " RETURNING stored_octets",
+            (account_id, object_id),
+        )
+        if gone:
+            tx.execute(
+                "UPDATE account SET used_octets = used_octets - ? WHERE account_id = ?",
+                (gone[0][0], account_id),
+            )
+
+
+def sweep_unwritten(tx: Tx, older_than: int = 3600) -> int:
+    """Delete bodies that were begun and never referred to; how many.
+
+    Args:
+        older_than: Seconds of the database's clock.
+    """
+    rows = tx.execute(
+        "DELETE FROM object WHERE refs = 0 AND created < ? RETURNING 1", (tx.now() - older_than,)
+    )
+    return len(rows)

@@ -1,0 +1,63 @@
+"""Sealed singletons: keyrings, mailbox names, settings, counts.
+
+A record is written by compare-and-swap on its version: it was sealed before the transaction
+began, for the version it is about to have.
+"""
+
+from mailstead.crypto.sealed import ZERO_ID, Kind, Sealed, SealedRecord
+from mailstead.store.database import Tx
+
+
+class LostRace(Exception):
+    """Another session wrote first: read again, seal again, and repeat."""
+
+
+def get_record(
+    tx: Tx, account_id: int, kind: Kind, place: bytes = ZERO_ID, object_id: bytes = ZERO_ID
+) -> SealedRecord | None:
+    """The record of this *kind* at *place*, if there is one."""
+    rows = tx.execute(
+        "SELECT version, epoch, write_id, octets FROM record"
+        " WHERE account_id = ? AND kind = ? AND place = ? AND object_id = ?",
+        (account_id, int(kind), place, object_id),
+    )
+    if not rows:
+        return None
+    version, epoch, write_id, octets = rows[0]
+    return SealedRecord(version, epoch, write_id, Sealed(octets))
+
+
+def put_record(
+    tx: Tx,
+    account_id: int,
+    kind: Kind,
+    record: SealedRecord,
+    place: bytes = ZERO_ID,
+    object_id: bytes = ZERO_ID,
+) -> None:
+    """Write *record* in the place of its predecessor; version 1 must have none.
+
+    Raises:
+        LostRace: the predecessor's version is not one less.
+    """
+    if record.version == 1:
+        done = tx.execute(
+            "INSERT INTO record (account_id, kind, place, object_id, version, epoch, write_id, octets)"
+            " VALUES (?, ?, ?, ?, 1, ?, ?, ?) ON CONFLICT DO NOTHING RETURNING 1",
+            (
+                account_id, int(kind), place, object_id,
+                record.epoch, record.write_id, record.sealed.octets,
+            ),
+        )  # fmt: skip
+    else:
+        done = tx.execute(
+            "UPDATE record SET version = ?, epoch = ?, write_id = ?, octets = ?"
+            " WHERE account_id = ? AND kind = ? AND place = ? AND object_id = ? AND version = ?"
+            " RETURNING 1",
+            (
+                record.version, record.epoch, record.write_id, record.sealed.octets,
+                account_id, int(kind), place, object_id, record.version - 1,
+            ),
+        )  # fmt: skip
+    if not done:
+        raise LostRace
