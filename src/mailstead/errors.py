@@ -11,6 +11,7 @@ class Reason(Enum):
     """Why the server refused."""
 
     NO_SUCH_RECIPIENT = auto()
+    ACCOUNT_DISABLED = auto()
     RELAY_DENIED = auto()
     OVER_QUOTA = auto()
     NO_KEY = auto()
@@ -20,10 +21,13 @@ class Reason(Enum):
     STORAGE_FULL = auto()
     STORAGE_UNAVAILABLE = auto()
     SHUTTING_DOWN = auto()
+    ADDRESS_TAKEN = auto()
     NO_SUCH_MAILBOX = auto()
+    NO_SUCH_MESSAGE = auto()
     NO_SUCH_ACCOUNT = auto()
     LOGIN_FAILED = auto()
     TOO_BUSY = auto()
+    TOO_MANY_KEYWORDS = auto()
     DAMAGED = auto()
 
 

@@ -76,8 +76,8 @@ def unpack_a(octets: bytes) -> EntryA:
     """One entry of group A."""
     if len(octets) < _A.size:
         raise UnsealError("page entry is short")
-    fixed = _A.unpack_from(octets)
-    return EntryA(*fixed, envelope=decompress_entry(octets[_A.size :]))
+    internal, saved, size, trace, object_id = _A.unpack_from(octets)
+    return EntryA(internal, saved, size, trace, object_id, decompress_entry(octets[_A.size :]))
 
 
 def unpack_b(octets: bytes) -> EntryB:
@@ -101,8 +101,9 @@ def unpack_b(octets: bytes) -> EntryB:
     if at != len(rest) or whole > 1:
         raise UnsealError("page entry has octets left over")
     return EntryB(
-        object_id, key, lane_id, ctr, body_flags, digest, provenance, *fields, header_whole=bool(whole)
-    )
+        object_id, key, lane_id, ctr, body_flags, digest, provenance, fields[0], fields[1], fields[2],
+        fields[3], bool(whole),
+    )  # fmt: skip
 
 
 def merge(content: bytes | None, group: int, added: Mapping[Uid, bytes], without: set[Uid]) -> bytes | None:

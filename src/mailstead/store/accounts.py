@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from mailstead.errors import Reason, Unavailable
 from mailstead.store.database import Row, Tx
+from mailstead.store.records import LostRace
 
 ACTIVE, DISABLED = 0, 1
 
@@ -254,3 +255,26 @@ def fence(tx: Tx, account_id: int, root_gen: int, read_gen: int, modseqs: int) -
     if not rows:
         raise Stale
     return int(rows[0][0])
+
+
+def last_modseq(tx: Tx, account_id: int) -> int:
+    """The modseq of the account's latest change."""
+    rows = tx.execute("SELECT modseq FROM account WHERE account_id = ?", (account_id,))
+    return int(rows[0][0]) if rows else 0
+
+
+def fence_at(tx: Tx, account_id: int, root_gen: int, read_gen: int, modseq: int) -> None:
+    """Begin a write of the owner that was sealed for *modseq*: the account jumps to it.
+
+    Raises:
+        LostRace: the account is there already, or beyond.
+        Stale: the generations are no longer the account's.
+    """
+    done = tx.execute(
+        "UPDATE account SET modseq = ? WHERE account_id = ? AND modseq < ? AND root_gen = ?"
+        " AND read_gen = ? RETURNING 1",
+        (modseq, account_id, modseq, root_gen, read_gen),
+    )
+    if not done:
+        fence(tx, account_id, root_gen, read_gen, 0)
+        raise LostRace

@@ -50,6 +50,18 @@ class Database(Protocol):
         """
         ...
 
+    async def write_group(self, prepare: Callable[[], Work[T]]) -> T:
+        """As `write`, with the work asked for at the very moment its commit group is closed.
+
+        *prepare* is called on the event loop and may not wait; whatever it leaves open after
+        that moment belongs to a later group.
+        """
+        ...
+
+    async def truncate_log(self) -> None:
+        """See to it that what was erased is in no live file any more."""
+        ...
+
     async def close(self) -> None:
         """Finish what was begun and let go of the database."""
         ...

@@ -61,7 +61,7 @@ def pendings(
         " FROM pending WHERE account_id = ? AND mailbox_id = ? AND uid > ? ORDER BY uid LIMIT ?",
         (account_id, mailbox_id, after, limit),
     )
-    return [PendingRow(*row[:7], Sealed(row[7])) for row in rows]
+    return [PendingRow(r[0], r[1], r[2], r[3], r[4], r[5], r[6], Sealed(r[7])) for r in rows]
 
 
 def lanes(tx: Tx, account_id: int, lane_ids: Sequence[bytes]) -> list[LaneRow]:
@@ -113,6 +113,10 @@ def quarantine(
             row.summary_flags, row.body_flags, row.summary.octets, reason, tx.now(),
         ),
     )  # fmt: skip
+    tx.execute(
+        "UPDATE mailbox SET messages = messages - 1 WHERE account_id = ? AND mailbox_id = ?",
+        (account_id, mailbox_id),
+    )
 
 
 def quarantined(tx: Tx, account_id: int) -> list[tuple[bytes, int, str]]:
@@ -234,3 +238,16 @@ def put_state(tx: Tx, account_id: int, mailbox_id: bytes, row: StateRow) -> None
         )  # fmt: skip
     if not done:
         raise LostRace
+
+
+def next_state(tx: Tx, account_id: int, mailbox_id: bytes, number: int) -> StateRow | None:
+    """The first state row from *number* on."""
+    rows = tx.execute(
+        "SELECT number, max_modseq, version, epoch, write_id, octets FROM state"
+        " WHERE account_id = ? AND mailbox_id = ? AND number >= ? ORDER BY number LIMIT 1",
+        (account_id, mailbox_id, number),
+    )
+    if not rows:
+        return None
+    row = rows[0]
+    return StateRow(row[0], row[1], SealedRecord(row[2], row[3], row[4], Sealed(row[5])))

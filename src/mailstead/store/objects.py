@@ -16,6 +16,15 @@ def extents(tx: Tx, account_id: int, object_id: bytes, first: int, last: int) ->
     return [Sealed(row[0]) for row in rows]
 
 
+def body_octets(tx: Tx, account_id: int, object_id: bytes) -> int:
+    """Octets of all extents of a body together; 0 when it is not there."""
+    rows = tx.execute(
+        "SELECT COALESCE(SUM(LENGTH(octets)), 0) FROM extent WHERE account_id = ? AND object_id = ?",
+        (account_id, object_id),
+    )
+    return int(rows[0][0])
+
+
 def drop_refs(tx: Tx, account_id: int, object_ids: Sequence[bytes]) -> None:
     """Take one reference from each object; with its last one an object and its octets go."""
     for object_id in object_ids:

@@ -1,0 +1,157 @@
+"""Who lives here: look-ups that trust no row without the server's MAC."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from mailstead.crypto.lanes import DeliveryKey
+from mailstead.crypto.rows import RowMacs
+from mailstead.crypto.slots import SlotType
+from mailstead.errors import Reason, Refused, Unavailable, UnsealError
+from mailstead.store import accounts as rows
+from mailstead.store.accounts import AccountRow, AddressRow, RecipientRow
+from mailstead.store.database import Database, Tx
+from mailstead.store.mailboxes import mailboxes
+
+_REMEMBERED = 4096
+LOGIN, ALIAS = 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class Resident:
+    """Enough to deliver to someone; nothing to read their mail with."""
+
+    account_id: int
+    uuid: bytes
+    epoch: int
+    key: DeliveryKey
+    inbox_id: bytes
+
+
+class Directory:
+    """Finds residents by address, and checks that this server wrote what it found."""
+
+    def __init__(self, database: Database, macs: RowMacs) -> None:
+        self._database = database
+        self._macs = macs
+        # What a row says is checked once for each different row: the check costs more than the read.
+        self._checked: OrderedDict[tuple[object, ...], Resident] = OrderedDict()
+
+    async def find(self, address: str, size: int) -> Resident:
+        """The resident whom mail to the canonical *address* goes to.
+
+        Args:
+            size: Octets announced by the sender, checked against the quota; 0 if unknown.
+
+        Raises:
+            Refused: nobody lives there, or the account is disabled.
+            Unavailable: there is no key to seal to, a row is not this server's, or the quota
+                is used up.
+        """
+        row = await self._database.read(lambda tx: rows.find_recipient(tx, address))
+        if row is None:
+            raise Refused(Reason.NO_SUCH_RECIPIENT)
+        account = row.account
+        if account.status != rows.ACTIVE:
+            raise Refused(Reason.ACCOUNT_DISABLED)
+        if account.quota_octets and account.used_octets + size > account.quota_octets:
+            raise Unavailable(Reason.OVER_QUOTA)
+        return self._resident(row)
+
+    def _resident(self, row: RecipientRow) -> Resident:
+        account, key = row.account, row.key
+        if key is None:
+            raise Unavailable(Reason.NO_KEY, "the account has no delivery key")
+        seen = (
+            account.account_id, account.uuid, account.status, account.epoch, account.root_gen,
+            account.read_gen, account.mac, account.inbox_id, row.address, key,
+        )  # fmt: skip
+        resident = self._checked.get(seen)
+        if resident is not None:
+            self._checked.move_to_end(seen)
+            return resident
+        try:
+            check_account(self._macs, account)
+            check_address(self._macs, account, row.address)
+            self._macs.check_epoch_key(
+                key.mac, account.uuid, key.epoch, key.suite, key.state, key.public_key
+            )
+            resident = Resident(
+                account.account_id,
+                account.uuid,
+                account.epoch,
+                DeliveryKey.parse(key.public_key),
+                account.inbox_id,
+            )
+        except UnsealError as error:
+            raise Unavailable(Reason.DAMAGED, str(error)) from error
+        self._checked[seen] = resident
+        if len(self._checked) > _REMEMBERED:
+            self._checked.popitem(last=False)
+        return resident
+
+
+def check_account(macs: RowMacs, row: AccountRow) -> None:
+    """Raise UnsealError unless this server wrote *row*."""
+    macs.check_account(row.mac, row.uuid, row.status, row.epoch, row.root_gen, row.read_gen)
+
+
+def check_address(macs: RowMacs, account: AccountRow, row: AddressRow) -> None:
+    """Raise UnsealError unless this server put *row* beside *account*."""
+    macs.check_address(row.mac, row.address, account.uuid, row.kind)
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An account as an administrator sees it: who and how much, nothing of what."""
+
+    address: str
+    aliases: tuple[str, ...]
+    account: str
+    disabled: bool
+    created: int
+    quota_octets: int
+    used_octets: int
+    messages: int
+    ways_in: tuple[str, ...]
+
+
+async def list_accounts(database: Database) -> list[Listed]:
+    """All accounts, oldest first."""
+
+    def work(tx: Tx) -> list[Listed]:
+        return [_listed(tx, account) for account in rows.list_accounts(tx)]
+
+    return await database.read(work)
+
+
+def _listed(tx: Tx, account: AccountRow) -> Listed:
+    addresses = [a.address for a in rows.addresses(tx, account.account_id)]
+    return Listed(
+        address=addresses[0] if addresses else "",
+        aliases=tuple(addresses[1:]),
+        account=account.uuid.hex(),
+        disabled=account.status != rows.ACTIVE,
+        created=account.created,
+        quota_octets=account.quota_octets,
+        used_octets=account.used_octets,
+        messages=sum(m.messages for m in mailboxes(tx, account.account_id)),
+        ways_in=tuple(
+            SlotType(s.type).name.lower().replace("_", " ")
+            for s in rows.slots(tx, account.account_id)
+        ),
+    )
+
+
+async def find_account(database: Database, macs: RowMacs, address: str) -> AccountRow:
+    """The account behind a canonical *address*, checked.
+
+    Raises:
+        Refused: there is none.
+        UnsealError: a row is not this server's.
+    """
+    row = await database.read(lambda tx: rows.find_recipient(tx, address))
+    if row is None:
+        raise Refused(Reason.NO_SUCH_ACCOUNT)
+    check_account(macs, row.account)
+    check_address(macs, row.account, row.address)
+    return row.account

@@ -1,0 +1,88 @@
+"""The keys of one unlocked session: what opens its lanes, what seals and opens its records."""
+
+from mailstead.accounts import mboxes
+from mailstead.accounts.mboxes import MailboxName
+from mailstead.crypto.keyring import STORE_KEY_ONLY, Ring
+from mailstead.crypto.keys import StoreKeys
+from mailstead.crypto.primitives import PrivateKey, private_key
+from mailstead.crypto.sealed import ZERO_ID, Kind, Sealed, SealedRecord
+from mailstead.crypto.unseal import LaneReader
+from mailstead.errors import UnsealError
+from mailstead.secretmem import Arena, Secret
+
+
+class SessionKeys:
+    """Made from an opened keyring; wiped by `close`. It holds no root and no read key."""
+
+    def __init__(self, arena: Arena, account_id: int, uuid: bytes, ring: Ring) -> None:
+        self.account_id = account_id
+        self.uuid = uuid
+        self.root_gen = ring.root_gen
+        self.read_gen = ring.read_gen
+        self._current = ring.current().number
+        self._stores = {e.number: StoreKeys(arena, uuid, e.number, e.store_key) for e in ring.epochs}
+        self._seeds: dict[int, Secret] = {
+            e.number: arena.hold(e.xwing_seed) for e in ring.epochs if e.state != STORE_KEY_ONLY
+        }
+        self._private: dict[int, PrivateKey] = {}
+
+    def seal(
+        self,
+        kind: Kind,
+        place: bytes,
+        index: int,
+        version: int,
+        modseq: int,
+        content: bytes,
+        object_id: bytes = ZERO_ID,
+    ) -> SealedRecord:
+        """Seal a record under the current epoch."""
+        store = self._stores[self._current]
+        return store.seal(kind, place, index, version, modseq, content, object_id)
+
+    def open(
+        self,
+        kind: Kind,
+        place: bytes,
+        index: int,
+        modseq: int,
+        record: SealedRecord,
+        object_id: bytes = ZERO_ID,
+    ) -> bytes:
+        """The content of a record of any epoch that is still here.
+
+        Raises:
+            UnsealError: it is not what this account wrote there.
+        """
+        store = self._stores.get(record.epoch)
+        if store is None:
+            raise UnsealError(f"there is no key of epoch {record.epoch}")
+        return store.open(kind, place, index, modseq, record, object_id)
+
+    def open_mboxes(self, record: SealedRecord) -> list[MailboxName]:
+        """The names of the mailboxes."""
+        return mboxes.decode(self.open(Kind.MBOXES, ZERO_ID, 0, 0, record))
+
+    def lane(self, epoch: int, lane_id: bytes, sealed: Sealed) -> LaneReader:
+        """Open a lane.
+
+        Raises:
+            UnsealError: it was not sealed to this account.
+        """
+        key = self._private.get(epoch)
+        if key is None:
+            seed = self._seeds.get(epoch)
+            if seed is None:
+                raise UnsealError(f"there is no key of epoch {epoch}")
+            key = self._private[epoch] = private_key(seed.view)
+        return LaneReader(key, self.uuid, epoch, lane_id, sealed)
+
+    def close(self) -> None:
+        """Wipe the keys."""
+        for store in self._stores.values():
+            store.close()
+        for seed in self._seeds.values():
+            seed.release()
+        self._stores.clear()
+        self._seeds.clear()
+        self._private.clear()

@@ -1,0 +1,132 @@
+"""Logging in: a credential becomes an `UnlockedAccount`, or one error whatever was wrong."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mailstead.accounts.directory import check_account, check_address
+from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.unlocked import UnlockedAccount
+from mailstead.accounts.waysin import checked_header, open_root, read_ring
+from mailstead.crypto import passwords
+from mailstead.crypto.slots import FULL, SlotHeader, SlotType, Wrap, slot_secret
+from mailstead.errors import Reason, Refused, UnsealError
+from mailstead.secretmem import Secret
+from mailstead.store import accounts as rows
+from mailstead.store.accounts import AccountRow, RecipientRow, SlotRow
+from mailstead.store.database import Tx
+
+if TYPE_CHECKING:
+    from mailstead.accounts.provision import Office
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What a person proves himself with: a password as typed, or twelve recovery words."""
+
+    type: SlotType
+    octets: bytes
+
+    @classmethod
+    def password(cls, octets: bytes) -> "Credential":
+        """A password.
+
+        Raises:
+            ValueError: it cannot be one.
+        """
+        return cls(SlotType.PASSWORD, passwords.prepare(octets))
+
+    @classmethod
+    def words(cls, text: str) -> "Credential":
+        """Recovery words.
+
+        Raises:
+            ValueError: they cannot be twelve words of the list.
+        """
+        return cls(SlotType.RECOVERY, passwords.entropy(text))
+
+    def __repr__(self) -> str:
+        return "Credential(***)"
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockedRoot:
+    """An account with its root in hand; release it as soon as the work is done."""
+
+    account: AccountRow
+    root: Secret
+
+
+async def unlock(office: "Office", address: str, credential: Credential) -> UnlockedAccount:
+    """Open an account for reading and writing mail; the root is wiped before this returns.
+
+    Raises:
+        Refused: LOGIN_FAILED, whatever was wrong with address or credential; DAMAGED when the
+            credential was right and the keys are not what this account wrote.
+    """
+    unlocked = await unlock_root(office, address, credential)
+    account = unlocked.account
+    with unlocked.root as root:
+        try:
+            ring = await office.database.read(lambda tx: read_ring(tx, account, root.view))
+        except UnsealError as error:
+            raise Refused(Reason.DAMAGED, str(error)) from error
+    keys = SessionKeys(office.arena, account.account_id, account.uuid, ring)
+    return UnlockedAccount(office.database, keys, office.now)
+
+
+async def unlock_root(office: "Office", address: str, credential: Credential) -> UnlockedRoot:
+    """Open an account's root, for what changes its keys.
+
+    Raises:
+        Refused: LOGIN_FAILED, whatever was wrong.
+    """
+
+    def read(tx: Tx) -> tuple[RecipientRow | None, list[SlotRow]]:
+        found = rows.find_recipient(tx, address)
+        return found, rows.slots(tx, found.account.account_id) if found else []
+
+    found, slots = await office.database.read(read)
+    wanted = [s for s in slots if s.type == credential.type]
+    try:
+        if found is None or found.account.status != rows.ACTIVE or not wanted:
+            raise UnsealError("no such way in")
+        check_account(office.server_key.rows, found.account)
+        check_address(office.server_key.rows, found.account, found.address)
+        return await _open_one(office, found.account, wanted, credential)
+    except UnsealError as error:
+        if found is None or not wanted:
+            await _same_work(office, address, credential)
+        raise Refused(Reason.LOGIN_FAILED) from error
+
+
+async def _open_one(
+    office: "Office", account: AccountRow, slots: list[SlotRow], credential: Credential
+) -> UnlockedRoot:
+    key = office.server_key
+    failure = UnsealError("no such way in")
+    for row in slots:
+        try:
+            header = checked_header(key.rows, account, row)
+            root = await asyncio.to_thread(
+                open_root, office.arena, header, row, credential.octets, key.peppers
+            )
+        except UnsealError as error:
+            failure = error
+            continue
+        return UnlockedRoot(account, root)
+    raise failure
+
+
+async def _same_work(office: "Office", address: str, credential: Credential) -> None:
+    """A login that does not exist costs what one costs that does."""
+    salt = office.server_key.unknown_salt(address)
+    cost = office.cost
+    header = SlotHeader(
+        SlotType.RECOVERY if credential.type is SlotType.RECOVERY else SlotType.PASSWORD,
+        FULL, Wrap.HPKE, salt[:16], salt[:16], cost.m_kib, cost.t, 1, salt[:16],
+    )  # fmt: skip
+    secret = await asyncio.to_thread(
+        slot_secret, office.arena, header, credential.octets, office.server_key.peppers
+    )
+    secret.release()

@@ -1,0 +1,224 @@
+"""Moving in, and a new password: everything that is written with the root in hand."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mailstead.accounts import mboxes
+from mailstead.accounts.directory import ALIAS, LOGIN, find_account
+from mailstead.accounts.login import Credential, unlock_root
+from mailstead.accounts.waysin import Gens, NewWayIn, make_way_in, root_ring
+from mailstead.crypto import passwords
+from mailstead.crypto.keyring import (
+    CURRENT,
+    MANIFESTS,
+    ROOT_ID,
+    Epoch,
+    Ring,
+    read_key,
+    seal_read_ring,
+    seal_root_ring,
+)
+from mailstead.crypto.keys import StoreKeys
+from mailstead.crypto.primitives import SUITE, Octets, public_octets
+from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
+from mailstead.crypto.serverkey import ServerKey
+from mailstead.crypto.slots import Cost, SlotType
+from mailstead.errors import Reason, Refused, UnsealError
+from mailstead.mail.mailbox import FIRST_MAILBOXES
+from mailstead.secretmem import Arena
+from mailstead.store import accounts as rows
+from mailstead.store.accounts import AccountRow, AddressRow, EpochKeyRow, fence
+from mailstead.store.database import Database, Tx
+from mailstead.store.mailboxes import add_mailbox
+from mailstead.store.records import put_record
+
+FIRST = Gens(1, 1)
+ALWAYS = ("postmaster", "abuse")  # RFC 5321 section 4.5.1, RFC 2142
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What every act on an account needs: where it is kept, and the server's own secret."""
+
+    database: Database
+    server_key: ServerKey
+    arena: Arena
+    cost: Cost
+    now: Callable[[], float]
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account that was just made; the words are shown once and kept nowhere."""
+
+    address: str
+    uuid: bytes
+    words: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return f"NewAccount({self.address!r}, ***)"
+
+
+async def create_account(
+    office: Office, address: str, password: bytes, quota_octets: int = 0
+) -> NewAccount:
+    """Make an account with its keys, its first mailboxes and two ways in, in one transaction.
+
+    Args:
+        address: Canonical. The first account of a domain gets its postmaster@ and abuse@ too.
+        password: As typed.
+
+    Raises:
+        ValueError: the password cannot be one.
+        Refused: the address is taken.
+        Unavailable: it could not be stored.
+    """
+    prepared = passwords.prepare(password)
+    words = passwords.new_words()
+    uuid = os.urandom(16)
+    with office.arena.hold(os.urandom(32)) as root:
+        ways = await asyncio.to_thread(_two_ways, office, uuid, root.view, prepared, words)
+        made = _Made(office, address, uuid, root.view, ways)
+    await office.database.write(lambda tx: made.write(tx, quota_octets))
+    return NewAccount(address, uuid, words)
+
+
+def _two_ways(
+    office: Office, uuid: bytes, root: Octets, password: bytes, words: tuple[str, ...]
+) -> tuple[NewWayIn, NewWayIn]:
+    entropy = passwords.entropy(" ".join(words))
+    return (
+        _way(office, SlotType.PASSWORD, uuid, password, root, FIRST),
+        _way(office, SlotType.RECOVERY, uuid, entropy, root, FIRST),
+    )
+
+
+def _way(
+    office: Office, kind: SlotType, uuid: bytes, credential: Octets, root: Octets, gens: Gens
+) -> NewWayIn:
+    key = office.server_key
+    return make_way_in(
+        office.arena, key.rows, kind, uuid, credential, root, gens, key.peppers[0], office.cost,
+        int(office.now()),
+    )  # fmt: skip
+
+
+class _Made:
+    """All rows of a new account, sealed before their transaction begins."""
+
+    def __init__(
+        self, office: Office, address: str, uuid: bytes, root: Octets, ways: tuple[NewWayIn, ...]
+    ) -> None:
+        now = int(office.now())
+        macs = office.server_key.rows
+        epoch = Epoch(1, CURRENT, now, os.urandom(32), os.urandom(32))
+        listed = tuple(way.listed for way in ways)
+        ring = Ring(1, FIRST.root_gen, FIRST.read_gen, MANIFESTS, now, (epoch,), listed)
+        key = read_key(root, FIRST.root_gen, FIRST.read_gen)
+        self._macs = macs
+        self._uuid = uuid
+        self._address = address
+        self._ways = ways
+        self._root_ring = seal_root_ring(root, uuid, ring)
+        self._read_ring = seal_read_ring(key, uuid, ring)
+        public = public_octets(epoch.xwing_seed)
+        mac = macs.epoch_key(uuid, epoch.number, SUITE, CURRENT, public)
+        self._key = EpochKeyRow(epoch.number, SUITE, CURRENT, public, mac)
+        self._mailbox_ids = [os.urandom(16) for _ in FIRST_MAILBOXES]
+        self._names = self._seal_names(office.arena, epoch)
+        self._now = now
+
+    def _seal_names(self, arena: Arena, epoch: Epoch) -> SealedRecord:
+        store = StoreKeys(arena, self._uuid, epoch.number, epoch.store_key)
+        content = mboxes.encode(mboxes.first(self._mailbox_ids))
+        record = store.seal(Kind.MBOXES, ZERO_ID, 0, 1, 0, content)
+        store.close()
+        return record
+
+    def write(self, tx: Tx, quota_octets: int) -> None:
+        mac = self._macs.account(
+            self._uuid, rows.ACTIVE, self._key.epoch, FIRST.root_gen, FIRST.read_gen
+        )
+        account_id = rows.add_account(
+            tx,
+            AccountRow(
+                0, self._uuid, rows.ACTIVE, self._key.epoch, FIRST.root_gen, FIRST.read_gen, mac, 1,
+                self._mailbox_ids[0], quota_octets, 0, 1, self._now,
+            ),
+        )  # fmt: skip
+        if not self._add_address(tx, account_id, self._address, LOGIN):
+            raise Refused(Reason.ADDRESS_TAKEN)
+        domain = self._address.partition("@")[2]
+        for local in ALWAYS:
+            self._add_address(tx, account_id, f"{local}@{domain}", ALIAS)
+        rows.add_epoch_key(tx, account_id, self._key)
+        for way in self._ways:
+            rows.add_slot(tx, account_id, way.row)
+        put_record(tx, account_id, Kind.KEYRING, self._read_ring)
+        put_record(tx, account_id, Kind.KEYRING, self._root_ring, object_id=ROOT_ID)
+        put_record(tx, account_id, Kind.MBOXES, self._names)
+        for mailbox_id in self._mailbox_ids:
+            add_mailbox(tx, account_id, mailbox_id, 1)
+
+    def _add_address(self, tx: Tx, account_id: int, address: str, kind: int) -> bool:
+        mac = self._macs.address(address, self._uuid, kind)
+        return rows.add_address(tx, AddressRow(address, account_id, kind, mac))
+
+
+async def change_password(
+    office: Office, address: str, credential: Credential, password: bytes
+) -> None:
+    """Give an account another password, with the old one or the recovery words in hand.
+
+    One slot is made and the old one deleted, in one transaction with both keyrings; no mail is
+    touched.
+
+    Raises:
+        ValueError: the new password cannot be one.
+        Refused: the credential does not open the account.
+    """
+    prepared = passwords.prepare(password)
+    unlocked = await unlock_root(office, address, credential)
+    account = unlocked.account
+    with unlocked.root as root:
+        gens = Gens(account.root_gen, account.read_gen)
+        way = await asyncio.to_thread(
+            _way, office, SlotType.PASSWORD, account.uuid, prepared, root.view, gens
+        )
+        try:
+            old = await office.database.read(lambda tx: root_ring(tx, account, root.view))
+        except UnsealError as error:
+            raise Refused(Reason.DAMAGED, str(error)) from error
+        gone = [s.slot_id for s in old.slots if s.type == SlotType.PASSWORD]
+        kept = tuple(s for s in old.slots if s.type != SlotType.PASSWORD)
+        ring = replace(old, version=old.version + 1, slots=(*kept, way.listed))
+        key = read_key(root.view, account.root_gen, account.read_gen)
+        root_record = seal_root_ring(root.view, account.uuid, ring)
+        read_record = seal_read_ring(key, account.uuid, ring)
+
+    def work(tx: Tx) -> None:
+        fence(tx, account.account_id, account.root_gen, account.read_gen, 0)
+        put_record(tx, account.account_id, Kind.KEYRING, read_record)
+        put_record(tx, account.account_id, Kind.KEYRING, root_record, object_id=ROOT_ID)
+        for slot_id in gone:
+            rows.remove_slot(tx, account.account_id, slot_id)
+        rows.add_slot(tx, account.account_id, way.row)
+
+    await office.database.write(work)
+
+
+async def set_status(office: Office, address: str, status: int) -> None:
+    """Enable or disable an account: a disabled one receives nothing and nobody gets in."""
+    macs = office.server_key.rows
+    account = await find_account(office.database, macs, address)
+    mac = macs.account(account.uuid, status, account.epoch, account.root_gen, account.read_gen)
+    await office.database.write(lambda tx: rows.set_status(tx, account.account_id, status, mac))
+
+
+async def remove_account(office: Office, address: str) -> None:
+    """Delete an account, its keys and all its mail; nothing brings it back."""
+    account = await find_account(office.database, office.server_key.rows, address)
+    await office.database.write(lambda tx: rows.remove_account(tx, account.account_id))
+    await office.database.truncate_log()

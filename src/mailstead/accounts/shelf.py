@@ -1,0 +1,188 @@
+"""The rows of one mailbox that a write changes: read, opened, changed, sealed again, written.
+
+Records are sealed before the transaction and written in it by compare-and-swap on `version`, so
+the writer thread holds no key, and whoever loses a race reads again.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.pages import merge
+from mailstead.accounts.states import STATE_CAP, Counts, MessageState, StatePage, Tombstone
+from mailstead.crypto.sealed import Kind, SealedRecord
+from mailstead.errors import Reason, Refused
+from mailstead.mail.mailbox import Modseq, Uid
+from mailstead.store import messages as rows
+from mailstead.store.database import Tx
+from mailstead.store.messages import GROUP_A, GROUP_B, StateRow
+from mailstead.store.records import get_record, put_record
+
+
+@dataclass(frozen=True, slots=True)
+class ShelfRows:
+    """Sealed rows as read, in one snapshot."""
+
+    states: dict[int, StateRow]
+    pages: dict[tuple[int, int], SealedRecord]
+    counts: SealedRecord | None
+
+
+@dataclass(slots=True)
+class ShelfWrites:
+    """Sealed rows as they shall be written, and those that shall go."""
+
+    states: list[StateRow] = field(default_factory=list[StateRow])
+    pages: list[tuple[int, int, SealedRecord]] = field(
+        default_factory=list[tuple[int, int, SealedRecord]]
+    )
+    emptied: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
+    counts: SealedRecord | None = None
+
+    def apply(self, tx: Tx, account_id: int, mailbox_id: bytes) -> None:
+        """Write them.
+
+        Raises:
+            LostRace: another session wrote one of them first.
+        """
+        for state in self.states:
+            rows.put_state(tx, account_id, mailbox_id, state)
+        for number, group, record in self.pages:
+            rows.put_page(tx, account_id, mailbox_id, number, group, record)
+        for number, group, version in self.emptied:
+            rows.drop_page(tx, account_id, mailbox_id, number, group, version)
+        if self.counts is not None:
+            put_record(tx, account_id, Kind.COUNTS, self.counts, mailbox_id)
+
+
+def read_shelf(
+    tx: Tx, account_id: int, mailbox_id: bytes, numbers: list[int], *, pages: bool
+) -> ShelfRows:
+    """The sealed rows with these *numbers*; *pages* too, or only states and counts."""
+    states: dict[int, StateRow] = {}
+    found: dict[tuple[int, int], SealedRecord] = {}
+    for number in numbers:
+        for row in rows.get_states(tx, account_id, mailbox_id, first=number, last=number):
+            states[number] = row
+        for group in (GROUP_A, GROUP_B) if pages else ():
+            record = rows.get_page(tx, account_id, mailbox_id, number, group)
+            if record is not None:
+                found[number, group] = record
+    counts = get_record(tx, account_id, Kind.COUNTS, mailbox_id)
+    return ShelfRows(states, found, counts)
+
+
+class Shelf:
+    """Opened rows of one mailbox, as a write changes them."""
+
+    def __init__(self, keys: SessionKeys, mailbox_id: bytes, read: ShelfRows) -> None:
+        self._keys = keys
+        self._place = mailbox_id
+        self._read = read
+        self._states: dict[int, StatePage] = {}
+        self._pages: dict[tuple[int, int], bytes | None] = {}
+        self.counts = Counts()
+        if read.counts is not None:
+            self.counts = Counts.decode(keys.open(Kind.COUNTS, mailbox_id, 0, 0, read.counts))
+
+    def states(self, number: int) -> StatePage:
+        """The states of a row, to be looked at or changed."""
+        page = self._states.get(number)
+        if page is None:
+            row = self._read.states.get(number)
+            page = StatePage() if row is None else open_state(self._keys, self._place, row)
+            self._states[number] = page
+        return page
+
+    def page(self, number: int, group: int) -> bytes | None:
+        """The content of a column group; None when there is none."""
+        if (number, group) not in self._pages:
+            record = self._read.pages.get((number, group))
+            self._pages[number, group] = (
+                None
+                if record is None
+                else self._keys.open(Kind.PAGE, self._place, number << 1 | group, 0, record)
+            )
+        return self._pages[number, group]
+
+    def add(
+        self,
+        number: int,
+        states: Mapping[Uid, MessageState],
+        entries: tuple[Mapping[Uid, bytes], Mapping[Uid, bytes]],
+        size: int,
+    ) -> None:
+        """Add messages to a row: their states, and their packed entries of both groups."""
+        self.states(number).live.update(states)
+        for group in (GROUP_A, GROUP_B):
+            content = merge(self.page(number, group), group, entries[group], set())
+            self._pages[number, group] = content
+        top = max(s.modseq for s in states.values())
+        self.counts = self.counts.add(states.values(), size, top)
+
+    def change(self, number: int, uid: Uid, state: MessageState) -> None:
+        """Give a message another state."""
+        page = self.states(number)
+        self.counts = self.counts.add([page.live[uid]], 0, 0, sign=-1)
+        self.counts = self.counts.add([state], 0, state.modseq)
+        page.live[uid] = state
+
+    def remove(self, number: int, sizes: Mapping[Uid, int], modseq: Modseq, when: int) -> None:
+        """Take messages out of a row, leaving tombstones; *sizes* names them."""
+        page = self.states(number)
+        gone = [page.live.pop(uid) for uid in sizes]
+        page.gone.update({uid: Tombstone(modseq, when) for uid in sizes})
+        for group in (GROUP_A, GROUP_B):
+            self._pages[number, group] = merge(self.page(number, group), group, {}, set(sizes))
+        self.counts = self.counts.add(gone, sum(sizes.values()), modseq, sign=-1)
+
+    def seal(self) -> ShelfWrites:
+        """Seal whatever was opened for change.
+
+        Raises:
+            Refused: a row would be larger than its format allows (too many keywords).
+        """
+        writes = ShelfWrites()
+        for number, page in self._states.items():
+            writes.states.append(self._seal_state(number, page))
+        for (number, group), content in self._pages.items():
+            old = self._read.pages.get((number, group))
+            if content is not None:
+                version = 1 if old is None else old.version + 1
+                record = self._keys.seal(
+                    Kind.PAGE, self._place, number << 1 | group, version, 0, content
+                )
+                writes.pages.append((number, group, record))
+            elif old is not None:
+                writes.emptied.append((number, group, old.version))
+        counts = self._read.counts
+        version = 1 if counts is None else counts.version + 1
+        writes.counts = self._keys.seal(
+            Kind.COUNTS, self._place, 0, version, 0, self.counts.encode()
+        )
+        return writes
+
+    def _seal_state(self, number: int, page: StatePage) -> StateRow:
+        try:
+            content = page.encode()
+        except ValueError as error:
+            raise Refused(Reason.TOO_MANY_KEYWORDS) from error
+        if len(content) > STATE_CAP:
+            raise Refused(Reason.TOO_MANY_KEYWORDS)
+        old = self._read.states.get(number)
+        version = 1 if old is None else old.record.version + 1
+        modseq = page.max_modseq()
+        record = self._keys.seal(Kind.STATE, self._place, number, version, modseq, content)
+        return StateRow(number, modseq, record)
+
+
+def open_state(keys: SessionKeys, mailbox_id: bytes, row: StateRow) -> StatePage:
+    """Open a state row.
+
+    Raises:
+        UnsealError: it is not what this account wrote in this place.
+    """
+    return StatePage.decode(
+        keys.open(Kind.STATE, mailbox_id, row.number, row.max_modseq, row.record)
+    )
+

@@ -1,0 +1,47 @@
+"""`server.key`: the one secret of the server, and what is derived from it.
+
+Who steals it together with the database can guess passwords offline at the cost of Argon2id; he
+still cannot open stored mail.
+"""
+
+from mailstead.crypto.primitives import Octets, equal, expand, mac, random_octets
+from mailstead.crypto.rows import RowMacs
+from mailstead.crypto.slots import Pepper
+
+OCTETS = 32
+
+
+class ServerKey:
+    """The 32 octets of `server.key`, and older ones that logins may still need.
+
+    Raises:
+        ValueError: one of them has another length.
+    """
+
+    def __init__(self, octets: Octets, previous: tuple[Octets, ...] = ()) -> None:
+        for key in (octets, *previous):
+            if len(key) != OCTETS:
+                raise ValueError(f"a server key has {OCTETS} octets, not {len(key)}")
+        self._key = bytes(octets)
+        self.rows = RowMacs(self._key)
+        self.peppers = [Pepper(expand(key, b"EMS1 pepper")) for key in (octets, *previous)]
+
+    def __repr__(self) -> str:
+        return "ServerKey(***)"
+
+    def instance_check(self, instance_id: bytes) -> bytes:
+        """What the database holds to tell whether this is its server key."""
+        return mac(expand(self._key, b"EMS1 instance"), instance_id)
+
+    def fits(self, instance_id: bytes, check: bytes) -> bool:
+        """Whether this is the key that the database was made with."""
+        return equal(self.instance_check(instance_id), check)
+
+    def unknown_salt(self, name: str) -> bytes:
+        """A salt for a login that does not exist, the same each time it is tried."""
+        return mac(expand(self._key, b"EMS1 unknown"), name.encode())[:20]
+
+
+def new_server_key() -> bytes:
+    """The octets of a new `server.key`."""
+    return random_octets(OCTETS)

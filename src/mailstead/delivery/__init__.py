@@ -1,0 +1,1 @@
+"""Mail coming in: it is seen here, sealed here, and cannot be opened here."""

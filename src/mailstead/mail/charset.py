@@ -1,0 +1,26 @@
+"""Character sets of mail: a list of those that are decoded, and nothing by name of a codec.
+
+Python would decode "unicode_escape" or "punycode" if a sender asked for it; here what is not on
+the list is read as US-ASCII with replacement.
+"""
+
+_FAMILY = {
+    "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "ascii", "ascii": "ascii",
+    "utf-16": "utf-16", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be",
+    "iso-2022-jp": "iso2022_jp", "shift_jis": "shift_jis", "shift-jis": "shift_jis",
+    "euc-jp": "euc_jp", "euc-kr": "euc_kr", "ks_c_5601-1987": "cp949", "gb2312": "gb18030",
+    "gbk": "gb18030", "gb18030": "gb18030", "big5": "big5", "koi8-r": "koi8_r",
+    "koi8-u": "koi8_u", "macintosh": "mac_roman", "tis-620": "cp874",
+    **{f"iso-8859-{n}": f"iso8859_{n}" for n in (*range(1, 12), *range(13, 17))},
+    **{f"windows-{n}": f"cp{n}" for n in (874, *range(1250, 1259))},
+}  # fmt: skip
+
+
+def decode(octets: bytes, charset: bytes | None) -> str:
+    """*octets* as text; what cannot be decoded is replaced, never refused."""
+    name = (charset or b"us-ascii")[:40].decode("ascii", "replace").strip().lower()
+    codec = _FAMILY.get(name)
+    if codec in (None, "ascii"):  # senders who say US-ASCII and send UTF-8 are common
+        codec = "utf-8" if name in ("us-ascii", "ascii") else "ascii"
+    assert codec is not None
+    return octets.decode(codec, "replace")

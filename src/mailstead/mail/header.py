@@ -1,0 +1,134 @@
+"""Header blocks: fields, and the parameters of the structured ones.
+
+Everything here is linear, total and capped: any octets give a value. Names are compared without
+case; values are unfolded and otherwise left as they came.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+FIELDS_CAP = 2000
+PARAMS_CAP = 100
+VALUE_CAP = 64 << 10  # octets of a value that is looked into
+
+# field = field-name ":" unstructured CRLF (RFC 5322 section 2.2; folding, section 2.2.3)
+_FIELD = re.compile(rb"^([!-9;-~]{1,998})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.M)
+_FOLD = re.compile(rb"\r?\n")
+
+# token of RFC 2045 section 5.1, as mail really has it: 8-bit octets included
+_TOKEN = re.compile(rb"[^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+")
+_PARAM_NAME = re.compile(rb"[ \t]*([^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+)[ \t]*=[ \t]*")
+_PARAM_VALUE = re.compile(rb'"((?:[^"\\]|\\.)*)"?|([^;\x00-\x20"]*)', re.S)
+_QUOTED_PAIR = re.compile(rb"\\(.)", re.S)
+
+
+def fields(block: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """Name in lower case, and unfolded value without outer space, of each field in order."""
+    for count, match in enumerate(_FIELD.finditer(block)):
+        if count == FIELDS_CAP:
+            return
+        yield match[1].lower(), unfold(match[2])
+
+
+def unfold(value: bytes) -> bytes:
+    """A field's value on one line (RFC 5322 section 2.2.3)."""
+    if b"\n" in value:
+        value = _FOLD.sub(b"", value)
+    return value.strip(b" \t\r\n")
+
+
+def first(block: bytes, name: bytes) -> bytes | None:
+    """The value of the first field called *name* (lower case)."""
+    for found, value in fields(block):
+        if found == name:
+            return value
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class Parameterised:
+    """A value with parameters: Content-Type, Content-Disposition.
+
+    Args:
+        value: "text/plain", as it came.
+        params: Names as they came, values unquoted; RFC 2231 pieces are not joined.
+    """
+
+    value: bytes
+    params: tuple[tuple[bytes, bytes], ...]
+
+    def param(self, name: bytes) -> bytes | None:
+        """The first parameter called *name* (lower case)."""
+        for found, value in self.params:
+            if found.lower() == name:
+                return value
+        return None
+
+
+def parameterised(value: bytes) -> Parameterised:
+    """Read a value and its parameters; what makes no sense is passed over."""
+    value = _without_comments(value[:VALUE_CAP])
+    head, _, rest = value.partition(b";")
+    params: list[tuple[bytes, bytes]] = []
+    at = 0
+    while at < len(rest) and len(params) < PARAMS_CAP:
+        name = _PARAM_NAME.match(rest, at)
+        if name is None:
+            semicolon = rest.find(b";", at)
+            if semicolon < 0:
+                break
+            at = semicolon + 1
+            continue
+        found = _PARAM_VALUE.match(rest, name.end())
+        assert found is not None, "it matches the empty string"
+        quoted = found[1]
+        params.append(
+            (name[1], found[2] if quoted is None else _QUOTED_PAIR.sub(rb"\1", quoted))
+        )
+        semicolon = rest.find(b";", found.end())
+        at = len(rest) if semicolon < 0 else semicolon + 1
+    return Parameterised(head.strip(b" \t"), tuple(params))
+
+
+def media_type(value: bytes) -> tuple[bytes, bytes] | None:
+    """Type and subtype of a Content-Type's value, or None if it has none (RFC 2045 section 5.1)."""
+    kind, slash, subtype = value.partition(b"/")
+    kind, subtype = kind.strip(b" \t"), subtype.strip(b" \t")
+    if not slash or not _TOKEN.fullmatch(kind) or not _TOKEN.fullmatch(subtype):
+        return None
+    return kind, subtype
+
+
+_COMMENT_MARK = re.compile(rb'[()"\\]')
+
+
+def _without_comments(value: bytes) -> bytes:
+    """Drop comments, of any depth, outside of quoted strings (RFC 5322 section 3.2.2)."""
+    if b"(" not in value:
+        return value
+    kept: list[bytes] = []
+    depth = start = 0
+    quoted = False
+    skip = -1
+    for mark in _COMMENT_MARK.finditer(value):
+        at, sign = mark.start(), mark[0]
+        if at == skip:
+            continue
+        if sign == b"\\":
+            skip = at + 1
+        elif sign == b'"' and not depth:
+            quoted = not quoted
+        elif quoted:
+            continue
+        elif sign == b"(":
+            if not depth:
+                kept.append(value[start:at])
+            depth += 1
+        elif sign == b")" and depth:
+            depth -= 1
+            if not depth:
+                start = at + 1
+    if not depth:
+        kept.append(value[start:])
+    return b"".join(kept)

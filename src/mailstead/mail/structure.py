@@ -1,0 +1,341 @@
+"""The MIME structure of a message as offsets, found while its octets are pushed by.
+
+The scanner keeps header blocks and a few octets for the preview, never a body. It searches for
+lines that begin with "--" and looks at no others, so its cost is that of a search. Whatever comes,
+it gives a structure: what is too deep, or too much, stays an opaque leaf (RFC 2046 section 5.1).
+"""
+
+import re
+from dataclasses import dataclass, field
+
+from mailstead.mail.header import Parameterised, fields, media_type, parameterised
+
+DEPTH_CAP = 100
+PARTS_CAP = 10_000
+HEADER_CAP = 256 << 10  # octets of a header block that are kept
+BOUNDARY_CAP = 998
+PREVIEW_OCTETS = 4096
+
+_END_OF_HEADER = re.compile(rb"\n(?:\r?\n|--)")
+_DELIMITER = b"\n--"
+_LINE_CAP = BOUNDARY_CAP + 64
+
+TEXT_PLAIN = (b"text", b"plain")
+_IDENTITY = (b"", b"7bit", b"8bit", b"binary")
+
+
+@dataclass(slots=True)
+class Part:
+    """One part of a message; offsets count from the first octet of the message.
+
+    Args:
+        header_start, body_start, body_end: The header block is what lies between the first two,
+            its blank line included; the body is what lies between the last two.
+        lines: Line ends in the body.
+        headers: The fields BODYSTRUCTURE shows, and at a message's own level the ENVELOPE's.
+        header_lines: Line ends in the header block.
+    """
+
+    header_start: int
+    body_start: int = 0
+    body_end: int = 0
+    lines: int = 0
+    header_lines: int = 0
+    media: tuple[bytes, bytes] = TEXT_PLAIN
+    content_type: Parameterised | None = None
+    headers: dict[bytes, list[bytes]] = field(default_factory=dict[bytes, list[bytes]])
+    children: list["Part"] = field(default_factory=list["Part"])
+
+    def kind(self) -> bytes:
+        """The media type in lower case, without its subtype."""
+        return self.media[0].lower()
+
+    def is_message(self) -> bool:
+        """Whether this part holds a message of its own (RFC 2046 section 5.2.1)."""
+        return bool(self.children) and self.kind() == b"message"
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """What the scanner found.
+
+    Args:
+        size: Octets of the message.
+        header: Its header block, blank line included; cut at `HEADER_CAP`.
+        header_octets: How long the header block is.
+        received: How many Received fields it has.
+        text, html: The first octets of the first such leaf, still encoded, and that leaf.
+    """
+
+    root: Part
+    size: int
+    header: bytes
+    header_octets: int
+    received: int
+    text: tuple[Part, bytes] | None
+    html: tuple[Part, bytes] | None
+
+
+@dataclass(slots=True)
+class _Open:
+    part: Part
+    boundary: bytes | None
+    digest: bool = False
+    lines_before: int = 0
+
+
+class Scanner:
+    """Takes a message's octets in pieces of any size; `finish` gives its structure."""
+
+    def __init__(self) -> None:
+        # A line end is imagined before the first octet, so that every line begins behind one.
+        self._buffer = b"\n"
+        self._base = -1
+        self._lines = -1
+        self._root = Part(0)
+        self._stack: list[_Open] = [_Open(self._root, None)]
+        self._boundaries: dict[bytes, list[int]] = {}
+        self._in_header = True
+        self._header: list[bytes] = []
+        self._header_octets = 0
+        self._root_header = b""
+        self._root_header_octets = 0
+        self._parts = 1
+        self._received = 0
+        self._captures: dict[bytes, tuple[Part, bytearray]] = {}
+        self._capturing: bytearray | None = None
+
+    def push(self, octets: bytes) -> None:
+        """Take the next octets."""
+        self._buffer += octets
+        self._scan(final=False)
+
+    def finish(self) -> Structure:
+        """There are no more octets."""
+        self._scan(final=True)
+        if self._in_header:
+            self._end_header(len(self._buffer))
+        else:
+            self._consume(len(self._buffer))
+        end = self._base + len(self._buffer)
+        while self._stack:
+            self._close_part(end)
+        found = {kind: (part, bytes(octets)) for kind, (part, octets) in self._captures.items()}
+        return Structure(
+            self._root, end, self._root_header, self._root_header_octets, self._received,
+            found.get(b"plain"), found.get(b"html"),
+        )  # fmt: skip
+
+    # Positions in the buffer below are local; `_base` is the offset of the buffer's first octet.
+    # Whatever lies before the position that `_consume` was last given is dealt with and dropped.
+
+    def _scan(self, *, final: bool) -> None:
+        at = 0
+        while True:
+            at = self._header_step(at, final=final) if self._in_header else self._body_step(at, final=final)
+            if at < 0:
+                return
+
+    def _header_step(self, at: int, *, final: bool) -> int:
+        mark = _END_OF_HEADER.search(self._buffer, at)
+        if mark is None:
+            if not final and len(self._buffer) > 4:
+                self._keep_header(len(self._buffer) - 3)
+            return -1
+        if mark[0] != _DELIMITER:
+            self._end_header(mark.end())
+            return 0
+        line = self._line(mark.start(), final=final)
+        if line is None:
+            self._keep_header(mark.start())
+            return -1
+        if not self._is_delimiter(line):
+            return mark.start() + 1
+        self._end_header(mark.start())  # a header that a delimiter cuts off
+        return 0
+
+    def _body_step(self, at: int, *, final: bool) -> int:
+        if not self._boundaries:
+            self._consume(len(self._buffer))
+            return -1
+        hit = self._buffer.find(_DELIMITER, at)
+        if hit < 0:
+            # Two octets may be the beginning of "\n--", and one before them its CR.
+            self._consume(max(0, len(self._buffer) - 3))
+            return -1
+        line = self._line(hit, final=final)
+        if line is None:
+            self._consume(max(0, hit - 1))
+            return -1
+        if not self._is_delimiter(line):
+            return hit + 1
+        self._delimit(hit, line)
+        return 0
+
+    def _line(self, start: int, *, final: bool) -> bytes | None:
+        """The line behind the line end at *start*; None when more octets are needed to know it."""
+        end = self._buffer.find(b"\n", start + 1, start + 1 + _LINE_CAP)
+        if end >= 0:
+            return self._buffer[start + 1 : end]
+        if final or len(self._buffer) - start > _LINE_CAP:
+            return self._buffer[start + 1 : start + 1 + _LINE_CAP]
+        return None
+
+    def _is_delimiter(self, line: bytes) -> bool:
+        name = line[2:].rstrip(b" \t\r")
+        return name in self._boundaries or (
+            name.endswith(b"--") and name[:-2] in self._boundaries
+        )
+
+    def _delimit(self, hit: int, line: bytes) -> None:
+        """The line end at *hit* belongs to a delimiter: parts end here, one may begin."""
+        name = line[2:].rstrip(b" \t\r")
+        closing = name not in self._boundaries
+        depth = self._boundaries[name[:-2] if closing else name][-1]
+        before = hit - 1 if hit and self._buffer[hit - 1] == 0x0D else hit
+        self._consume(before)
+        end = self._base
+        while len(self._stack) - 1 > depth:
+            self._close_part(end)
+        self._consume(hit - before + 1 + len(line))
+        multipart = self._stack[-1]
+        if closing:
+            self._forget(multipart)
+            return
+        if self._parts >= PARTS_CAP:
+            self._boundaries.clear()
+            return
+        self._parts += 1
+        child = Part(self._base + 1)
+        if multipart.digest:
+            child.media = (b"message", b"rfc822")
+        multipart.part.children.append(child)
+        self._stack.append(_Open(child, None))
+        self._in_header = True
+
+    def _consume(self, stop: int) -> None:
+        """Everything before *stop* is body of the innermost open part."""
+        if stop <= 0:
+            return
+        if self._capturing is not None:
+            room = PREVIEW_OCTETS - len(self._capturing)
+            if room > 0:
+                self._capturing += self._buffer[: min(stop, room)]
+        self._lines += self._buffer.count(b"\n", 0, stop)
+        self._buffer = self._buffer[stop:]
+        self._base += stop
+
+    def _keep_header(self, stop: int) -> None:
+        if self._header_octets < HEADER_CAP:
+            self._header.append(self._buffer[: min(stop, HEADER_CAP - self._header_octets)])
+        self._header_octets += stop
+        self._lines += self._buffer.count(b"\n", 0, stop)
+        self._buffer = self._buffer[stop:]
+        self._base += stop
+
+    def _end_header(self, stop: int) -> None:
+        """The header block of the innermost part ends before *stop*; look into it."""
+        opened = self._stack[-1]
+        part = opened.part
+        self._keep_header(stop)
+        # The first octet is the line end before the block.
+        block = b"".join(self._header)[1:]
+        octets = max(0, self._header_octets - 1)
+        self._header, self._header_octets = [], 0
+        self._in_header = False
+        part.body_start = self._base
+        part.header_start = min(part.header_start, part.body_start)  # delimiter upon delimiter
+        part.header_lines = block.count(b"\n")
+        opened.lines_before = self._lines
+        own_message = len(self._stack) == 1 or self._stack[-2].part.kind() == b"message"
+        _read_header(part, block, own_message=own_message)
+        if len(self._stack) == 1:
+            self._root_header, self._root_header_octets = block, octets
+            self._received = len(part.headers.get(b"received", ()))
+        self._enter(opened)
+
+    def _enter(self, opened: _Open) -> None:
+        """Decide what the body of a part is that has just begun."""
+        part = opened.part
+        self._capturing = None
+        deep = len(self._stack) >= DEPTH_CAP
+        if part.kind() == b"multipart" and not deep:
+            boundary = part.content_type.param(b"boundary") if part.content_type else None
+            if boundary and len(boundary) <= BOUNDARY_CAP and self._parts < PARTS_CAP:
+                boundary = boundary.rstrip(b" \t")
+                opened.boundary = boundary
+                opened.digest = part.media[1].lower() == b"digest"
+                self._boundaries.setdefault(boundary, []).append(len(self._stack) - 1)
+                # The first delimiter may be the very next line: its line end is the header's.
+                self._give_back_line_end()
+            return
+        encoding = part.headers.get(b"content-transfer-encoding", [b""])[0].lower()
+        if (
+            part.kind() == b"message"
+            and part.media[1].lower() in (b"rfc822", b"global")
+            and not deep
+            and encoding in _IDENTITY
+            and self._parts < PARTS_CAP
+        ):
+            self._parts += 1
+            child = Part(self._base)
+            part.children.append(child)
+            self._stack.append(_Open(child, None))
+            self._in_header = True
+            self._give_back_line_end()
+            return
+        if part.kind() == b"text":
+            kind = part.media[1].lower()
+            if kind in (b"plain", b"html") and kind not in self._captures:
+                self._capturing = bytearray()
+                self._captures[kind] = (part, self._capturing)
+        if self._boundaries:
+            self._give_back_line_end()
+
+    def _give_back_line_end(self) -> None:
+        """Put the line end before the position back, for what begins behind it to be found."""
+        self._buffer = b"\n" + self._buffer
+        self._base -= 1
+        self._lines -= 1
+
+    def _forget(self, opened: _Open) -> None:
+        if opened.boundary is not None:
+            depths = self._boundaries[opened.boundary]
+            depths.pop()
+            if not depths:
+                del self._boundaries[opened.boundary]
+            opened.boundary = None
+
+    def _close_part(self, end: int) -> None:
+        opened = self._stack.pop()
+        part = opened.part
+        if self._boundaries:
+            self._forget(opened)
+        part.body_end = max(end, part.body_start)
+        part.lines = max(0, self._lines - opened.lines_before)
+        self._capturing = None
+
+
+_PART_FIELDS = frozenset(
+    (
+        b"content-type", b"content-id", b"content-description", b"content-transfer-encoding",
+        b"content-md5", b"content-disposition", b"content-language", b"content-location",
+    )
+)  # fmt: skip
+_MESSAGE_FIELDS = _PART_FIELDS | {
+    b"date", b"subject", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"in-reply-to",
+    b"message-id", b"references", b"received",
+}  # fmt: skip
+
+
+def _read_header(part: Part, block: bytes, *, own_message: bool) -> None:
+    wanted = _MESSAGE_FIELDS if own_message else _PART_FIELDS
+    headers = part.headers
+    for name, value in fields(block):
+        if name in wanted:
+            headers.setdefault(name, []).append(value)
+    if b"content-type" in headers:
+        content_type = parameterised(headers[b"content-type"][0])
+        media = media_type(content_type.value)
+        if media is not None:
+            part.media, part.content_type = media, content_type

@@ -1,0 +1,101 @@
+"""The text of a message for people: a preview, and a whole view for a terminal.
+
+What a sender wrote is untrusted: no control character of his reaches a terminal.
+"""
+
+import re
+import unicodedata
+
+from mailstead.mail.charset import decode
+from mailstead.mail.encodedwords import base64, text
+from mailstead.mail.header import fields
+from mailstead.mail.structure import Part, Scanner, Structure
+
+PREVIEW_CHARACTERS = 200  # RFC 8970 section 3
+_PREVIEW_READ = 2000  # characters looked at for them, space included
+_SHOWN = (b"from", b"to", b"cc", b"subject", b"date")
+_SOFT = re.compile(rb"=[ \t]*\r?\n")
+_HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
+# Element content that is not text, then any tag: neither can run past its end.
+_TAG = re.compile(r"<[^<>]*>?")
+_ENTITY = {"&nbsp;": " ", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&amp;": "&"}
+_SPACE = re.compile(r"\s+")
+
+
+def preview(structure: Structure) -> str:
+    """The first 200 characters of the message's text, on one line."""
+    found = structure.text or structure.html
+    if found is None:
+        return ""
+    readable = _decode(*found)
+    if structure.text is None:
+        readable = _strip_html(readable)
+    line = _SPACE.sub(" ", readable[:_PREVIEW_READ]).strip()
+    return safe(line[:PREVIEW_CHARACTERS])
+
+
+def _decode(part: Part, octets: bytes) -> str:
+    encoding = part.headers.get(b"content-transfer-encoding", [b"7bit"])[0].strip().lower()
+    if encoding == b"base64":
+        octets = base64(octets)
+    elif encoding == b"quoted-printable":
+        octets = quoted_printable(octets)
+    charset = part.content_type.param(b"charset") if part.content_type else None
+    return decode(octets, charset)
+
+
+def quoted_printable(octets: bytes) -> bytes:
+    """Decode quoted-printable (RFC 2045 section 6.7); what makes no sense stays as it is."""
+    return _HEX.sub(lambda m: bytes((int(m[1], 16),)), _SOFT.sub(b"", octets))
+
+
+def _strip_html(html: str) -> str:
+    for name in ("style", "script", "head"):
+        html = _drop_element(html, name)
+    plain = _TAG.sub(" ", html)
+    for entity, character in _ENTITY.items():
+        plain = plain.replace(entity, character)
+    return plain
+
+
+def _drop_element(html: str, name: str) -> str:
+    kept: list[str] = []
+    lower = html.lower()
+    at = 0
+    while (start := lower.find(f"<{name}", at)) >= 0:
+        kept.append(html[at:start])
+        end = lower.find(f"</{name}", start)
+        if end < 0:
+            return "".join(kept)
+        at = end
+    kept.append(html[at:])
+    return "".join(kept)
+
+
+def safe(shown: str) -> str:
+    """Text with control and formatting characters made visible; line ends and tabs stay."""
+    if shown.isprintable():
+        return shown
+    return "".join(
+        c if c in "\n\t" or unicodedata.category(c) not in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp") else "\ufffd"
+        for c in shown.replace("\r\n", "\n")
+    )
+
+
+def display(octets: bytes) -> str:
+    """A message as a person reads it: the fields that matter, and its text."""
+    scanner = Scanner()
+    scanner.push(octets)
+    structure = scanner.finish()
+    lines: list[str] = []
+    for name, value in fields(structure.header):
+        if name in _SHOWN:
+            lines.append(f"{name.decode().title()}: {safe(text(value))}")
+    lines.append("")
+    part = structure.text[0] if structure.text else structure.html[0] if structure.html else None
+    if part is None:
+        lines.append("[no text]")
+    else:
+        body = _decode(part, octets[part.body_start : part.body_end])
+        lines.append(safe(body if structure.text else _strip_html(body)).rstrip())
+    return "\n".join(lines)

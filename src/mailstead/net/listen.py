@@ -1,0 +1,92 @@
+"""Listening sockets that all workers share, and who may hold how many connections."""
+
+import asyncio
+import ipaddress
+import socket
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from mailstead.net.wire import Wire
+
+BACKLOG = 1024
+EXEMPT = frozenset(("127.0.0.1", "::1"))  # the machine itself
+
+
+def bind(host: str, port: int) -> socket.socket:
+    """A bound socket that other workers may bind beside this one; not listening yet.
+
+    Raises:
+        OSError: the address is not ours, or taken.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_CLOEXEC)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0 if host == "::" else 1)
+        sock.bind((host, port))
+    except OSError:
+        sock.close()
+        raise
+    return sock
+
+
+def source_of(address: str) -> str:
+    """Whom a connection from *address* is charged to: IPv6 by its /64."""
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return address
+    if parsed.version == 4:
+        return address
+    return str(ipaddress.ip_network(f"{address.partition('%')[0]}/64", strict=False))
+
+
+class Gate:
+    """Counts connections of one worker, all and by source.
+
+    Args:
+        per_source: How many one source may hold; the machine itself is exempt.
+        stress: With more connections than this, the idle ones are given little time.
+    """
+
+    def __init__(self, per_source: int, stress: int = 500) -> None:
+        self.wires: set[Wire] = set()
+        self._per_source = per_source
+        self._stress = stress
+        self._held: Counter[str] = Counter()
+
+    def enter(self, wire: Wire) -> bool:
+        """Count a connection; False when its source holds too many."""
+        self.wires.add(wire)
+        source = source_of(wire.peer[0])
+        self._held[source] += 1
+        return wire.peer[0] in EXEMPT or self._held[source] <= self._per_source
+
+    def leave(self, wire: Wire) -> None:
+        """The connection is closed."""
+        self.wires.discard(wire)
+        source = source_of(wire.peer[0])
+        self._held[source] -= 1
+        if self._held[source] <= 0:
+            del self._held[source]
+
+    @property
+    def stressed(self) -> bool:
+        """Whether there are so many connections that idle ones must go soon."""
+        return len(self.wires) > self._stress
+
+
+Serve = Callable[[Wire], Coroutine[Any, Any, None]]
+
+
+async def listen(sock: socket.socket, serve: Serve, tasks: asyncio.TaskGroup) -> asyncio.Server:
+    """Accept connections on a bound socket; *serve* runs as a task of *tasks* for each."""
+    loop = asyncio.get_running_loop()
+
+    def connected(wire: Wire) -> None:
+        tasks.create_task(serve(wire))
+
+    return await loop.create_server(lambda: Wire(connected), sock=sock, backlog=BACKLOG)

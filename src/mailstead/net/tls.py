@@ -1,0 +1,45 @@
+"""TLS contexts: 1.2 or newer, forward secret and authenticated ciphers, reload without a gap."""
+
+import ssl
+from pathlib import Path
+
+from mailstead.errors import Exit, Trouble
+
+CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+
+class ServerTls:
+    """The server's certificate, as it is now.
+
+    Raises:
+        Trouble: the files are missing, unreadable or do not fit together.
+    """
+
+    def __init__(self, certificate: Path, key: Path) -> None:
+        self._certificate = certificate
+        self._key = key
+        self.context = self._load()
+
+    def _load(self) -> ssl.SSLContext:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers(CIPHERS)
+        context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+        try:
+            context.load_cert_chain(self._certificate, self._key)
+        except (OSError, ssl.SSLError) as error:
+            raise Trouble(
+                f"the certificate {self._certificate} cannot be used",
+                why=f"with key {self._key}: {error}",
+                fix="check [tls] certificate and key; `mailstead init` makes a self-signed pair",
+                exit_code=Exit.BAD_CONFIG,
+            ) from error
+        return context
+
+    def reload(self) -> None:
+        """Read the files again; the old certificate stays when they cannot be used.
+
+        Raises:
+            Trouble: they cannot.
+        """
+        self.context = self._load()

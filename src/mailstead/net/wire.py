@@ -1,0 +1,214 @@
+"""One connection: bounded buffers, back-pressure, a deadline, and TLS that begins with nothing read.
+
+Not a StreamReader: that one splits at bare LF, hands on what follows an over-long line as if it
+were a command, and keeps plaintext across STARTTLS.
+"""
+
+import asyncio
+import contextlib
+import socket
+import ssl
+from collections.abc import Callable
+
+HIGH_WATER = 64 << 10  # octets read and not taken, at which reading pauses
+NEVER = float("inf")
+HANDSHAKE_SECONDS = 10.0
+
+
+class TooLate(Exception):
+    """The peer did not do in time what it was waited for."""
+
+
+class Wire(asyncio.Protocol):
+    """Octets from and to one peer.
+
+    `deadline` is the moment (of the loop's clock) by which the peer must have done what it is
+    doing; a sweep of the worker looks at it (see `sweep`).
+    """
+
+    def __init__(self, connected: "Callable[[Wire], None]") -> None:
+        self._connected = connected
+        self._received: list[bytes] = []
+        self._held = 0
+        self._paused = False
+        self._ended = False
+        self._reading: asyncio.Future[None] | None = None
+        self._draining: asyncio.Future[None] | None = None
+        self._full = False
+        self._late = False
+        self.deadline = NEVER
+        self.transport: asyncio.Transport | None = None
+        self.peer: tuple[str, int] = ("", 0)
+
+    # Called by the loop.
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """The connection is there."""
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        name = transport.get_extra_info("peername") or ("", 0)
+        self.peer = (str(name[0]).removeprefix("::ffff:"), int(name[1]))
+        sock = transport.get_extra_info("socket")
+        if sock is not None:
+            with contextlib.suppress(OSError):
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._connected(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Octets came."""
+        self._received.append(bytes(data))
+        self._held += len(data)
+        if self._held >= HIGH_WATER and not self._paused and self.transport is not None:
+            self._paused = True
+            self.transport.pause_reading()
+        _wake(self._reading)
+
+    def eof_received(self) -> bool:
+        """The peer sends no more; our side closes when it has answered."""
+        self._ended = True
+        _wake(self._reading)
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The connection is gone, in whatever way."""
+        self._ended = True
+        self.transport = None
+        _wake(self._reading)
+        _wake(self._draining)
+
+    def pause_writing(self) -> None:
+        """The peer does not read."""
+        self._full = True
+
+    def resume_writing(self) -> None:
+        """The peer reads again."""
+        self._full = False
+        _wake(self._draining)
+
+    # Called by the session.
+
+    async def read(self) -> bytes:
+        """The octets that came since; empty when none will come any more.
+
+        Raises:
+            TooLate: the deadline has passed.
+        """
+        while not self._received:
+            if self._late:
+                raise TooLate
+            if self._ended:
+                return b""
+            self._reading = asyncio.get_running_loop().create_future()
+            try:
+                await self._reading
+            finally:
+                self._reading = None
+        octets = self._received[0] if len(self._received) == 1 else b"".join(self._received)
+        self._received.clear()
+        self._held = 0
+        if self._paused and self.transport is not None:
+            self._paused = False
+            self.transport.resume_reading()
+        return octets
+
+    def write(self, octets: bytes) -> None:
+        """Send *octets*; nothing happens when the connection is gone."""
+        if self.transport is not None:
+            self.transport.write(octets)
+
+    async def drain(self) -> None:
+        """Wait until the peer has taken most of what was sent.
+
+        Raises:
+            TooLate: the deadline has passed.
+        """
+        while self._full and self.transport is not None:
+            self._draining = asyncio.get_running_loop().create_future()
+            try:
+                await self._draining
+            finally:
+                self._draining = None
+            if self._late:
+                raise TooLate
+
+    @property
+    def unread(self) -> bool:
+        """Whether octets came that nobody has taken."""
+        return bool(self._received)
+
+    def expire(self) -> None:
+        """The deadline has passed: whoever waits for the peer is told; a peer that does not read is cut."""
+        self._late = True
+        if self._full and self.transport is not None:
+            self.transport.abort()
+        _wake(self._reading)
+        _wake(self._draining)
+
+    async def start_tls(self, context: ssl.SSLContext) -> None:
+        """Begin TLS as the server; nothing may have been read beyond this point.
+
+        Raises:
+            OSError: the handshake failed, or octets came before it.
+        """
+        if self._received or self.transport is None or self._ended:
+            raise ConnectionAbortedError("octets before the handshake")
+        loop = asyncio.get_running_loop()
+        transport = await loop.start_tls(
+            self.transport,
+            self,
+            context,
+            server_side=True,
+            ssl_handshake_timeout=HANDSHAKE_SECONDS,
+        )
+        if transport is None:
+            raise ConnectionAbortedError("gone during the handshake")
+        self.transport = transport
+
+    def tls_description(self) -> str | None:
+        """Version and cipher of the TLS in use, or None."""
+        if self.transport is None:
+            return None
+        found = self.transport.get_extra_info("ssl_object")
+        if found is None:
+            return None
+        cipher = found.cipher()
+        return f"{found.version()} {cipher[0]}" if cipher else str(found.version())
+
+    def close(self) -> None:
+        """Send what was written, then close."""
+        if self.transport is not None:
+            self.transport.close()
+
+    def abort(self) -> None:
+        """Close at once."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    async def linger(self, octets: int, seconds: float) -> None:
+        """Close, but let the peer finish sending, so that it reads the last reply instead of a reset."""
+        loop = asyncio.get_running_loop()
+        self.deadline = loop.time() + seconds
+        with contextlib.suppress(TooLate, OSError):
+            if self.transport is not None and self.transport.can_write_eof():
+                self.transport.write_eof()
+            while octets > 0 and (came := await self.read()):
+                octets -= len(came)
+        self.close()
+
+
+def _wake(waiter: "asyncio.Future[None] | None") -> None:
+    if waiter is not None and not waiter.done():
+        waiter.set_result(None)
+
+
+async def sweep(wires: set[Wire], every: float = 1.0) -> None:
+    """Close what is past its deadline, once a second, for as long as the worker runs.
+
+    One comparison per connection and second costs less than a timer per read.
+    """
+    loop = asyncio.get_running_loop()
+    while True:
+        await asyncio.sleep(every)
+        now = loop.time()
+        for wire in [w for w in wires if w.deadline < now]:
+            wire.expire()

@@ -1,0 +1,1 @@
+"""The services: thin asyncio around pure protocols and the post office."""

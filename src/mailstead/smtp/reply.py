@@ -1,0 +1,91 @@
+"""Replies (RFC 5321 section 4.2) with enhanced status codes (RFC 2034), and one for every Reason.
+
+A reply tells a stranger nothing about configuration; the log has the detail.
+"""
+
+from dataclasses import dataclass
+
+from mailstead.errors import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One reply.
+
+    Args:
+        code: 200 to 599.
+        lines: The text, enhanced status code included where there is one.
+    """
+
+    code: int
+    lines: tuple[str, ...]
+
+    @property
+    def positive(self) -> bool:
+        """Whether it completes, or goes on (2yz, 3yz)."""
+        return self.code < 400
+
+    def octets(self) -> bytes:
+        """What is sent."""
+        last = len(self.lines) - 1
+        return "".join(
+            f"{self.code}{' ' if i == last else '-'}{line}\r\n" for i, line in enumerate(self.lines)
+        ).encode()
+
+
+def reply(code: int, text: str) -> Reply:
+    """A reply of one line."""
+    return Reply(code, (text,))
+
+
+OK = reply(250, "2.0.0 OK")
+SENDER_OK = reply(250, "2.1.0 OK")
+RECIPIENT_OK = reply(250, "2.1.5 OK")
+START_INPUT = reply(354, "Start mail input; end with <CRLF>.<CRLF>")
+READY_FOR_TLS = reply(220, "2.0.0 Ready to start TLS")
+NO_TLS = reply(454, "4.7.0 TLS not available")
+CLOSING = reply(221, "2.0.0 Closing connection")
+CANNOT_VERIFY = reply(252, "2.1.5 Cannot verify, but will accept mail for local addresses")
+HELP = reply(214, "2.0.0 See RFC 5321")
+SHUTTING_DOWN = reply(421, "4.3.2 Shutting down, try again later")
+TOO_SLOW = reply(421, "4.4.2 Timeout, closing connection")
+TOO_MANY_CONNECTIONS = reply(421, "4.7.0 Too many connections from your address")
+TOO_MANY_ERRORS = reply(421, "4.7.0 Too many errors")
+TOO_MUCH_NOISE = reply(421, "4.7.0 Too many commands without mail")
+LINE_TOO_LONG = reply(500, "5.5.2 Line too long")
+BARE_LINE_END = reply(500, "5.5.2 Lines end with CRLF; bare CR or LF received")
+UNKNOWN = reply(500, "5.5.2 Command not recognized")
+NOT_IMPLEMENTED = reply(502, "5.5.1 Command not implemented")
+BAD_SEQUENCE = reply(503, "5.5.1 Bad sequence of commands")
+SYNTAX = reply(501, "5.5.4 Syntax error in parameters")
+NO_PARAMETERS = reply(501, "5.5.4 No parameters allowed")
+BAD_SENDER = reply(501, "5.1.7 Bad sender address syntax")
+BAD_RECIPIENT = reply(501, "5.1.3 Bad recipient address syntax")
+NEEDS_UTF8 = reply(553, "5.6.7 Address needs SMTPUTF8")
+BAD_OCTET = reply(550, "5.6.11 Bare CR, bare LF or NUL in message")
+BAD_OCTET_CHUNK = reply(550, "5.6.0 Bare CR, bare LF or NUL in message")
+TOO_MANY_RECIPIENTS = reply(452, "4.5.3 Too many recipients")
+NO_VALID_RECIPIENTS = reply(554, "5.5.1 No valid recipients")
+TOO_LARGE = reply(552, "5.3.4 Message too large")
+
+FOR_REASON: dict[Reason, Reply] = {
+    Reason.NO_SUCH_RECIPIENT: reply(550, "5.1.1 No such recipient here"),
+    Reason.ACCOUNT_DISABLED: reply(550, "5.2.1 Mailbox disabled"),
+    Reason.RELAY_DENIED: reply(550, "5.7.1 Relaying denied"),
+    Reason.OVER_QUOTA: reply(452, "4.2.2 Mailbox full"),
+    Reason.NO_KEY: reply(451, "4.3.0 Recipient cannot receive mail now, try again later"),
+    Reason.KEY_CHANGED: reply(451, "4.3.0 Recipient cannot receive mail now, try again later"),
+    Reason.MESSAGE_TOO_LARGE: TOO_LARGE,
+    Reason.TOO_MANY_HOPS: reply(554, "5.4.6 Too many hops, mail loop"),
+    Reason.STORAGE_FULL: reply(452, "4.3.1 Insufficient storage"),
+    Reason.STORAGE_UNAVAILABLE: reply(451, "4.3.0 Storage unavailable, try again later"),
+    Reason.SHUTTING_DOWN: SHUTTING_DOWN,
+    Reason.ADDRESS_TAKEN: reply(451, "4.3.0 Local error, try again later"),
+    Reason.NO_SUCH_MAILBOX: reply(451, "4.3.0 Recipient cannot receive mail now, try again later"),
+    Reason.NO_SUCH_MESSAGE: reply(451, "4.3.0 Local error, try again later"),
+    Reason.NO_SUCH_ACCOUNT: reply(550, "5.1.1 No such recipient here"),
+    Reason.LOGIN_FAILED: reply(535, "5.7.8 Authentication failed"),
+    Reason.TOO_BUSY: reply(451, "4.3.2 Too busy, try again later"),
+    Reason.TOO_MANY_KEYWORDS: reply(451, "4.3.0 Local error, try again later"),
+    Reason.DAMAGED: reply(451, "4.3.0 Recipient cannot receive mail now, try again later"),
+}

@@ -1,0 +1,254 @@
+"""SQLite: readers in the event loop, one writer thread that commits in groups.
+
+What waits is collected on the loop while a commit is in flight and handed over as one group: a
+savepoint for each work, one COMMIT, one fsync, and then all of them are answered. An indexed
+read takes 5 microseconds in the loop and 50 through a thread, so reads run where they are asked.
+
+After a failed COMMIT nobody is told "stored": the connection is closed, opened again and checked
+before anything more is accepted, since nothing is known of pages that the failed fsync was about.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, LiteralString, TypeVar
+
+import apsw
+
+from mailstead.errors import Exit, MailError, Reason, Trouble, Unavailable
+from mailstead.store.database import Row, SqlValue, Work
+from mailstead.store.group import Group, Writer
+from mailstead.store.lock import WriteLock
+
+T = TypeVar("T")
+
+OLDEST = 3_051_003  # the WAL-reset corruption race is fixed since 3.51.3
+BUSY = 5000  # milliseconds
+WAL_PAGES = 4000  # a checkpoint is tried when the log is longer; 16 MiB
+PAGE_OCTETS = 4096
+
+
+class SqliteTx:
+    """A transaction on one connection."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self.connection = connection
+
+    def execute(self, sql: LiteralString, parameters: Sequence[SqlValue] = ()) -> list[Row]:
+        """Run one statement; its rows."""
+        return self.connection.execute(sql, parameters).fetchall()
+
+    def execute_many(self, sql: LiteralString, rows: Sequence[Sequence[SqlValue]]) -> None:
+        """Run one statement once for each row of parameters."""
+        if rows:
+            self.connection.executemany(sql, rows).fetchall()
+
+    def now(self) -> int:
+        """The machine's clock: database and server share it."""
+        return int(time.time())
+
+
+def open_connection(path: Path) -> apsw.Connection:
+    """A connection with every promise switched on, and asserted.
+
+    Raises:
+        Trouble: this SQLite is too old.
+        apsw.Error: the file cannot be opened.
+    """
+    if apsw.sqlitelibversion() and apsw.SQLITE_VERSION_NUMBER < OLDEST:
+        raise Trouble(
+            f"SQLite {apsw.sqlitelibversion()} can lose mail",
+            why="versions before 3.51.3 corrupt the write-ahead log of two connections",
+            fix="pip install --upgrade apsw",
+            exit_code=Exit.NEEDS_UPGRADE,
+        )
+    connection = apsw.Connection(str(path), statementcachesize=256)
+    connection.set_busy_timeout(BUSY)
+    for pragma in (
+        f"PRAGMA page_size = {PAGE_OCTETS}",
+        "PRAGMA journal_mode = WAL",
+        "PRAGMA synchronous = FULL",
+        "PRAGMA foreign_keys = ON",
+        "PRAGMA secure_delete = ON",
+        "PRAGMA temp_store = MEMORY",
+        "PRAGMA trusted_schema = OFF",
+        "PRAGMA wal_autocheckpoint = 0",
+        "PRAGMA cache_size = -16384",
+    ):
+        connection.execute(pragma).fetchall()
+    expected = {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "secure_delete": 1}
+    for name, value in expected.items():
+        found = connection.pragma(name)
+        if found != value:
+            raise Trouble(
+                f"SQLite refuses {name} = {value}",
+                why=f"it answers {found!r}; without it acknowledged mail could be lost",
+                fix="put the data on a local file system",
+            )
+    return connection
+
+
+class SqliteDatabase:
+    """The embedded database: one file, any number of worker processes."""
+
+    def __init__(self, path: Path, lock: WriteLock) -> None:
+        self._path = path
+        self._reader = SqliteTx(open_connection(path))
+        self._engine = SqliteEngine(path, lock)
+        self._writer = Writer(self._engine)
+
+    async def read(self, work: Work[T]) -> T:
+        """Run *work* on one snapshot, here and now."""
+        connection = self._reader.connection
+        try:
+            with _snapshot(connection):
+                return work(self._reader)
+        except apsw.Error as error:
+            raise unavailable(error) from error
+
+    async def write(self, work: Work[T]) -> T:
+        """Run *work* in the next commit group; return once it is durable."""
+        return await self._writer.write(lambda: work)
+
+    async def write_group(self, prepare: Callable[[], Work[T]]) -> T:
+        """As `write`, with the work asked for at the moment its group is closed."""
+        return await self._writer.write(prepare)
+
+    async def truncate_log(self) -> None:
+        """Empty the write-ahead log, so that what was erased is in no live file."""
+        await self._writer.between(self._engine.truncate_log)
+
+    async def close(self) -> None:
+        """Finish what was begun and close both connections."""
+        await self._writer.close()
+        self._reader.connection.close()
+
+
+@contextlib.contextmanager
+def _snapshot(connection: apsw.Connection) -> Iterator[None]:
+    connection.execute("BEGIN")
+    try:
+        yield
+    finally:
+        connection.execute("COMMIT")
+
+
+class SqliteEngine:
+    """The writer thread's side: it runs one group at a time on its own connection."""
+
+    def __init__(self, path: Path, lock: WriteLock) -> None:
+        self._path = path
+        self._lock = lock
+        self._connection: apsw.Connection | None = open_connection(path)
+        self._suspect = False
+
+    def run(self, group: Group) -> None:
+        """Run all works of *group* in one transaction; fill in what became of each.
+
+        Raises:
+            Unavailable: nothing of it is stored.
+        """
+        connection = self._ready()
+        tx = SqliteTx(connection)
+        try:
+            with self._lock:
+                connection.execute("BEGIN IMMEDIATE")
+                try:
+                    group.run_each(tx, _Savepoint(connection))
+                    connection.execute("COMMIT")
+                except BaseException:
+                    self._abandon(connection)
+                    raise
+                self._checkpoint(connection)
+        except apsw.Error as error:
+            if not isinstance(error, apsw.BusyError):
+                self._drop(suspect=isinstance(error, apsw.IOError | apsw.CorruptError))
+            raise unavailable(error) from error
+
+    def _ready(self) -> apsw.Connection:
+        if self._connection is None:
+            try:
+                connection = open_connection(self._path)
+                if self._suspect:
+                    (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchall()[0]
+                    if verdict != "ok":
+                        connection.close()
+                        raise Unavailable(Reason.STORAGE_UNAVAILABLE, str(verdict))
+            except apsw.Error as error:
+                raise unavailable(error) from error
+            self._connection, self._suspect = connection, False
+        return self._connection
+
+    def _abandon(self, connection: apsw.Connection) -> None:
+        with contextlib.suppress(apsw.Error):
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+
+    def _drop(self, *, suspect: bool) -> None:
+        """Let go of a connection that failed; the next group opens and checks a new one."""
+        if self._connection is not None:
+            with contextlib.suppress(apsw.Error):
+                self._connection.close(True)
+        self._connection, self._suspect = None, self._suspect or suspect
+
+    def _checkpoint(self, connection: apsw.Connection) -> None:
+        """Keep the log short; a reader in its way only puts it off."""
+        if self._wal_pages(connection) > WAL_PAGES:
+            with contextlib.suppress(apsw.Error):
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
+
+    def _wal_pages(self, connection: apsw.Connection) -> int:
+        wal = Path(f"{self._path}-wal")
+        try:
+            return wal.stat().st_size // PAGE_OCTETS
+        except OSError:
+            return 0
+
+    def truncate_log(self) -> None:
+        """Move the log into the database and cut it to nothing."""
+        connection = self._ready()
+        try:
+            with self._lock:
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+        except apsw.Error as error:
+            raise unavailable(error) from error
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+class _Savepoint:
+    """Undoes one work of a group and leaves its neighbours alone."""
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def begin(self) -> None:
+        self._connection.execute("SAVEPOINT work")
+
+    def keep(self) -> None:
+        self._connection.execute("RELEASE work")
+
+    def undo(self) -> None:
+        self._connection.execute("ROLLBACK TO work")
+        self._connection.execute("RELEASE work")
+
+    def fatal(self, error: BaseException) -> bool:
+        """Whether *error* spoils the whole transaction, not only the work that met it."""
+        return isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError)
+
+
+def unavailable(error: apsw.Error) -> MailError:
+    """What an engine's own error means to those above."""
+    if isinstance(error, apsw.FullError):
+        return Unavailable(Reason.STORAGE_FULL, str(error))
+    code: Any = getattr(error, "extendedresult", 0)
+    if code == apsw.SQLITE_IOERR_WRITE:  # a quota or a file-size limit says so in this way
+        return Unavailable(Reason.STORAGE_FULL, str(error))
+    return Unavailable(Reason.STORAGE_UNAVAILABLE, f"{type(error).__name__}: {error}")
+
+
