@@ -6,7 +6,6 @@ opens the next group. So there is no lane that outlives its transaction.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from mailstead.accounts.directory import Resident
@@ -36,15 +35,11 @@ class Batch:
     """Collects letters while a commit is in flight, and writes them as one group.
 
     Args:
-        ring: Called with the accounts that have new mail, after the commit.
         lane_messages: How many messages may share a lane; 1 is one encapsulation each.
     """
 
-    def __init__(
-        self, database: Database, ring: Callable[[Iterable[int]], None], lane_messages: int = 256
-    ) -> None:
+    def __init__(self, database: Database, lane_messages: int = 256) -> None:
         self._database = database
-        self._ring = ring
         self._lane_messages = lane_messages
         self._open = _Group()
         self._some = asyncio.Event()
@@ -96,7 +91,6 @@ class Batch:
             return
         (group,) = taken
         _settle(group, outcomes)
-        self._ring({a.account_id for letter in group.letters for a in letter.arrivals})
 
     async def _write_singly(self, group: _Group, error: Exception) -> None:
         """A group that failed as a whole is tried a letter at a time, so one cannot harm another."""
@@ -113,7 +107,6 @@ class Batch:
                     failure = own
                 else:
                     _answer(future, outcome)
-                    self._ring({a.account_id for a in letter.arrivals})
                     continue
             if not future.done():
                 future.set_exception(_as_unavailable(failure))

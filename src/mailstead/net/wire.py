@@ -9,6 +9,7 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
+from typing import cast
 
 HIGH_WATER = 64 << 10  # octets read and not taken, at which reading pauses
 NEVER = float("inf")
@@ -37,6 +38,7 @@ class Wire(asyncio.Protocol):
         self._full = False
         self._late = False
         self.deadline = NEVER
+        self.idle = False  # between two commands: a worker that stops may end it here
         self.transport: asyncio.Transport | None = None
         self.peer: tuple[str, int] = ("", 0)
 
@@ -44,8 +46,7 @@ class Wire(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is there."""
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's is none by name
         name = transport.get_extra_info("peername") or ("", 0)
         self.peer = (str(name[0]).removeprefix("::ffff:"), int(name[1]))
         sock = transport.get_extra_info("socket")

@@ -153,14 +153,15 @@ class _Session:
 
     async def _read(self) -> bool:
         """Take the next octets from the wire; False when there are none any more."""
-        if self._service.stopping.is_set() and self._connection.state is not State.DATA:
-            if self._transaction is None:
-                self._wire.write(replies.SHUTTING_DOWN.octets())
-                self._wire.close()
-                return False
+        if self._service.stopping.is_set() and self._transaction is None:
+            self._wire.write(replies.SHUTTING_DOWN.octets())
+            self._wire.close()
+            return False
         try:
             await self._wire.drain()
+            self._wire.idle = self._transaction is None
             octets = await self._wire.read()
+            self._wire.idle = False
         except TooLate:
             stopping = self._service.stopping.is_set()
             last = replies.SHUTTING_DOWN if stopping else replies.TOO_SLOW

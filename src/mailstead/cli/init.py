@@ -1,0 +1,106 @@
+"""`mailstead init`: a folder with everything a server needs, and no network."""
+
+import os
+import time
+from pathlib import Path
+
+import click
+
+from mailstead.cli.output import print_json
+from mailstead.errors import Exit, Trouble
+
+SETTINGS = """\
+# mailstead.toml: docs/config.md explains every key
+hostname = "{hostname}"
+domains  = [{domains}]
+data     = "data"
+
+[listen]                          # "host:port", or a list of them
+smtp = "127.0.0.1:2525"           # for the world: ["0.0.0.0:25", "[::]:25"]
+# lmtp = "127.0.0.1:2424"         # behind another mail server
+
+[tls]
+certificate = "certificate.pem"   # self-signed; replace it by a real one
+key         = "certificate.key"
+"""
+
+
+@click.command("init")
+@click.argument("folder", metavar="DIR")
+@click.option("--hostname", required=True, help="What this server calls itself: its name in the DNS.")
+@click.option("--domain", "domains", multiple=True, required=True, help="A domain to receive mail for; may be repeated.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def command(folder: str, hostname: str, domains: tuple[str, ...], as_json: bool) -> None:
+    """Make DIR with settings, server key and certificate.
+
+    The certificate is self-signed, for the hostname and loopback. DIR must be new or empty.
+    """
+    place = Path(folder)
+    made = make(place, hostname, domains)
+    if as_json:
+        print_json(made)
+        return
+    click.echo(f"settings     {made['config']}")
+    click.echo(f"data         {made['data']}")
+    click.echo(f"certificate  {made['certificate']}  (self-signed)")
+    click.echo(f"fingerprint  sha-256 {made['fingerprint']}")
+    click.echo(f"server key   {place / 'server.key'}  (keep a copy of it, apart from your backups)")
+    click.echo(f"\nNext   mailstead --config {made['config']} user add you@{domains[0]}")
+
+
+def make(place: Path, hostname: str, domains: tuple[str, ...]) -> dict[str, str]:
+    """Write everything; a file that is there already is never touched.
+
+    Raises:
+        Trouble: the folder is not empty, a name is wrong, or the disk refuses.
+    """
+    from mailstead.crypto.certificate import fingerprint, self_signed  # noqa: PLC0415  # late
+    from mailstead.crypto.serverkey import new_server_key  # noqa: PLC0415  # late
+    from mailstead.mail.address import AddressError, canonical_domain, parse_mailbox  # noqa: PLC0415
+
+    try:
+        names = [canonical_domain(d) for d in (hostname, *domains)]
+        for name in names:
+            parse_mailbox(f"x@{name}".encode())
+    except AddressError as error:
+        raise Trouble(
+            "that is not a domain name", why=str(error), fix="--hostname mail.example.com",
+            exit_code=Exit.USAGE,
+        ) from error  # fmt: skip
+    try:
+        if place.exists() and any(place.iterdir()):
+            raise Trouble(
+                f"{place} is not empty",
+                why="init never changes what is there",
+                fix="name another folder, or empty it first",
+            )
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        place.chmod(0o700)
+        (place / "data").mkdir(mode=0o700)
+        certificate, key = self_signed(names[0], time.time())
+        text = SETTINGS.format(
+            hostname=names[0], domains=", ".join(f'"{d}"' for d in names[1:])
+        )
+        _write(place / "server.key", new_server_key())
+        _write(place / "certificate.key", key)
+        _write(place / "certificate.pem", certificate)
+        _write(place / "mailstead.toml", text.encode())
+    except OSError as error:
+        raise Trouble(
+            f"{place} cannot be written", why=error.strerror or str(error), fix="name another folder"
+        ) from error
+    place = place.resolve()
+    return {
+        "config": str(place / "mailstead.toml"),
+        "data": str(place / "data"),
+        "certificate": str(place / "certificate.pem"),
+        "fingerprint": fingerprint(certificate),
+    }
+
+
+def _write(path: Path, octets: bytes) -> None:
+    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(fd, "wb") as file:
+        file.write(octets)
+        file.flush()
+        os.fsync(file.fileno())

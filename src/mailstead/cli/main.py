@@ -1,0 +1,95 @@
+"""`mailstead`: the commands, imported only when they are called."""
+
+import difflib
+import importlib
+import sys
+from typing import Any
+
+import click
+
+from mailstead.cli.output import fail, wants_json
+from mailstead.errors import Exit, Trouble
+from mailstead.version import __version__
+
+# What each command is, and where; the module is imported when it is needed.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "demo": ("mailstead.cli.demo", "Watch a mail arrive, be sealed, be stored and be read."),
+    "init": ("mailstead.cli.init", "Make the settings, the server key and a certificate."),
+    "mail": ("mailstead.cli.mail", "Send mail, and read your own."),
+    "serve": ("mailstead.cli.serve", "Run the server in the foreground."),
+    "user": ("mailstead.cli.user", "Who lives here."),
+    "worker": ("mailstead.cli.worker", ""),
+}
+HIDDEN = frozenset(("worker",))
+
+
+class LateGroup(click.Group):
+    """A group whose commands are imported one at a time."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, without importing anything."""
+        return [name for name in COMMANDS if name not in HIDDEN]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command."""
+        if cmd_name not in COMMANDS:
+            return None
+        module: Any = importlib.import_module(COMMANDS[cmd_name][0])
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; a wrong name gets the nearest right one."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = difflib.get_close_matches(args[0], self.list_commands(ctx), 1)
+            if not close:
+                raise
+            text = f"No such command '{args[0]}'. Did you mean '{close[0]}'?"
+            raise click.UsageError(text, ctx) from error
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The help, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, COMMANDS[name][1]) for name in self.list_commands(ctx)])
+
+
+@click.group(cls=LateGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="mailstead")
+@click.option(
+    "--config", metavar="FILE", help="The settings; else $MAILSTEAD_CONFIG, ./mailstead.toml, /etc/mailstead.toml."
+)
+@click.pass_context
+def cli(ctx: click.Context, config: str | None) -> None:
+    """The mail server that cannot read your mail.
+
+    \b
+    mailstead demo                                    see it work
+    mailstead init DIR --hostname H --domain D        set it up
+    mailstead user add ann@D                          let somebody move in
+    mailstead serve                                   run it
+    """
+    ctx.obj = config
+
+
+def run() -> None:
+    """The console script: what went wrong is said in three lines, and by the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Any = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(line_buffering=True)
+    try:
+        cli.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(Exit.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("stopped", err=True)
+        sys.exit(Exit.FAILED)
+    except BrokenPipeError:
+        sys.exit(Exit.FAILED)
+    except Trouble as trouble:
+        fail(trouble, as_json=wants_json(sys.argv))

@@ -1,0 +1,92 @@
+"""The settings' own data, opened for a command: the database, the server key, the cost of logins."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from mailstead.accounts.provision import Office
+from mailstead.config import Settings, load
+from mailstead.crypto.slots import Cost
+from mailstead.errors import Exit, MailError, Trouble
+from mailstead.mail.address import AddressError, canonical_local, parse_mailbox
+from mailstead.cli.output import from_mail_error
+from mailstead.secretmem import Arena, harden_process
+from mailstead.store.database import Database
+from mailstead.store.instance import check_instance
+from mailstead.store.opening import open_database
+
+T = TypeVar("T")
+
+
+def with_office(
+    config: str | None, what: str, act: Callable[[Office, Settings], Awaitable[T]]
+) -> T:
+    """Run *act* on the settings' own data; *what* is what failed if it does."""
+    settings = load(config)
+
+    async def run() -> T:
+        harden_process()
+        office = await open_office(settings)
+        try:
+            return await act(office, settings)
+        finally:
+            await office.database.close()
+
+    try:
+        return asyncio.run(run())
+    except MailError as error:
+        raise from_mail_error(error, what) from error
+
+
+async def open_office(settings: Settings) -> Office:
+    """Open the database, and see that the server key is the one it was made with.
+
+    Raises:
+        Trouble: there is no data, or the key is another's.
+    """
+    key = settings.server_key()
+    database = open_database(settings.store())
+    await fit(database, settings)
+    auth = settings.file.auth
+    cost = Cost(auth.argon2_kib, auth.argon2_passes)
+    return Office(database, key, Arena(256), cost, time.time)
+
+
+async def fit(database: Database, settings: Settings) -> None:
+    """See that the server key is the one that the data was made with.
+
+    Raises:
+        Trouble: it is another one; nothing was written.
+    """
+    if not await check_instance(database, settings.server_key().instance_check):
+        await database.close()
+        raise Trouble(
+            f"{settings.at(settings.file.keys.file)} is not the key of this data",
+            why="the data was made with another server key",
+            fix="put the right server.key in its place, or set [keys] file",
+            exit_code=Exit.WRONG_KEY,
+        )
+
+
+def address_of(text: str, settings: Settings) -> str:
+    """The canonical address somebody meant; with one served domain its local part is enough.
+
+    Raises:
+        Trouble: it is no address, or not of a domain served here.
+    """
+    try:
+        if "@" not in text and len(settings.domains) == 1:
+            return f"{canonical_local(text)}@{settings.domains[0]}"
+        canonical = parse_mailbox(text.encode()).canonical()
+    except AddressError as error:
+        raise Trouble(
+            f'"{text}" is not an address', why=str(error), fix="name@domain", exit_code=Exit.USAGE
+        ) from error
+    if canonical.rpartition("@")[2] not in settings.domains:
+        raise Trouble(
+            f"{canonical} is not an address of this server",
+            why=f"it serves {', '.join(settings.domains)}",
+            fix="use one of these, or add the domain to `domains` in the settings",
+        )
+    return canonical

@@ -1,0 +1,109 @@
+"""What commands print: tables for people, JSON for programs, and errors with what, why and fix."""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NoReturn
+
+import click
+
+from mailstead.errors import MailError, Reason, Trouble, Exit
+
+
+def wants_json(arguments: Sequence[str]) -> bool:
+    """Whether the command line asks for JSON, also where it could not be parsed."""
+    return "--json" in arguments
+
+
+def fail(trouble: Trouble, *, as_json: bool) -> NoReturn:
+    """Say what went wrong, and end with its exit code."""
+    if as_json:
+        print_json(
+            {
+                "error": trouble.what,
+                "why": trouble.why,
+                "fix": trouble.fix,
+                "exit": int(trouble.exit_code),
+            }
+        )
+    else:
+        lines = [f"error: {trouble.what}"]
+        lines += [f"  why   {trouble.why}"] if trouble.why else []
+        lines += [f"  fix   {trouble.fix}"] if trouble.fix else []
+        click.echo("\n".join(lines), err=True)
+    sys.exit(int(trouble.exit_code))
+
+
+def print_json(value: object) -> None:
+    """One JSON value on standard output."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=None if _piped() else 2))
+
+
+def _piped() -> bool:
+    return not sys.stdout.isatty()
+
+
+def time_of(seconds: float) -> str:
+    """A time as RFC 3339 has it."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def fancy() -> bool:
+    """Whether colours and a pager are welcome."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb"
+    return sys.stdout.isatty() and not plain
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
+    """A table: aligned plain text, or with colours and paging on a terminal."""
+    if not rows:
+        click.echo(empty)
+        return
+    if fancy():
+        from rich.console import Console  # noqa: PLC0415  # imported late
+        from rich.table import Table  # noqa: PLC0415  # imported late
+
+        table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+        for row in rows:
+            table.add_row(*(cell.replace("[", "\\[") for cell in row))
+        console = Console()
+        if len(rows) > console.height - 3:
+            with console.pager(styles=True):
+                console.print(table)
+        else:
+            console.print(table)
+        return
+    widths = [max(len(c), *(len(r[i]) for r in rows)) for i, c in enumerate(columns)]
+    for row in (columns, *rows):
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def from_mail_error(error: MailError, what: str) -> Trouble:
+    """What a failed act on an account means to the person who asked for it."""
+    why, fix, code = _MEANING.get(
+        error.reason, (str(error), "try again, and look at the log", Exit.FAILED)
+    )
+    return Trouble(what, why=why, fix=fix, exit_code=code)
+
+
+_MEANING: dict[Reason, tuple[str, str, Exit]] = {
+    Reason.LOGIN_FAILED: (
+        "the password or the words do not open this account, or there is no such account",
+        "try again; with the twelve recovery words: mailstead user password --words-file F",
+        Exit.WRONG_KEY,
+    ),
+    Reason.NO_SUCH_ACCOUNT: ("nobody has this address", "mailstead user list", Exit.FAILED),
+    Reason.ADDRESS_TAKEN: ("somebody has this address", "mailstead user list", Exit.FAILED),
+    Reason.NO_SUCH_MAILBOX: ("there is no such mailbox", "choose another --mailbox", Exit.FAILED),
+    Reason.NO_SUCH_MESSAGE: ("there is no such message", "mailstead mail list", Exit.FAILED),
+    Reason.STORAGE_FULL: ("the disk is full", "free some space", Exit.TRY_LATER),
+    Reason.STORAGE_UNAVAILABLE: ("the database does not answer", "try again later", Exit.TRY_LATER),
+    Reason.DAMAGED: (
+        "what is stored is not what this account wrote",
+        "restore a backup; nothing was changed or deleted",
+        Exit.WRONG_KEY,
+    ),
+}

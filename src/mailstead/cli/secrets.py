@@ -1,0 +1,52 @@
+"""Secrets on their way in: by prompt, by file, by standard input; never by argument."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from mailstead.errors import Exit, Trouble
+
+
+def password_from(file: str | None, prompt: str, *, confirm: bool = False) -> bytes:
+    """A password as typed, or as a file holds it.
+
+    Args:
+        file: A path, "-" for standard input, or None to ask.
+        confirm: Ask twice.
+
+    Raises:
+        Trouble: there is no such file, or nobody to ask.
+    """
+    from mailstead.crypto.passwords import from_file  # noqa: PLC0415  # imported late
+
+    if file is not None:
+        return from_file(read_secret(file))
+    if not sys.stdin.isatty():
+        raise Trouble(
+            "there is no terminal to ask for the password",
+            why="standard input is not a terminal",
+            fix="--password-file FILE, or --password-file - to read it from standard input",
+            exit_code=Exit.USAGE,
+        )
+    typed: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+    return typed.encode()
+
+
+def read_secret(file: str) -> bytes:
+    """What a file, or standard input, holds.
+
+    Raises:
+        Trouble: it cannot be read.
+    """
+    if file == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(file).read_bytes()
+    except OSError as error:
+        raise Trouble(
+            f"{file} cannot be read",
+            why=error.strerror or str(error),
+            fix="name another file",
+            exit_code=Exit.USAGE,
+        ) from error

@@ -1,0 +1,205 @@
+"""`mailstead user`: who lives here."""
+
+import click
+
+from mailstead.accounts import provision
+from mailstead.accounts.directory import Listed, list_accounts
+from mailstead.accounts.login import Credential
+from mailstead.accounts.provision import Office
+from mailstead.cli.office import address_of, with_office
+from mailstead.cli.output import print_json, print_table, time_of
+from mailstead.cli.secrets import password_from, read_secret
+from mailstead.config import Settings
+from mailstead.errors import Exit, Trouble
+from mailstead.store.accounts import ACTIVE, DISABLED
+
+
+@click.group("user")
+def command() -> None:
+    """Who lives here: add, list, show, disable, enable, remove; change a password."""
+
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_password_file = click.option(
+    "--password-file", metavar="F|-", help="Read the password from a file, or from standard input."
+)
+
+
+@command.command("add")
+@click.argument("address")
+@_password_file
+@click.option("--quota", default=0, metavar="N", help="Octets of sealed mail; 0: the settings' quota.")
+@_json
+@click.pass_obj
+def add(config: str | None, address: str, password_file: str | None, quota: int, as_json: bool) -> None:
+    """Let somebody move in.
+
+    Prints the twelve recovery words, once: they open the mail when the password is lost.
+    """
+    password = password_from(password_file, f"Password for {address}", confirm=True)
+
+    async def act(office: Office, settings: Settings) -> provision.NewAccount:
+        canonical = address_of(address, settings)
+        octets = quota or settings.file.limits.quota_octets
+        try:
+            return await provision.create_account(office, canonical, password, octets)
+        except ValueError as error:
+            raise _bad_password(error) from error
+
+    made = with_office(config, f"{address} was not added", act)
+    if as_json:
+        words = list(made.words)
+        print_json({"address": made.address, "account": made.uuid.hex(), "recovery_words": words})
+        return
+    click.echo(f"{made.address} lives here now.\n\nRecovery words, shown once; write them down:\n")
+    for row in range(0, 12, 6):
+        click.echo("  " + "  ".join(f"{i + 1:2} {w}" for i, w in enumerate(made.words)
+                                    if row <= i < row + 6))  # fmt: skip
+    click.echo("\nWithout the password or these words, this mail cannot be read by anyone.")
+
+
+def _bad_password(error: ValueError) -> Trouble:
+    return Trouble(
+        "that cannot be a password", why=str(error), fix="choose another", exit_code=Exit.USAGE
+    )
+
+
+@command.command("list")
+@_json
+@click.pass_obj
+def list_(config: str | None, as_json: bool) -> None:
+    """Everybody who lives here."""
+    found = with_office(config, "the accounts cannot be listed", _everybody)
+    if as_json:
+        print_json([_as_json(account) for account in found])
+        return
+    print_table(
+        ("address", "messages", "octets", "state"),
+        [(a.address, str(a.messages), str(a.used_octets), _state(a)) for a in found],
+        "Nobody lives here yet: mailstead user add ADDRESS",
+    )
+
+
+async def _everybody(office: Office, _: Settings) -> list[Listed]:
+    return await list_accounts(office.database)
+
+
+@command.command("show")
+@click.argument("address")
+@_json
+@click.pass_obj
+def show(config: str | None, address: str, as_json: bool) -> None:
+    """One account: its addresses, how full it is, the ways in."""
+
+    async def act(office: Office, settings: Settings) -> Listed:
+        canonical = address_of(address, settings)
+        for account in await list_accounts(office.database):
+            if canonical in (account.address, *account.aliases):
+                return account
+        raise Trouble(
+            f"nobody has the address {canonical}", why="", fix="mailstead user list"
+        )
+
+    account = with_office(config, f"{address} cannot be shown", act)
+    if as_json:
+        print_json(_as_json(account))
+        return
+    for name, value in _as_json(account).items():
+        shown = ", ".join(value) if isinstance(value, list) else str(value)
+        click.echo(f"{name.replace('_', ' '):14} {shown}")
+
+
+def _state(account: Listed) -> str:
+    return "disabled" if account.disabled else "active"
+
+
+def _as_json(account: Listed) -> dict[str, object]:
+    return {
+        "address": account.address,
+        "aliases": list(account.aliases),
+        "account": account.account,
+        "state": _state(account),
+        "created": time_of(account.created),
+        "messages": account.messages,
+        "used_octets": account.used_octets,
+        "quota_octets": account.quota_octets,
+        "ways_in": list(account.ways_in),
+    }
+
+
+@command.command("disable")
+@click.argument("address")
+@click.pass_obj
+def disable(config: str | None, address: str) -> None:
+    """Nobody gets in, and no mail is accepted; nothing is deleted."""
+    _set_status(config, address, DISABLED)
+    click.echo(f"{address} is disabled. Undo: mailstead user enable {address}")
+
+
+@command.command("enable")
+@click.argument("address")
+@click.pass_obj
+def enable(config: str | None, address: str) -> None:
+    """Undo `disable`."""
+    _set_status(config, address, ACTIVE)
+    click.echo(f"{address} is active.")
+
+
+def _set_status(config: str | None, address: str, status: int) -> None:
+    async def act(office: Office, settings: Settings) -> None:
+        await provision.set_status(office, address_of(address, settings), status)
+
+    with_office(config, f"{address} was not changed", act)
+
+
+@command.command("remove")
+@click.argument("address")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def remove(config: str | None, address: str, yes: bool) -> None:
+    """Delete an account, its keys and all its mail, for good."""
+    if not yes:
+        click.confirm(f"Delete {address} and all its mail? Nothing brings it back", abort=True, err=True)
+
+    async def act(office: Office, settings: Settings) -> None:
+        await provision.remove_account(office, address_of(address, settings))
+
+    with_office(config, f"{address} was not removed", act)
+    click.echo(f"{address} is gone.")
+
+
+@command.command("password")
+@click.argument("address")
+@_password_file
+@click.option("--words-file", metavar="F|-", help="Prove who you are with the recovery words instead.")
+@click.option("--new-password-file", metavar="F|-", help="Read the new password from a file.")
+@click.pass_obj
+def password(
+    config: str | None,
+    address: str,
+    password_file: str | None,
+    words_file: str | None,
+    new_password_file: str | None,
+) -> None:
+    """Change a password, with the old one or the recovery words; no mail is lost."""
+    try:
+        if words_file is not None:
+            text = read_secret(words_file).decode("utf-8", "replace")
+            credential = Credential.words(text)
+        else:
+            credential = Credential.password(password_from(password_file, "Present password"))
+    except ValueError as error:
+        raise Trouble(
+            "that does not open the account", why=str(error), fix="try again",
+            exit_code=Exit.WRONG_KEY,
+        ) from error  # fmt: skip
+    new = password_from(new_password_file, "New password", confirm=True)
+
+    async def act(office: Office, settings: Settings) -> None:
+        try:
+            await provision.change_password(office, address_of(address, settings), credential, new)
+        except ValueError as error:
+            raise _bad_password(error) from error
+
+    with_office(config, f"the password of {address} was not changed", act)
+    click.echo(f"The password of {address} is changed.")

@@ -1,0 +1,87 @@
+"""`mailstead worker`: what `serve` starts; not for people."""
+
+import asyncio
+import ctypes
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import click
+import uvloop
+
+from mailstead.cli.office import fit
+from mailstead.cli.serve import load_tls
+from mailstead.config import Settings, read
+from mailstead.errors import Trouble
+from mailstead.log import Log
+from mailstead.net.listen import bind
+from mailstead.secretmem import harden_process
+from mailstead.services.show import shower
+from mailstead.services.worker import Worker
+from mailstead.store.opening import open_database
+
+_PR_SET_PDEATHSIG = 1
+
+
+@click.command("worker", hidden=True)
+@click.argument("order")
+def command(order: str) -> None:
+    """Serve as ORDER says."""
+    from pathlib import Path  # noqa: PLC0415  # imported late
+
+    told: dict[str, Any] = json.loads(order)
+    _die_with(told["parent"])
+    harden_process()
+    pipe = os.fdopen(told["ready"], "wb", buffering=0)
+
+    def ready() -> None:
+        pipe.write(b"ready")
+        pipe.close()
+
+    try:
+        settings = read(Path(told["config"]))
+        uvloop.run(_serve(settings, told, ready))
+    except Trouble as trouble:
+        if not pipe.closed:
+            pipe.write(f"{trouble.what}: {trouble.why}".encode())
+        sys.exit(int(trouble.exit_code))
+
+
+def _die_with(parent: int) -> None:
+    """No worker outlives its parent, however that one ends."""
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+async def _serve(settings: Settings, told: dict[str, Any], ready: Callable[[], None]) -> None:
+    log = Log(addresses=settings.file.log.addresses, level=settings.file.log.level)
+    tls = load_tls(settings)
+    database = open_database(settings.store())
+    await fit(database, settings)
+    sockets = [(kind, bind(host, port)) for kind, host, port in told["listeners"]]
+    worker = Worker(
+        settings.worker(), database, settings.server_key(), tls, sockets, log,
+        shower=shower(click.echo) if told["show_mail"] else None,
+    )  # fmt: skip
+
+    def reload() -> None:
+        if tls is not None:
+            try:
+                tls.reload()
+            except Trouble as trouble:
+                log.error("tls.reload.failed", what=trouble.what, why=trouble.why)
+            else:
+                log.info("tls.reloaded")
+
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, worker.stop)
+    loop.add_signal_handler(signal.SIGINT, lambda: None)  # the parent decides
+    loop.add_signal_handler(signal.SIGHUP, reload)
+    try:
+        await worker.run(ready)
+    finally:
+        await database.close()

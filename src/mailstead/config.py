@@ -1,0 +1,306 @@
+"""The settings: one TOML file, checked whole, and what each floor is told of it.
+
+A key that nobody knows is an error that names file, table and key.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from mailstead.crypto.serverkey import ServerKey
+from mailstead.delivery.reception import DeliverySettings
+from mailstead.errors import Exit, Trouble
+from mailstead.mail.address import AddressError, canonical_domain
+from mailstead.services.smtp import SmtpSettings
+from mailstead.services.worker import WorkerSettings
+from mailstead.store.opening import StoreSettings
+
+PLACES = ("./mailstead.toml", "/etc/mailstead.toml")
+VARIABLE = "MAILSTEAD_CONFIG"
+LATER = ("imap", "imaps", "submission", "submissions", "pop3", "pop3s", "sieve", "https")
+
+Octets = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Where = str | list[str] | None
+
+
+class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[listen]`: "host:port", or a list of them, for each service; absent: not served."""
+
+    smtp: Where = None
+    lmtp: Where = None
+
+
+class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[tls]`: the certificate chain and its key, in PEM."""
+
+    certificate: str
+    key: str
+
+
+class Limits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[limits]`."""
+
+    message_octets: Count = 52_428_800
+    quota_octets: Octets = 0
+    recipients: Count = 100
+    connections_per_address: Count = 50
+    free_octets: Octets = 104_857_600
+
+
+class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[auth]`."""
+
+    insecure_plaintext_login: bool = False
+    argon2_kib: Annotated[int, msgspec.Meta(ge=19456, le=1048576)] = 47104
+    argon2_passes: Annotated[int, msgspec.Meta(ge=1, le=16)] = 2
+
+
+class Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[seal]`."""
+
+    lane_messages: Annotated[int, msgspec.Meta(ge=1, le=256)] = 256
+    compress: Literal["all", "large", "none"] = "all"
+
+
+class Storage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[storage]`."""
+
+    database: str | None = None
+
+
+class Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[keys]`."""
+
+    file: str = "server.key"
+    previous: list[str] = []
+
+
+class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[log]`."""
+
+    addresses: bool = False
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole file."""
+
+    hostname: str
+    domains: list[str]
+    data: str = "data"
+    workers: Octets = 0
+    listen: Listen = Listen()
+    tls: Tls | None = None
+    limits: Limits = Limits()
+    auth: Auth = Auth()
+    seal: Seal = Seal()
+    storage: Storage = Storage()
+    keys: Keys = Keys()
+    log: LogSettings = LogSettings()
+
+
+class Settings:
+    """The settings of one file, and what each floor is told of them."""
+
+    def __init__(self, path: Path, file: File) -> None:
+        self.path = path
+        self.file = file
+        self.folder = path.parent
+        try:
+            self.domains = tuple(dict.fromkeys(canonical_domain(d) for d in file.domains))
+        except AddressError as error:
+            raise _bad(path, "domains", str(error)) from error
+        if not self.domains:
+            raise _bad(path, "domains", "there must be at least one")
+
+    def at(self, name: str) -> Path:
+        """A path of the file, which is relative to it."""
+        return (self.folder / name).resolve()
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.at(self.file.data)
+
+    @property
+    def workers(self) -> int:
+        """How many processes serve."""
+        return self.file.workers or os.cpu_count() or 1
+
+    def listeners(self) -> list[tuple[str, str, int]]:
+        """Service, host and port of every listener.
+
+        Raises:
+            Trouble: one is not host:port.
+        """
+        found: list[tuple[str, str, int]] = []
+        for name in ("smtp", "lmtp"):
+            value: Where = getattr(self.file.listen, name)
+            for text in [value] if isinstance(value, str) else value or []:
+                host, port = _host_port(self.path, name, text)
+                found.append((name, host, port))
+        return found
+
+    def store(self) -> StoreSettings:
+        """For `store/`."""
+        return StoreSettings(self.data, self.file.storage.database)
+
+    def worker(self) -> WorkerSettings:
+        """For `services/`."""
+        file = self.file
+        return WorkerSettings(
+            SmtpSettings(file.hostname, file.limits.message_octets, file.limits.recipients),
+            DeliverySettings(
+                file.hostname,
+                self.domains,
+                self.data,
+                file.limits.free_octets,
+                file.seal.compress,
+                file.seal.lane_messages,
+            ),
+            file.limits.connections_per_address,
+        )
+
+    def server_key(self) -> ServerKey:
+        """The server's own secret.
+
+        Raises:
+            Trouble: a file is missing, readable by others, or not a key.
+        """
+        octets = [self._key(name) for name in (self.file.keys.file, *self.file.keys.previous)]
+        return ServerKey(octets[0], tuple(octets[1:]))
+
+    def _key(self, name: str) -> bytes:
+        credentials = os.environ.get("CREDENTIALS_DIRECTORY")
+        path = self.at(name)
+        if credentials is not None and not path.exists():
+            path = Path(credentials) / Path(name).name
+        try:
+            mode = path.stat().st_mode
+            octets = path.read_bytes()
+        except OSError as error:
+            raise Trouble(
+                f"the server key {path} cannot be read",
+                why=error.strerror or str(error),
+                fix="set [keys] file, or restore it from your backup; it is never made anew",
+                exit_code=Exit.WRONG_KEY,
+            ) from error
+        if mode & 0o077:
+            raise Trouble(
+                f"the server key {path} can be read by others",
+                why=f"its mode is {mode & 0o777:04o}",
+                fix=f"chmod 600 {path}",
+                exit_code=Exit.BAD_CONFIG,
+            )
+        if len(octets) != 32:
+            raise Trouble(
+                f"{path} is not a server key",
+                why=f"it has {len(octets)} octets instead of 32",
+                fix="restore it from your backup",
+                exit_code=Exit.WRONG_KEY,
+            )
+        return octets
+
+
+def load(given: str | None) -> Settings:
+    """Find and read the settings: *given*, the environment, or the usual places.
+
+    Raises:
+        Trouble: there are none, or they are wrong.
+    """
+    return read(_find(given))
+
+
+def _find(given: str | None) -> Path:
+    named = given or os.environ.get(VARIABLE)
+    if named:
+        path = Path(named)
+        if path.is_dir():
+            path /= "mailstead.toml"
+        if not path.is_file():
+            raise Trouble(
+                f"there is no {path}",
+                why="--config" if given else f"{VARIABLE} names it",
+                fix="mailstead init DIR --hostname H --domain D",
+                exit_code=Exit.BAD_CONFIG,
+            )
+        return path.resolve()
+    for place in PLACES:
+        if Path(place).is_file():
+            return Path(place).resolve()
+    raise Trouble(
+        "there are no settings",
+        why=f"neither --config, {VARIABLE}, {' nor '.join(PLACES)}",
+        fix="mailstead init DIR --hostname H --domain D, then --config DIR/mailstead.toml",
+        exit_code=Exit.BAD_CONFIG,
+    )
+
+
+def read(path: Path) -> Settings:
+    """Read one file of settings.
+
+    Raises:
+        Trouble: it is wrong; file, table and key are named.
+    """
+    try:
+        found = tomllib.loads(path.read_text())
+    except OSError as error:
+        raise _bad(path, "", error.strerror or str(error)) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise _bad(path, "", f"not TOML: {error}") from error
+    listed: Any = found.get("listen")
+    if isinstance(listed, dict):
+        for name in LATER:
+            if name in listed:
+                raise _bad(path, f"listen.{name}", "this version does not serve it yet")
+    try:
+        file = msgspec.convert(found, File)
+    except msgspec.ValidationError as error:
+        raise _explain(path, str(error)) from error
+    settings = Settings(path, file)
+    settings.listeners()
+    return settings
+
+
+_UNKNOWN = re.compile(r"unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
+_AT = re.compile(r"(.*) - at `\$\.?([^`]*)`")
+
+
+def _explain(path: Path, message: str) -> Trouble:
+    unknown = _UNKNOWN.search(message)
+    if unknown is None:
+        at = _AT.fullmatch(message)
+        return _bad(path, at[2] if at else "", at[1] if at else message)
+    table = unknown[2] or ""
+    struct: Any = File
+    for part in filter(None, table.split(".")):
+        struct = {"tls": Tls}.get(part) or type(getattr(File("", []), part))
+    close = difflib.get_close_matches(unknown[1], struct.__struct_fields__, 1)
+    key = f"{table}.{unknown[1]}" if table else unknown[1]
+    hint = f"unknown key; did you mean {close[0]}?" if close else "unknown key"
+    return _bad(path, key, hint)
+
+
+def _bad(path: Path, key: str, why: str) -> Trouble:
+    table, _, name = key.rpartition(".")
+    where = f"[{table}] {name}" if table else name
+    return Trouble(
+        f"{path}: {where}".removesuffix(": ") if where else f"{path} cannot be used",
+        why=why,
+        fix="see docs/config.md",
+        exit_code=Exit.BAD_CONFIG,
+    )
+
+
+def _host_port(path: Path, name: str, text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")
+    if not host or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65535:
+        raise _bad(path, f"listen.{name}", f'"{text}" is not "host:port"')
+    return host, int(port)
