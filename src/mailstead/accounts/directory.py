@@ -8,7 +8,7 @@ from mailstead.crypto.rows import RowMacs
 from mailstead.crypto.slots import SlotType
 from mailstead.errors import Reason, Refused, Unavailable, UnsealError
 from mailstead.store import accounts as rows
-from mailstead.store.accounts import AccountRow, AddressRow, RecipientRow
+from mailstead.store.accounts import AccountRow, AddressRow, EpochKeyRow, RecipientRow
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import mailboxes
 
@@ -33,7 +33,8 @@ class Directory:
     def __init__(self, database: Database, macs: RowMacs) -> None:
         self._database = database
         self._macs = macs
-        # What a row says is checked once for each different row: the check costs more than the read.
+        # Checked once for each different row: the check costs more than the read. A delivery key is
+        # read when its account row is new, so one that is swapped later is not even looked at.
         self._checked: OrderedDict[tuple[object, ...], Resident] = OrderedDict()
 
     async def find(self, address: str, size: int) -> Resident:
@@ -55,39 +56,45 @@ class Directory:
             raise Refused(Reason.ACCOUNT_DISABLED)
         if account.quota_octets and account.used_octets + size > account.quota_octets:
             raise Unavailable(Reason.OVER_QUOTA)
-        return self._resident(row)
+        return await self._resident(row)
 
-    def _resident(self, row: RecipientRow) -> Resident:
-        account, key = row.account, row.key
-        if key is None:
-            raise Unavailable(Reason.NO_KEY, "the account has no delivery key")
+    async def _resident(self, row: RecipientRow) -> Resident:
+        account = row.account
         seen = (
             account.account_id, account.uuid, account.status, account.epoch, account.root_gen,
-            account.read_gen, account.mac, account.inbox_id, row.address, key,
+            account.read_gen, account.mac, account.inbox_id, row.address,
         )  # fmt: skip
         resident = self._checked.get(seen)
         if resident is not None:
             self._checked.move_to_end(seen)
             return resident
+        keys = await self._database.read(lambda tx: rows.epoch_keys(tx, account.account_id))
+        key = next((k for k in keys if k.epoch == account.epoch), None)
+        if key is None:
+            raise Unavailable(Reason.NO_KEY, "the account has no delivery key")
         try:
-            check_account(self._macs, account)
-            check_address(self._macs, account, row.address)
-            self._macs.check_epoch_key(
-                key.mac, account.uuid, key.epoch, key.suite, key.state, key.public_key
-            )
-            resident = Resident(
-                account.account_id,
-                account.uuid,
-                account.epoch,
-                DeliveryKey.parse(key.public_key),
-                account.inbox_id,
-            )
+            resident = self._check(row, key)
         except UnsealError as error:
             raise Unavailable(Reason.DAMAGED, str(error)) from error
         self._checked[seen] = resident
         if len(self._checked) > _REMEMBERED:
             self._checked.popitem(last=False)
         return resident
+
+    def _check(self, row: RecipientRow, key: EpochKeyRow) -> Resident:
+        account = row.account
+        check_account(self._macs, account)
+        check_address(self._macs, account, row.address)
+        self._macs.check_epoch_key(
+            key.mac, account.uuid, key.epoch, key.suite, key.state, key.public_key
+        )
+        return Resident(
+            account.account_id,
+            account.uuid,
+            account.epoch,
+            DeliveryKey.parse(key.public_key),
+            account.inbox_id,
+        )
 
 
 def check_account(macs: RowMacs, row: AccountRow) -> None:

@@ -14,6 +14,8 @@ from mailstead.errors import MailError, Reason, Unavailable
 from mailstead.store.arrivals import Letter, Outcome, add_arrivals
 from mailstead.store.database import Database, Tx, Work
 
+GATHER_SECONDS = 0.001
+
 Outcomes = list[Outcome]
 
 
@@ -43,6 +45,7 @@ class Batch:
         self._lane_messages = lane_messages
         self._open = _Group()
         self._some = asyncio.Event()
+        self.arriving = 0  # messages that have begun and are not added yet
 
     def lane(self, to: Resident) -> LaneWriter:
         """The open group's lane to *to*; the message sealed in it must be added at once."""
@@ -66,6 +69,9 @@ class Batch:
         """Write group after group; runs as long as the worker does."""
         while True:
             await self._some.wait()
+            if self.arriving:
+                # Others are in the middle of their message: one fsync may do for all of them.
+                await asyncio.sleep(GATHER_SECONDS)
             self._some.clear()
             await self._write()
 

@@ -67,6 +67,8 @@ class Transaction:
     recipients: tuple[Recipient, ...]
     body: IncomingBody
     now: float
+    batch: Batch
+    arriving: bool = True
 
     def push(self, octets: bytes) -> None:
         """Take the next octets of the message.
@@ -78,7 +80,14 @@ class Transaction:
 
     def discard(self) -> None:
         """Let go of the octets; harmless when done twice."""
+        self.arrived()
         self.body.discard()
+
+    def arrived(self) -> None:
+        """No octets follow: nobody needs to wait for this message."""
+        if self.arriving:
+            self.arriving = False
+            self.batch.arriving -= 1
 
 
 Shower = Callable[[Transaction], None]
@@ -160,7 +169,8 @@ class Reception:
         trace = trace_fields(envelope, peer, paths, self._settings.hostname, name, now)
         keep = 1 << 20 if self._shower is not None else 0
         body = IncomingBody(trace, self._budget, self._spool, self._settings.compress, keep)
-        return Transaction(name, envelope, tuple(recipients), body, now)
+        self._batch.arriving += 1
+        return Transaction(name, envelope, tuple(recipients), body, now, self._batch)
 
     async def deliver(self, transaction: Transaction, *, each: bool) -> list[MailError | str]:
         """Seal and store; one outcome per recipient, in RCPT order, once it is durable.
@@ -183,6 +193,7 @@ class Reception:
 
     async def _deliver(self, transaction: Transaction, *, each: bool) -> list[MailError | str]:
         structure, prepared = transaction.body.finish()
+        transaction.arrived()
         if structure.received > self._settings.hops:
             raise Refused(Reason.TOO_MANY_HOPS)
         sealing = Sealing(transaction.now, transaction.body, structure, prepared)

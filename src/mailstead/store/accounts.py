@@ -73,29 +73,25 @@ class SlotRow:
 
 @dataclass(frozen=True, slots=True)
 class RecipientRow:
-    """What a delivery needs to know of an address, as one look-up finds it."""
+    """An address, and the account behind it."""
 
     account: AccountRow
     address: AddressRow
-    key: EpochKeyRow | None
 
 
 def find_recipient(tx: Tx, address: str) -> RecipientRow | None:
-    """The account and the current delivery key behind a canonical *address*."""
+    """The account behind a canonical *address*."""
     rows = tx.execute(
         "SELECT a.account_id, a.uuid, a.status, a.epoch, a.root_gen, a.read_gen, a.mac, a.modseq,"
         " a.inbox_id, a.quota_octets, a.used_octets, a.access_version, a.created,"
-        " d.address, d.account_id, d.kind, d.mac, k.epoch, k.suite, k.state, k.public_key, k.mac"
-        " FROM address d JOIN account a ON a.account_id = d.account_id"
-        " LEFT JOIN epoch_key k ON k.account_id = a.account_id AND k.epoch = a.epoch"
-        " WHERE d.address = ?",
+        " d.address, d.account_id, d.kind, d.mac"
+        " FROM address d JOIN account a ON a.account_id = d.account_id WHERE d.address = ?",
         (address,),
     )
     if not rows:
         return None
     row = rows[0]
-    key = None if row[17] is None else EpochKeyRow(*row[17:22])
-    return RecipientRow(AccountRow(*row[:13]), AddressRow(*row[13:17]), key)
+    return RecipientRow(AccountRow(*row[:13]), AddressRow(*row[13:17]))
 
 
 def get_account(tx: Tx, account_id: int) -> AccountRow | None:

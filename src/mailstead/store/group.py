@@ -66,6 +66,11 @@ class Group:
 
     def run_each(self, tx: Tx, savepoint: Savepoint) -> None:
         """Run the works in order; one that raises is undone and harms no other."""
+        if len(self.jobs) == 1:  # the transaction itself undoes it
+            (job,) = self.jobs
+            assert job.work is not None
+            job.result = job.work(tx)
+            return
         for job in self.jobs:
             assert job.work is not None
             savepoint.begin()

@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 OLDEST = 3_051_003  # the WAL-reset corruption race is fixed since 3.51.3
 BUSY = 5000  # milliseconds
-WAL_PAGES = 4000  # a checkpoint is tried when the log is longer; 16 MiB
+LOG_PAGES = 4000  # of the write-ahead log, at which it is moved into the database
 PAGE_OCTETS = 4096
 
 
@@ -140,7 +140,8 @@ class SqliteEngine:
     def __init__(self, path: Path, lock: WriteLock) -> None:
         self._path = path
         self._lock = lock
-        self._connection: apsw.Connection | None = open_connection(path)
+        self._log_pages = 0
+        self._connection: apsw.Connection | None = self._open()
         self._suspect = False
 
     def run(self, group: Group) -> None:
@@ -169,7 +170,7 @@ class SqliteEngine:
     def _ready(self) -> apsw.Connection:
         if self._connection is None:
             try:
-                connection = open_connection(self._path)
+                connection = self._open()
                 if self._suspect:
                     (verdict,) = connection.execute("PRAGMA quick_check(1)").fetchall()[0]
                     if verdict != "ok":
@@ -192,18 +193,20 @@ class SqliteEngine:
                 self._connection.close(True)
         self._connection, self._suspect = None, self._suspect or suspect
 
+    def _open(self) -> apsw.Connection:
+        connection = open_connection(self._path)
+        connection.set_wal_hook(self._on_commit)
+        return connection
+
+    def _on_commit(self, _: apsw.Connection, __: str, pages: int) -> int:
+        self._log_pages = pages
+        return apsw.SQLITE_OK
+
     def _checkpoint(self, connection: apsw.Connection) -> None:
         """Keep the log short; a reader in its way only puts it off."""
-        if self._wal_pages(connection) > WAL_PAGES:
+        if self._log_pages > LOG_PAGES:
             with contextlib.suppress(apsw.Error):
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_RESTART)
-
-    def _wal_pages(self, connection: apsw.Connection) -> int:
-        wal = Path(f"{self._path}-wal")
-        try:
-            return wal.stat().st_size // PAGE_OCTETS
-        except OSError:
-            return 0
+                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def truncate_log(self) -> None:
         """Move the log into the database and cut it to nothing."""

@@ -1,0 +1,284 @@
+"""The demo: a whole server in a temporary folder, and proof that it cannot read the mail it keeps.
+
+Every line it prints was checked a moment before; a check that fails prints `--` and the demo
+ends with exit code 1.
+"""
+
+import asyncio
+import base64
+import hashlib
+import secrets
+import socket
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+
+from mailstead.accounts.login import Credential, unlock
+from mailstead.accounts.provision import Office, create_account
+from mailstead.config import Settings, read
+from mailstead.crypto.passwords import new_words
+from mailstead.crypto.slots import Cost
+from mailstead.delivery.trace import date_time
+from mailstead.errors import Trouble
+from mailstead.log import Log
+from mailstead.mail.address import Address, parse_mailbox
+from mailstead.mail.compose import compose
+from mailstead.mail.encodedwords import text
+from mailstead.mail.header import first
+from mailstead.mail.mailbox import Uid
+from mailstead.net.dial import Dialled, SmtpClient
+from mailstead.net.tls import ServerTls
+from mailstead.secretmem import Arena
+from mailstead.services.worker import Worker
+from mailstead.store.accounts import epoch_keys
+from mailstead.store.database import Database
+from mailstead.store.instance import check_instance
+from mailstead.store.objects import extents
+from mailstead.store.opening import open_database
+from mailstead.supervisor import reserve
+
+OWNER = "alice@demo.test"
+SENDER = "bob@example.com"
+SUBJECT = "Welcome to your mailbox"
+TEXT = """\
+Hello Alice,
+
+this message came in by SMTP. Before a byte of it reached the disk it was sealed to your
+key, and only you can open it.
+
+Bob
+"""
+PORT = 2525
+_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+
+@dataclass(slots=True)
+class Proof:
+    """What was done, and what was found."""
+
+    ports: dict[str, int] = field(default_factory=dict[str, int])
+    password: str = ""
+    key: str = ""
+    fingerprint: str = ""
+    reply: str = ""
+    tls: str | None = None
+    subject: str = SUBJECT
+    sent: bytes = b""
+    stored_octets: int = 0
+    first_octets: bytes = b""
+    files: int = 0
+    hits: int = 0
+    sha256_sent: str = ""
+    sha256_read: str = ""
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything is as it is promised to be."""
+        return (
+            self.reply.startswith("250 ")
+            and self.tls is not None
+            and self.files > 0
+            and self.hits == 0
+            and bool(self.first_octets)
+            and self.sha256_sent == self.sha256_read
+        )
+
+
+class Demo:
+    """A running demo server.
+
+    Args:
+        folder: Where everything is.
+        say: Prints one line.
+    """
+
+    def __init__(self, folder: Path, settings: Settings, say: Callable[[str], None]) -> None:
+        self.folder = folder
+        self.settings = settings
+        self.proof = Proof(password=passphrase())
+        self.dialogue: list[str] = []
+        self.log = StringIO()
+        self.messages = 0
+        self._say = say
+        self._database: Database | None = None
+        self._office: Office | None = None
+
+    async def run(self, base: int, eml: bytes | None, then: "Callable[[Demo], Awaitable[None]]") -> None:
+        """Start the server, prove it, and do *then* while it runs."""
+        key = self.settings.server_key()
+        database = self._database = open_database(self.settings.store())
+        await check_instance(database, key.instance_check)
+        # A passphrase of a demo needs no more than the floor of what a password gets.
+        self._office = Office(database, key, Arena(64), Cost(), time.time)
+        held, listeners = _reserve(base, self._say)
+        self.proof.ports = {service: port for service, _, port in listeners}
+        tls = ServerTls(self.folder / "certificate.pem", self.folder / "certificate.key")
+        log = Log(self.log, addresses=False)
+        worker = Worker(
+            self.settings.worker(), database, key, tls, _pair(listeners, held), log
+        )
+        started = asyncio.Event()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(worker.run(started.set))
+                try:
+                    await started.wait()
+                    await self._make_alice()
+                    await self._prove(eml)
+                    await then(self)
+                finally:
+                    worker.stop()
+        finally:
+            await database.close()
+            for sock in held:
+                sock.close()
+
+    async def _make_alice(self) -> None:
+        assert self._office is not None and self._database is not None
+        made = await create_account(self._office, OWNER, self.proof.password.encode())
+        keys = await self._database.read(lambda tx: epoch_keys(tx, 1))
+        digest = hashlib.sha256(keys[0].public_key).digest()
+        number = int.from_bytes(digest[:10], "big")
+        letters = "".join(_CROCKFORD[number >> shift & 31] for shift in range(75, -5, -5))
+        self.proof.key = "-".join(letters[i : i + 4] for i in range(0, 16, 4))
+        assert made.address == OWNER
+
+    async def _prove(self, eml: bytes | None) -> None:
+        proof = self.proof
+        proof.sent = eml if eml is not None else message(SENDER, SUBJECT, TEXT)
+        if eml is not None:
+            proof.subject = text(first(eml.partition(b"\r\n\r\n")[0], b"subject") or b"(none)")
+        await self.send(SENDER, proof.sent)
+        proof.sha256_sent = hashlib.sha256(proof.sent).hexdigest()
+        proof.sha256_read = hashlib.sha256(await self._read_back(Uid(1))).hexdigest()
+        proof.files, proof.hits = search(self.folder, _canaries(proof))
+
+    async def send(self, sender: str, octets: bytes) -> None:
+        """Send *octets* to alice over SMTP with STARTTLS."""
+        self.dialogue = []
+        began = time.monotonic()
+
+        def heard(line: str) -> None:
+            self.dialogue.append(f"  {(time.monotonic() - began) * 1000:7.1f} ms  {line}")
+
+        def deliver() -> tuple[str, str | None]:
+            to = Dialled(
+                "localhost", self.proof.ports["smtp"], "starttls", self.folder / "certificate.pem"
+            )
+            client = SmtpClient(to, heard)
+            try:
+                reply, _ = client.send(parse_mailbox(sender.encode()), [_alice()], octets)
+                return str(reply), client.tls
+            finally:
+                client.close()
+
+        self.proof.reply, self.proof.tls = await asyncio.to_thread(deliver)
+        self.messages += 1
+
+    async def _read_back(self, uid: Uid) -> bytes:
+        """What the owner reads, after a login with the password."""
+        assert self._office is not None and self._database is not None
+        credential = Credential.password(self.proof.password.encode())
+        account = await unlock(self._office, OWNER, credential)
+        try:
+            inbox = await account.mailbox("INBOX")
+            found = await account.locate(inbox.id, uid)
+            pieces = [piece async for piece in account.read(found)]
+            account_id, object_id = account.account_id, found.b.object_id
+            sealed = await self._database.read(
+                lambda tx: extents(tx, account_id, object_id, 0, 1 << 20)
+            )
+            self.proof.stored_octets = sum(len(e.octets) for e in sealed)
+            self.proof.first_octets = sealed[0].octets[:7]
+            return b"".join(pieces)[found.a.trace_octets :]
+        finally:
+            account.close()
+
+
+def _alice() -> Address:
+    return parse_mailbox(OWNER.encode())
+
+
+def message(sender: str, subject: str, body: str) -> bytes:
+    """A message to alice."""
+    token = secrets.token_hex(8)
+    return compose(
+        parse_mailbox(sender.encode()), [_alice()], subject, body, date=date_time(time.time()),
+        message_id=f"{token}@demo.test", boundary=token,
+    )  # fmt: skip
+
+
+def passphrase() -> str:
+    """Three words and a number: easy to type, and good for an afternoon."""
+    words = new_words()
+    return f"{words[0]}-{words[1]}-{secrets.randbelow(90) + 10}-{words[2]}"
+
+
+def _canaries(proof: Proof) -> list[bytes]:
+    """What to look for of a message: its sender, its subject, and every longer line of its text."""
+    lines = proof.sent.partition(b"\r\n\r\n")[2].split(b"\r\n")
+    texts = [line[:60] for line in lines if len(line) >= 12]
+    subject = proof.subject.encode()
+    return [SENDER.encode(), subject, *subject.split(b" ")[:1], *texts[:200]]
+
+
+def search(folder: Path, words: list[bytes]) -> tuple[int, int]:
+    """How many files there are below *folder*, and how often one holds one of *words*.
+
+    Every word is looked for as it is, in base64 at its three alignments, and in UTF-16.
+    """
+    needles = {form for word in words for form in _forms(word)}
+    files = hits = 0
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        octets = path.read_bytes()
+        files += 1
+        hits += sum(needle in octets for needle in needles)
+    return files, hits
+
+
+def _forms(word: bytes) -> Iterator[bytes]:
+    yield word
+    yield word.lower()
+    yield word.decode("latin-1").encode("utf-16-le")
+    for shift in range(3):
+        # Without the characters that the octets around the word would change.
+        coded = base64.b64encode(bytes(shift) + word).rstrip(b"=")
+        inner = coded[(shift * 4 + 2) // 3 + (1 if shift else 0) : -1]
+        if len(inner) >= 6:
+            yield inner
+
+
+def _reserve(base: int, say: Callable[[str], None]) -> tuple[list[socket.socket], list[tuple[str, str, int]]]:
+    wanted = [("smtp", "127.0.0.1", base), ("lmtp", "127.0.0.1", base + 1)]
+    try:
+        held, listeners = reserve(wanted)
+    except Trouble as trouble:
+        say(f"  --  ports      {trouble.what}; using free ones")
+        held, listeners = reserve([(service, host, 0) for service, host, _ in wanted])
+    return held, listeners
+
+
+def _pair(
+    listeners: list[tuple[str, str, int]], held: list[socket.socket]
+) -> list[tuple[str, socket.socket]]:
+    return [(service, sock) for (service, _, _), sock in zip(listeners, held, strict=True)]
+
+
+@contextmanager
+def place(keep: str | None) -> Iterator[Path]:
+    """The folder of the demo: a temporary one, or *keep*, which stays."""
+    if keep is not None:
+        yield Path(keep)
+        return
+    with tempfile.TemporaryDirectory(prefix="mailstead-demo-") as folder:
+        yield Path(folder) / "demo"
+
+
+def settings_in(folder: Path) -> Settings:
+    """The settings that `init` made there."""
+    return read((folder / "mailstead.toml").resolve())
+
