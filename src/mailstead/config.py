@@ -278,10 +278,9 @@ def _explain(path: Path, message: str) -> Trouble:
         at = _AT.fullmatch(message)
         return _bad(path, at[2] if at else "", at[1] if at else message)
     table = unknown[2] or ""
-    struct: Any = File
-    for part in filter(None, table.split(".")):
-        struct = {"tls": Tls}.get(part) or type(getattr(File("", []), part))
-    close = difflib.get_close_matches(unknown[1], struct.__struct_fields__, 1)
+    known: dict[str, type[msgspec.Struct]] = {"": File, "listen": Listen, "tls": Tls, "limits": Limits}
+    known |= {"auth": Auth, "seal": Seal, "storage": Storage, "keys": Keys, "log": LogSettings}
+    close = difflib.get_close_matches(unknown[1], known.get(table, File).__struct_fields__, 1)
     key = f"{table}.{unknown[1]}" if table else unknown[1]
     hint = f"unknown key; did you mean {close[0]}?" if close else "unknown key"
     return _bad(path, key, hint)

@@ -25,9 +25,7 @@ class Log:
         level: The least severe events that are written: debug, info, warning, error.
     """
 
-    def __init__(
-        self, stream: TextIO | None = None, *, addresses: bool = False, level: str = "info"
-    ) -> None:
+    def __init__(self, stream: TextIO | None = None, *, addresses: bool = False, level: str = "info") -> None:
         self._addresses = addresses
         self._key = os.urandom(32)
         self._logger: Any = structlog.wrap_logger(

@@ -27,6 +27,9 @@ TOMB_ENTRIES = 256
 HOUR = 3600
 
 
+NO_FLAGS = SystemFlag(0)
+
+
 class How(Enum):
     """What STORE does with the flags it is given (RFC 9051 section 6.4.6)."""
 
@@ -40,7 +43,7 @@ class FlagChange:
     """A change of flags and keywords."""
 
     how: How
-    flags: SystemFlag = SystemFlag(0)
+    flags: SystemFlag = NO_FLAGS
     keywords: frozenset[str] = frozenset()
 
     def apply(self, state: MessageState, modseq: Modseq) -> MessageState:
@@ -58,7 +61,11 @@ class FlagChange:
 
 
 async def change_flags(
-    database: Database, keys: SessionKeys, mailbox_id: bytes, uids: Iterable[Uid], change: FlagChange
+    database: Database,
+    keys: SessionKeys,
+    mailbox_id: bytes,
+    uids: Iterable[Uid],
+    change: FlagChange,
 ) -> dict[Uid, MessageState]:
     """Change absorbed messages; the state of each afterwards."""
     result: dict[Uid, MessageState] = {}
@@ -83,7 +90,11 @@ _Edit = Callable[[Shelf, dict[int, list[Uid]], Modseq], dict[Uid, MessageState]]
 
 
 async def _change_batch(
-    database: Database, keys: SessionKeys, mailbox_id: bytes, wanted: dict[int, list[Uid]], edit: _Edit
+    database: Database,
+    keys: SessionKeys,
+    mailbox_id: bytes,
+    wanted: dict[int, list[Uid]],
+    edit: _Edit,
 ) -> dict[Uid, MessageState]:
     for tries in count():
         read, modseq = await _read(database, keys, mailbox_id, wanted, tries, pages=False)
@@ -112,9 +123,7 @@ async def expunge(
     for wanted in _batches(uids):
         for tries in count():
             try:
-                result |= await _expunge_batch(
-                    database, keys, mailbox_id, wanted, undelete_days, now, tries
-                )
+                result |= await _expunge_batch(database, keys, mailbox_id, wanted, undelete_days, now, tries)
             except LostRace:
                 continue
             break
@@ -152,9 +161,7 @@ async def _expunge_batch(
         return {}
     erase_at = -(-(now + undelete_days * 24 * HOUR) // HOUR) * HOUR
     tomb_id = os.urandom(16)
-    tomb = keys.seal(
-        Kind.TOMB, mailbox_id, 0, 1, 0, erase_at.to_bytes(8, "big") + b"".join(buried), tomb_id
-    )
+    tomb = keys.seal(Kind.TOMB, mailbox_id, 0, 1, 0, erase_at.to_bytes(8, "big") + b"".join(buried), tomb_id)
 
     def entomb(tx: Tx) -> None:
         if undelete_days:
@@ -185,8 +192,7 @@ def _batches(uids: Iterable[Uid]) -> list[dict[int, list[Uid]]]:
         by_row[row_number(uid)].append(uid)
     numbers = sorted(by_row)
     return [
-        {n: by_row[n] for n in numbers[i : i + ROWS_AT_ONCE]}
-        for i in range(0, len(numbers), ROWS_AT_ONCE)
+        {n: by_row[n] for n in numbers[i : i + ROWS_AT_ONCE]} for i in range(0, len(numbers), ROWS_AT_ONCE)
     ]
 
 

@@ -5,12 +5,10 @@ from dataclasses import dataclass
 
 from mailstead.crypto.lanes import DeliveryKey
 from mailstead.crypto.rows import RowMacs
-from mailstead.crypto.slots import SlotType
 from mailstead.errors import Reason, Refused, Unavailable, UnsealError
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow, AddressRow, EpochKeyRow, RecipientRow
-from mailstead.store.database import Database, Tx
-from mailstead.store.mailboxes import mailboxes
+from mailstead.store.database import Database
 
 _REMEMBERED = 4096
 LOGIN, ALIAS = 0, 1
@@ -85,9 +83,7 @@ class Directory:
         account = row.account
         check_account(self._macs, account)
         check_address(self._macs, account, row.address)
-        self._macs.check_epoch_key(
-            key.mac, account.uuid, key.epoch, key.suite, key.state, key.public_key
-        )
+        self._macs.check_epoch_key(key.mac, account.uuid, key.epoch, key.suite, key.state, key.public_key)
         return Resident(
             account.account_id,
             account.uuid,
@@ -105,48 +101,6 @@ def check_account(macs: RowMacs, row: AccountRow) -> None:
 def check_address(macs: RowMacs, account: AccountRow, row: AddressRow) -> None:
     """Raise UnsealError unless this server put *row* beside *account*."""
     macs.check_address(row.mac, row.address, account.uuid, row.kind)
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """An account as an administrator sees it: who and how much, nothing of what."""
-
-    address: str
-    aliases: tuple[str, ...]
-    account: str
-    disabled: bool
-    created: int
-    quota_octets: int
-    used_octets: int
-    messages: int
-    ways_in: tuple[str, ...]
-
-
-async def list_accounts(database: Database) -> list[Listed]:
-    """All accounts, oldest first."""
-
-    def work(tx: Tx) -> list[Listed]:
-        return [_listed(tx, account) for account in rows.list_accounts(tx)]
-
-    return await database.read(work)
-
-
-def _listed(tx: Tx, account: AccountRow) -> Listed:
-    addresses = [a.address for a in rows.addresses(tx, account.account_id)]
-    return Listed(
-        address=addresses[0] if addresses else "",
-        aliases=tuple(addresses[1:]),
-        account=account.uuid.hex(),
-        disabled=account.status != rows.ACTIVE,
-        created=account.created,
-        quota_octets=account.quota_octets,
-        used_octets=account.used_octets,
-        messages=sum(m.messages for m in mailboxes(tx, account.account_id)),
-        ways_in=tuple(
-            SlotType(s.type).name.lower().replace("_", " ")
-            for s in rows.slots(tx, account.account_id)
-        ),
-    )
 
 
 async def find_account(database: Database, macs: RowMacs, address: str) -> AccountRow:

@@ -61,9 +61,7 @@ class NewAccount:
         return f"NewAccount({self.address!r}, ***)"
 
 
-async def create_account(
-    office: Office, address: str, password: bytes, quota_octets: int = 0
-) -> NewAccount:
+async def create_account(office: Office, address: str, password: bytes, quota_octets: int = 0) -> NewAccount:
     """Make an account with its keys, its first mailboxes and two ways in, in one transaction.
 
     Args:
@@ -138,9 +136,7 @@ class _Made:
         return record
 
     def write(self, tx: Tx, quota_octets: int) -> None:
-        mac = self._macs.account(
-            self._uuid, rows.ACTIVE, self._key.epoch, FIRST.root_gen, FIRST.read_gen
-        )
+        mac = self._macs.account(self._uuid, rows.ACTIVE, self._key.epoch, FIRST.root_gen, FIRST.read_gen)
         account_id = rows.add_account(
             tx,
             AccountRow(
@@ -167,9 +163,7 @@ class _Made:
         return rows.add_address(tx, AddressRow(address, account_id, kind, mac))
 
 
-async def change_password(
-    office: Office, address: str, credential: Credential, password: bytes
-) -> None:
+async def change_password(office: Office, address: str, credential: Credential, password: bytes) -> None:
     """Give an account another password, with the old one or the recovery words in hand.
 
     One slot is made and the old one deleted, in one transaction with both keyrings; no mail is

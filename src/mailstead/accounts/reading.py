@@ -92,9 +92,7 @@ class Reader:
                 for uid, state in sorted(live.items())
             )
         batch = open_pendings(keys, mailbox_id, stretch.others, stretch.pendings, stretch.lanes)
-        found.extend(
-            Located(Uid(m.row.uid), m.state(), m.entry_a(), m.entry_b()) for m in batch.opened
-        )
+        found.extend(Located(Uid(m.row.uid), m.state(), m.entry_a(), m.entry_b()) for m in batch.opened)
         return sorted(found, key=lambda m: m.uid)
 
     def _page(

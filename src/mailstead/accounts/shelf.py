@@ -33,9 +33,7 @@ class ShelfWrites:
     """Sealed rows as they shall be written, and those that shall go."""
 
     states: list[StateRow] = field(default_factory=list[StateRow])
-    pages: list[tuple[int, int, SealedRecord]] = field(
-        default_factory=list[tuple[int, int, SealedRecord]]
-    )
+    pages: list[tuple[int, int, SealedRecord]] = field(default_factory=list[tuple[int, int, SealedRecord]])
     emptied: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
     counts: SealedRecord | None = None
 
@@ -55,9 +53,7 @@ class ShelfWrites:
             put_record(tx, account_id, Kind.COUNTS, self.counts, mailbox_id)
 
 
-def read_shelf(
-    tx: Tx, account_id: int, mailbox_id: bytes, numbers: list[int], *, pages: bool
-) -> ShelfRows:
+def read_shelf(tx: Tx, account_id: int, mailbox_id: bytes, numbers: list[int], *, pages: bool) -> ShelfRows:
     """The sealed rows with these *numbers*; *pages* too, or only states and counts."""
     states: dict[int, StateRow] = {}
     found: dict[tuple[int, int], SealedRecord] = {}
@@ -149,17 +145,13 @@ class Shelf:
             old = self._read.pages.get((number, group))
             if content is not None:
                 version = 1 if old is None else old.version + 1
-                record = self._keys.seal(
-                    Kind.PAGE, self._place, number << 1 | group, version, 0, content
-                )
+                record = self._keys.seal(Kind.PAGE, self._place, number << 1 | group, version, 0, content)
                 writes.pages.append((number, group, record))
             elif old is not None:
                 writes.emptied.append((number, group, old.version))
         counts = self._read.counts
         version = 1 if counts is None else counts.version + 1
-        writes.counts = self._keys.seal(
-            Kind.COUNTS, self._place, 0, version, 0, self.counts.encode()
-        )
+        writes.counts = self._keys.seal(Kind.COUNTS, self._place, 0, version, 0, self.counts.encode())
         return writes
 
     def _seal_state(self, number: int, page: StatePage) -> StateRow:
@@ -182,7 +174,4 @@ def open_state(keys: SessionKeys, mailbox_id: bytes, row: StateRow) -> StatePage
     Raises:
         UnsealError: it is not what this account wrote in this place.
     """
-    return StatePage.decode(
-        keys.open(Kind.STATE, mailbox_id, row.number, row.max_modseq, row.record)
-    )
-
+    return StatePage.decode(keys.open(Kind.STATE, mailbox_id, row.number, row.max_modseq, row.record))

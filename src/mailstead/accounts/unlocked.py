@@ -21,6 +21,8 @@ from mailstead.store.mailboxes import MailboxRow, get_mailbox, mailboxes
 from mailstead.store.messages import quarantined
 from mailstead.store.records import get_record
 
+BEGINNING = Uid(0)
+
 
 @dataclass(frozen=True, slots=True)
 class Mailbox:
@@ -87,7 +89,7 @@ class UnlockedAccount:
         """Absorb what was delivered since; how many messages."""
         return await self._absorber.absorb(mailbox_id)
 
-    def messages(self, mailbox_id: bytes, after: Uid = Uid(0)) -> AsyncIterator[Located]:
+    def messages(self, mailbox_id: bytes, after: Uid = BEGINNING) -> AsyncIterator[Located]:
         """The messages with a UID above *after*, in UID order, absorbed or not."""
         return self._reader.messages(mailbox_id, after)
 
@@ -124,17 +126,13 @@ class UnlockedAccount:
     ) -> dict[Uid, Modseq]:
         """Remove messages for good, or into tombs for *undelete_days*; what was removed, and when."""
         await self.absorb(mailbox_id)
-        return await expunge(
-            self._database, self._keys, mailbox_id, uids, undelete_days, int(self._now())
-        )
+        return await expunge(self._database, self._keys, mailbox_id, uids, undelete_days, int(self._now()))
 
     async def counts(self, mailbox_id: bytes) -> Counts:
         """How many messages, unseen, deleted, and how many octets; absorbs first."""
         await self.absorb(mailbox_id)
         account_id = self._keys.account_id
-        record = await self._database.read(
-            lambda tx: get_record(tx, account_id, Kind.COUNTS, mailbox_id)
-        )
+        record = await self._database.read(lambda tx: get_record(tx, account_id, Kind.COUNTS, mailbox_id))
         if record is None:
             return Counts()
         return Counts.decode(self._keys.open(Kind.COUNTS, mailbox_id, 0, 0, record))
@@ -160,5 +158,3 @@ def _mailbox(name: MailboxName, row: MailboxRow) -> Mailbox:
         Modseq(row.highest_modseq),
         row.messages,
     )
-
-

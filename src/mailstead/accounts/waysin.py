@@ -10,6 +10,7 @@ from mailstead.crypto.keyring import (
     open_root_ring,
     read_key,
 )
+from mailstead.crypto.primitives import Octets, sha256
 from mailstead.crypto.rows import RowMacs
 from mailstead.crypto.sealed import ZERO_ID, Kind
 from mailstead.crypto.slots import (
@@ -25,7 +26,6 @@ from mailstead.crypto.slots import (
     open_slot,
     slot_secret,
 )
-from mailstead.crypto.primitives import Octets, sha256
 from mailstead.errors import UnsealError
 from mailstead.secretmem import Arena, Secret
 from mailstead.store.accounts import AccountRow, SlotRow

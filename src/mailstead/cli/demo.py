@@ -8,7 +8,7 @@ import sys
 import termios
 import time
 import tty
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 
 import click
@@ -110,7 +110,7 @@ def _print_proof(demo: Demo, seconds: float, *, once: bool) -> None:
     digest = proof.sha256_read
     short = f"{proof.fingerprint[:8]}:…:{proof.fingerprint[-2:]}"
     code = " ".join(proof.reply.split()[:2])
-    word = safe(proof.subject.split(" ")[0])
+    word = safe(proof.subject)
     verdict = "same bytes as sent" if same else "NOT what was sent"
     for good, name, text in (
         (True, "key", f"made for {OWNER}      fingerprint {proof.key}"),
@@ -178,7 +178,7 @@ async def _obey(demo: Demo, keys: "asyncio.Queue[str]", stop: asyncio.Event) -> 
 
 
 @contextlib.contextmanager
-def _one_key_at_a_time() -> Iterator[None]:
+def _one_key_at_a_time() -> Generator[None]:
     fd = sys.stdin.fileno()
     before = termios.tcgetattr(fd)
     tty.setcbreak(fd)
@@ -186,5 +186,3 @@ def _one_key_at_a_time() -> Iterator[None]:
         yield
     finally:
         termios.tcsetattr(fd, termios.TCSADRAIN, before)
-
-

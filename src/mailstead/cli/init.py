@@ -28,7 +28,13 @@ key         = "certificate.key"
 @click.command("init")
 @click.argument("folder", metavar="DIR")
 @click.option("--hostname", required=True, help="What this server calls itself: its name in the DNS.")
-@click.option("--domain", "domains", multiple=True, required=True, help="A domain to receive mail for; may be repeated.")
+@click.option(
+    "--domain",
+    "domains",
+    multiple=True,
+    required=True,
+    help="A domain to receive mail for; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(folder: str, hostname: str, domains: tuple[str, ...], as_json: bool) -> None:
     """Make DIR with settings, server key and certificate.
@@ -78,16 +84,16 @@ def make(place: Path, hostname: str, domains: tuple[str, ...]) -> dict[str, str]
         place.chmod(0o700)
         (place / "data").mkdir(mode=0o700)
         certificate, key = self_signed(names[0], time.time())
-        text = SETTINGS.format(
-            hostname=names[0], domains=", ".join(f'"{d}"' for d in names[1:])
-        )
+        text = SETTINGS.format(hostname=names[0], domains=", ".join(f'"{d}"' for d in names[1:]))
         _write(place / "server.key", new_server_key())
         _write(place / "certificate.key", key)
         _write(place / "certificate.pem", certificate)
         _write(place / "mailstead.toml", text.encode())
     except OSError as error:
         raise Trouble(
-            f"{place} cannot be written", why=error.strerror or str(error), fix="name another folder"
+            f"{place} cannot be written",
+            why=error.strerror or str(error),
+            fix="name another folder",
         ) from error
     place = place.resolve()
     return {

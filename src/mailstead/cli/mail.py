@@ -39,12 +39,30 @@ def command() -> None:
 @command.command("send")
 @click.option("--server", required=True, metavar="HOST:PORT", help="Where to.")
 @click.option("--from", "sender", required=True, metavar="ADDRESS", help="The sender.")
-@click.option("--to", "recipients", required=True, multiple=True, metavar="ADDRESS", help="A recipient; may be repeated.")
+@click.option(
+    "--to",
+    "recipients",
+    required=True,
+    multiple=True,
+    metavar="ADDRESS",
+    help="A recipient; may be repeated.",
+)
 @click.option("--subject", default="", help="The subject.")
 @click.option("--body", metavar="TEXT|-", help="The text, or - for standard input.")
-@click.option("--attach", "files", multiple=True, metavar="FILE", help="A file to send along; may be repeated.")
+@click.option(
+    "--attach",
+    "files",
+    multiple=True,
+    metavar="FILE",
+    help="A file to send along; may be repeated.",
+)
 @click.option("--eml", metavar="FILE", help="Send the octets of this file instead, as they are.")
-@click.option("--tls", type=click.Choice(["none", "starttls", "implicit"]), default="starttls", show_default=True)
+@click.option(
+    "--tls",
+    type=click.Choice(["none", "starttls", "implicit"]),
+    default="starttls",
+    show_default=True,
+)
 @click.option("--ca", metavar="FILE", help="Trust these certificates.")
 @click.option("--insecure", is_flag=True, help="Encrypt, and ask nobody who is there.")
 @click.option("-v", "verbose", is_flag=True, help="Show the dialogue.")
@@ -66,9 +84,7 @@ def send(
         finally:
             client.close()
     except SendError as error:
-        raise Trouble(
-            "the message was not sent", why=str(error), fix="see the dialogue with -v"
-        ) from error
+        raise Trouble("the message was not sent", why=str(error), fix="see the dialogue with -v") from error
     if as_json:
         print_json(
             {
@@ -94,14 +110,16 @@ def _dialled(server: str, tls: TlsMode, ca: str | None, insecure: bool) -> Diall
     host, _, port = server.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not host or not port.isascii() or not port.isdigit():
-        raise Trouble(
-            f'"{server}" is not a server', why="", fix="--server HOST:PORT", exit_code=Exit.USAGE
-        )
+        raise Trouble(f'"{server}" is not a server', why="", fix="--server HOST:PORT", exit_code=Exit.USAGE)
     return Dialled(host, int(port), tls, Path(ca) if ca else None, insecure)
 
 
 def _composed(
-    sender: Address | None, to: list[Address], subject: str, body: str | None, files: tuple[str, ...]
+    sender: Address | None,
+    to: list[Address],
+    subject: str,
+    body: str | None,
+    files: tuple[str, ...],
 ) -> bytes:
     text = sys.stdin.read() if body == "-" else body or ""
     token = b32encode(os.urandom(15)).decode().lower()
@@ -143,7 +161,12 @@ def _owner_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option("--mailbox", default="INBOX", show_default=True, help="Which mailbox."),
         click.option("--password-file", metavar="F|-", help="Read the password from a file."),
         click.option("--user", required=True, metavar="ADDRESS", help="Whose mail."),
-        click.option("--data", is_flag=True, required=True, help="The settings' own data, server running or not."),
+        click.option(
+            "--data",
+            is_flag=True,
+            required=True,
+            help="The settings' own data, server running or not.",
+        ),
     ):
         function = option(function)
     return function
@@ -163,9 +186,7 @@ def _open(
             name = mailbox_name(mailbox)
             credential = Credential.password(password)
         except ValueError as error:
-            raise Trouble(
-                "that cannot be", why=str(error), fix="try again", exit_code=Exit.USAGE
-            ) from error
+            raise Trouble("that cannot be", why=str(error), fix="try again", exit_code=Exit.USAGE) from error
         account = await unlock(office, address_of(user, settings), credential)
         try:
             return await act(account, await account.mailbox(name))
@@ -185,7 +206,12 @@ def _open(
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def list_(
-    config: str | None, data: bool, user: str, password_file: str | None, mailbox: str, as_json: bool
+    config: str | None,
+    data: bool,
+    user: str,
+    password_file: str | None,
+    mailbox: str,
+    as_json: bool,
 ) -> None:
     """The messages of a mailbox, oldest first."""
 

@@ -60,7 +60,9 @@ class LateGroup(click.Group):
 @click.group(cls=LateGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="mailstead")
 @click.option(
-    "--config", metavar="FILE", help="The settings; else $MAILSTEAD_CONFIG, ./mailstead.toml, /etc/mailstead.toml."
+    "--config",
+    metavar="FILE",
+    help="The settings; else $MAILSTEAD_CONFIG, ./mailstead.toml, /etc/mailstead.toml.",
 )
 @click.pass_context
 def cli(ctx: click.Context, config: str | None) -> None:

@@ -6,11 +6,11 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from mailstead.accounts.provision import Office
+from mailstead.cli.output import from_mail_error
 from mailstead.config import Settings, load
 from mailstead.crypto.slots import Cost
 from mailstead.errors import Exit, MailError, Trouble
 from mailstead.mail.address import AddressError, canonical_local, parse_mailbox
-from mailstead.cli.output import from_mail_error
 from mailstead.secretmem import Arena, harden_process
 from mailstead.store.database import Database
 from mailstead.store.instance import check_instance
@@ -19,9 +19,7 @@ from mailstead.store.opening import open_database
 T = TypeVar("T")
 
 
-def with_office(
-    config: str | None, what: str, act: Callable[[Office, Settings], Awaitable[T]]
-) -> T:
+def with_office(config: str | None, what: str, act: Callable[[Office, Settings], Awaitable[T]]) -> T:
     """Run *act* on the settings' own data; *what* is what failed if it does."""
     settings = load(config)
 

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 import click
 
-from mailstead.errors import MailError, Reason, Trouble, Exit
+from mailstead.errors import Exit, MailError, Reason, Trouble
 
 
 def wants_json(arguments: Sequence[str]) -> bool:
@@ -83,9 +83,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: st
 
 def from_mail_error(error: MailError, what: str) -> Trouble:
     """What a failed act on an account means to the person who asked for it."""
-    why, fix, code = _MEANING.get(
-        error.reason, (str(error), "try again, and look at the log", Exit.FAILED)
-    )
+    why, fix, code = _MEANING.get(error.reason, (str(error), "try again, and look at the log", Exit.FAILED))
     return Trouble(what, why=why, fix=fix, exit_code=code)
 
 

@@ -3,7 +3,7 @@
 import click
 
 from mailstead.accounts import provision
-from mailstead.accounts.directory import Listed, list_accounts
+from mailstead.accounts.listing import Listed, list_accounts
 from mailstead.accounts.login import Credential
 from mailstead.accounts.provision import Office
 from mailstead.cli.office import address_of, with_office
@@ -59,9 +59,7 @@ def add(config: str | None, address: str, password_file: str | None, quota: int,
 
 
 def _bad_password(error: ValueError) -> Trouble:
-    return Trouble(
-        "that cannot be a password", why=str(error), fix="choose another", exit_code=Exit.USAGE
-    )
+    return Trouble("that cannot be a password", why=str(error), fix="choose another", exit_code=Exit.USAGE)
 
 
 @command.command("list")
@@ -96,17 +94,22 @@ def show(config: str | None, address: str, as_json: bool) -> None:
         for account in await list_accounts(office.database):
             if canonical in (account.address, *account.aliases):
                 return account
-        raise Trouble(
-            f"nobody has the address {canonical}", why="", fix="mailstead user list"
-        )
+        raise Trouble(f"nobody has the address {canonical}", why="", fix="mailstead user list")
 
     account = with_office(config, f"{address} cannot be shown", act)
     if as_json:
         print_json(_as_json(account))
         return
-    for name, value in _as_json(account).items():
-        shown = ", ".join(value) if isinstance(value, list) else str(value)
-        click.echo(f"{name.replace('_', ' '):14} {shown}")
+    for name, value in (
+        ("address", account.address),
+        ("aliases", ", ".join(account.aliases)),
+        ("state", _state(account)),
+        ("since", time_of(account.created)),
+        ("messages", str(account.messages)),
+        ("octets", f"{account.used_octets} of {account.quota_octets or 'any number'}"),
+        ("ways in", ", ".join(account.ways_in)),
+    ):
+        click.echo(f"{name:9} {value}")
 
 
 def _state(account: Listed) -> str:

@@ -31,7 +31,7 @@ def _dictionary() -> zstandard.ZstdCompressionDict:
     if hashlib.sha256(octets).hexdigest() != DICTIONARY_SHA256:
         raise UnsealError("dictionary1.bin is not the one of docs/format.md")
     dictionary = zstandard.ZstdCompressionDict(octets)
-    dictionary.precompute_compress(level=LEVEL)
+    dictionary.precompute_compress(level=LEVEL)  # pyright: ignore[reportUnknownMemberType]  # untyped
     return dictionary
 
 

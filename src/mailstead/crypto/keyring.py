@@ -7,8 +7,8 @@ that is not exactly as docs/format.md, "Keyrings", says is refused.
 import struct
 from dataclasses import dataclass, replace
 
-from mailstead.crypto.keys import open_content
 from mailstead.crypto.frame import PADDED, frame
+from mailstead.crypto.keys import open_content
 from mailstead.crypto.primitives import SUITE, Octets, expand, random_octets, seal
 from mailstead.crypto.records import header, read_ref, root_ref, stored_context
 from mailstead.crypto.sealed import ZERO_ID, Kind, Ref, Sealed, SealedRecord
@@ -88,9 +88,7 @@ class Ring:
             if len(name) > NAME_OCTETS:
                 raise ValueError("the name of a slot has 64 octets at most")
             slots.append(
-                _SLOT.pack(
-                    s.slot_id, s.type, s.scope, s.wrap, 0, s.not_after, s.pin, s.auth_key, len(name)
-                )
+                _SLOT.pack(s.slot_id, s.type, s.scope, s.wrap, 0, s.not_after, s.pin, s.auth_key, len(name))
                 + name
             )
         return b"".join((self._head(b"EKR1", len(self.slots)), self._epochs(), *slots))
@@ -183,9 +181,7 @@ def seal_read_ring(key: Octets, account: bytes, ring: Ring) -> SealedRecord:
     return _seal(ring_key, Ref.READ_KEY, ref_id, ZERO_ID, account, ring.version, ring.encode_read())
 
 
-def open_read_ring(
-    key: Octets, account: bytes, root_gen: int, read_gen: int, record: SealedRecord
-) -> Ring:
+def open_read_ring(key: Octets, account: bytes, root_gen: int, read_gen: int, record: SealedRecord) -> Ring:
     """EKD1, opened by the read *key* of these generations.
 
     Raises:
@@ -204,9 +200,7 @@ def seal_root_ring(root: Octets, account: bytes, ring: Ring) -> SealedRecord:
     return _seal(ring_key, Ref.ROOT, ref_id, ROOT_ID, account, ring.version, ring.encode_root())
 
 
-def open_root_ring(
-    root: Octets, account: bytes, root_gen: int, read_gen: int, record: SealedRecord
-) -> Ring:
+def open_root_ring(root: Octets, account: bytes, root_gen: int, read_gen: int, record: SealedRecord) -> Ring:
     """EKR1, opened by the *root*.
 
     Raises:
@@ -224,7 +218,13 @@ def _checked(ring: Ring, root_gen: int, read_gen: int, record: SealedRecord) -> 
 
 
 def _seal(
-    key: bytes, ref: Ref, ref_id: bytes, object_id: bytes, account: bytes, version: int, content: bytes
+    key: bytes,
+    ref: Ref,
+    ref_id: bytes,
+    object_id: bytes,
+    account: bytes,
+    version: int,
+    content: bytes,
 ) -> SealedRecord:
     write_id = random_octets(16)
     head = header(Kind.KEYRING, ref, PADDED, object_id, ref_id, 0)

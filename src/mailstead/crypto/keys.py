@@ -62,9 +62,7 @@ class StoreKeys:
             UnsealError: it is not what this account wrote in this place, at this version.
         """
         head = header(kind, Ref.STORE_KEY, PADDED, object_id, epoch_ref(record.epoch), index)
-        context = stored_context(
-            head, self._account, place, record.version, modseq, record.write_id
-        )
+        context = stored_context(head, self._account, place, record.version, modseq, record.write_id)
         return open_content(self._key(kind), context, kind, record.sealed)
 
     def close(self) -> None:
@@ -83,5 +81,3 @@ def open_content(key: Octets, context: bytes, kind: Kind, sealed: Sealed) -> byt
     if len(content) > CAPS[kind]:
         raise UnsealError("the record is too large")
     return content
-
-

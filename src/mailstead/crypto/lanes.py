@@ -71,9 +71,7 @@ class LaneWriter:
         self._chain = bytearray(random_octets(32))
         self._open = True
         info = lane_info(account, epoch, self.lane_id)
-        self.sealed = SealedLane(
-            self.lane_id, epoch, Sealed(encapsulate(self._chain, key.key, info))
-        )
+        self.sealed = SealedLane(self.lane_id, epoch, Sealed(encapsulate(self._chain, key.key, info)))
 
     def next(self) -> "MessageSealer":
         """The sealer of the next message; wiped when it is left.

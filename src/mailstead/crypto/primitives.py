@@ -76,9 +76,7 @@ def argon2id(
 ) -> None:
     """Argon2id v1.3 (RFC 9106) into *out*, always with one lane: more of them can deadlock."""
     secret = None if pepper is None else bytes(pepper)
-    kdf = Argon2id(
-        salt=salt, length=len(out), iterations=t, lanes=1, memory_cost=m_kib, secret=secret
-    )
+    kdf = Argon2id(salt=salt, length=len(out), iterations=t, lanes=1, memory_cost=m_kib, secret=secret)
     kdf.derive_into(bytes(password), out)
 
 

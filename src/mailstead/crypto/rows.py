@@ -29,7 +29,12 @@ class RowMacs:
     def epoch_key(self, account: bytes, epoch: int, suite: int, state: int, public: bytes) -> bytes:
         """The MAC of an `epoch_key` row."""
         return self._mac(
-            b"epoch_key", account, epoch.to_bytes(4, "big"), bytes((suite,)), bytes((state,)), public
+            b"epoch_key",
+            account,
+            epoch.to_bytes(4, "big"),
+            bytes((suite,)),
+            bytes((state,)),
+            public,
         )
 
     def check_epoch_key(
@@ -41,9 +46,7 @@ class RowMacs:
     def account(self, account: bytes, status: int, epoch: int, root_gen: int, read_gen: int) -> bytes:
         """The MAC of an `account` row."""
         gens = (epoch, root_gen, read_gen)
-        return self._mac(
-            b"account", account, bytes((status,)), *(n.to_bytes(4, "big") for n in gens)
-        )
+        return self._mac(b"account", account, bytes((status,)), *(n.to_bytes(4, "big") for n in gens))
 
     def check_account(
         self, found: bytes, account: bytes, status: int, epoch: int, root_gen: int, read_gen: int

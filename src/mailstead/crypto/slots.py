@@ -104,18 +104,14 @@ class SlotHeader:
         """
         if len(octets) < _HEADER.size:
             raise UnsealError("the slot is cut")
-        magic, version, kind, scope, wrap, slot_id, account, m, t, p, length = _HEADER.unpack_from(
-            octets
-        )
+        magic, version, kind, scope, wrap, slot_id, account, m, t, p, length = _HEADER.unpack_from(octets)
         salt = octets[_HEADER.size :]
         if magic != MAGIC or version != FORMAT or len(salt) != length or scope & 0x70:
             raise UnsealError("the slot is malformed")
         if m > M_KIB_CAP or t > T_CAP or p > P_CAP:
             raise UnsealError("the slot asks for more work than is allowed")
         try:
-            return cls(
-                SlotType(kind), Scope(scope), Wrap(wrap), slot_id, account, m, t, p, bytes(salt)
-            )
+            return cls(SlotType(kind), Scope(scope), Wrap(wrap), slot_id, account, m, t, p, bytes(salt))
         except ValueError as error:
             raise UnsealError("the slot is of a kind this version does not know") from error
 
@@ -179,13 +175,9 @@ def slot_secret(arena: Arena, header: SlotHeader, credential: Octets, peppers: l
         match header.type:
             case SlotType.PASSWORD:
                 pepper = _pepper(header.salt, peppers)
-                argon2id(
-                    credential, header.salt, header.m_kib, header.t, pepper.octets, secret.view
-                )
+                argon2id(credential, header.salt, header.m_kib, header.t, pepper.octets, secret.view)
             case SlotType.RECOVERY:
-                argon2id(
-                    credential, header.salt, RECOVERY_M_KIB, RECOVERY_T, None, secret.view
-                )
+                argon2id(credential, header.salt, RECOVERY_M_KIB, RECOVERY_T, None, secret.view)
             case kind:
                 label = b"EMS1 slot\x00" + bytes((kind,)) + bytes(credential)
                 secret.view[:] = mac(header.salt, label)
@@ -209,9 +201,7 @@ def auth_key(secret: Octets) -> bytes:
     return expand(secret, b"EMS1 slot auth")
 
 
-def slot_tag(
-    c: Octets, header: bytes, root_gen: int, read_gen: int, public: bytes, blob: bytes
-) -> bytes:
+def slot_tag(c: Octets, header: bytes, root_gen: int, read_gen: int, public: bytes, blob: bytes) -> bytes:
     """The tag that only who knows the credential, or the root, can make."""
     return mac(
         c,
@@ -224,9 +214,7 @@ def slot_tag(
     )  # fmt: skip
 
 
-def make_slot(
-    header: SlotHeader, secret: Octets, payload: Octets, root_gen: int, read_gen: int
-) -> Slot:
+def make_slot(header: SlotHeader, secret: Octets, payload: Octets, root_gen: int, read_gen: int) -> Slot:
     """Wrap *payload* (the root, or the read key) for a slot."""
     head = header.encode()
     public = public_octets(secret)
@@ -241,9 +229,7 @@ def open_slot(arena: Arena, slot: Slot, header: SlotHeader, secret: Octets) -> S
     Raises:
         UnsealError: the credential is not this slot's, or the slot is not what was made with it.
     """
-    tag = slot_tag(
-        auth_key(secret), slot.header, slot.root_gen, slot.read_gen, slot.public_key, slot.blob
-    )
+    tag = slot_tag(auth_key(secret), slot.header, slot.root_gen, slot.read_gen, slot.public_key, slot.blob)
     if not equal(tag, slot.tag):
         raise UnsealError("the slot does not open")
     info = b"EMS1 slot\x00" + slot.header

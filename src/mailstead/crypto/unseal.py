@@ -42,9 +42,7 @@ BODY_CAP = 1 << 32  # plain octets of a message, whatever the limit was when it 
 class LaneReader:
     """The message keys of one lane."""
 
-    def __init__(
-        self, key: PrivateKey, account: bytes, epoch: int, lane_id: bytes, sealed: Sealed
-    ) -> None:
+    def __init__(self, key: PrivateKey, account: bytes, epoch: int, lane_id: bytes, sealed: Sealed) -> None:
         info = lane_info(account, epoch, lane_id)
         self._seed = bytearray(decapsulate(sealed.octets, key, info))
         self._chain = bytearray(self._seed)
@@ -88,9 +86,7 @@ class RecordName:
 
     def context(self, kind: Kind, dictionary: int = 0) -> bytes:
         """The context of the record of this *kind*."""
-        head = header(
-            kind, Ref.LANE, self.flags, self.object_id, self.lane_id, self.ctr, dictionary
-        )
+        head = header(kind, Ref.LANE, self.flags, self.object_id, self.lane_id, self.ctr, dictionary)
         return record_context(head, self.account)
 
 
@@ -118,9 +114,7 @@ class BodyReader:
         size: Octets of the message, as its summary says.
     """
 
-    def __init__(
-        self, key: Octets, name: RecordName, first: Sealed, total: int, size: int
-    ) -> None:
+    def __init__(self, key: Octets, name: RecordName, first: Sealed, total: int, size: int) -> None:
         if name.flags & ~PADDED not in (0, ZSTD, SEEKABLE) or not 0 <= size <= BODY_CAP:
             raise UnsealError("the body has flags that make no sense")
         self._chunks = RandomAccess(key, name.context(Kind.BODY), first.octets[:HEAD], total)

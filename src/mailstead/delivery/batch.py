@@ -23,9 +23,7 @@ Outcomes = list[Outcome]
 class _Group:
     letters: list[Letter] = field(default_factory=list[Letter])
     waiting: list[asyncio.Future[Outcomes]] = field(default_factory=list["asyncio.Future[Outcomes]"])
-    lanes: dict[tuple[int, int], LaneWriter] = field(
-        default_factory=dict[tuple[int, int], LaneWriter]
-    )
+    lanes: dict[tuple[int, int], LaneWriter] = field(default_factory=dict[tuple[int, int], LaneWriter])
 
     def close(self) -> None:
         for lane in self.lanes.values():
@@ -101,8 +99,7 @@ class Batch:
     async def _write_singly(self, group: _Group, error: Exception) -> None:
         """A group that failed as a whole is tried a letter at a time, so one cannot harm another."""
         hopeless = len(group.letters) == 1 or (
-            isinstance(error, MailError)
-            and error.reason in (Reason.STORAGE_FULL, Reason.STORAGE_UNAVAILABLE)
+            isinstance(error, MailError) and error.reason in (Reason.STORAGE_FULL, Reason.STORAGE_UNAVAILABLE)
         )
         for letter, future in zip(group.letters, group.waiting, strict=True):
             failure = error

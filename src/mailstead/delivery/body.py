@@ -60,8 +60,7 @@ class IncomingBody:
             return
         budget = self._budget
         if self._spool is None and (
-            self._held_octets + len(content) > budget.single
-            or budget.used + len(content) > budget.total
+            self._held_octets + len(content) > budget.single or budget.used + len(content) > budget.total
         ):
             self._spool = Spool(self._folder)
             self.spooled = True

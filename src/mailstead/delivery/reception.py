@@ -235,4 +235,3 @@ def _spoken(name: str, outcome: Outcome) -> MailError | str:
             return Unavailable(outcome)
         case Reason():
             return Refused(outcome)
-

@@ -15,9 +15,7 @@ from mailstead.mail.summary import Provenance, Summary, summarise
 class Sealing:
     """One finished message, ready to be sealed for each of its recipients."""
 
-    def __init__(
-        self, now: float, body: IncomingBody, structure: Structure, prepared: PreparedBody
-    ) -> None:
+    def __init__(self, now: float, body: IncomingBody, structure: Structure, prepared: PreparedBody) -> None:
         self.body = body
         self.prepared = prepared
         self._now = now

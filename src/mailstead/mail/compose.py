@@ -99,15 +99,12 @@ def _text_part(text: str) -> bytes:
         charset, encoding = "utf-8", "base64"
         octets = _base64_lines(octets)
     return (
-        f"Content-Type: text/plain; charset={charset}\r\n"
-        f"Content-Transfer-Encoding: {encoding}\r\n\r\n"
+        f"Content-Type: text/plain; charset={charset}\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
     ).encode() + octets
 
 
 def _base64_lines(octets: bytes) -> bytes:
-    lines = [
-        binascii.b2a_base64(octets[i : i + 57], newline=False) for i in range(0, len(octets), 57)
-    ]
+    lines = [binascii.b2a_base64(octets[i : i + 57], newline=False) for i in range(0, len(octets), 57)]
     return b"".join(line + b"\r\n" for line in lines)
 
 

@@ -83,9 +83,7 @@ def parameterised(value: bytes) -> Parameterised:
         found = _PARAM_VALUE.match(rest, name.end())
         assert found is not None, "it matches the empty string"
         quoted = found[1]
-        params.append(
-            (name[1], found[2] if quoted is None else _QUOTED_PAIR.sub(rb"\1", quoted))
-        )
+        params.append((name[1], found[2] if quoted is None else _QUOTED_PAIR.sub(rb"\1", quoted)))
         semicolon = rest.find(b";", found.end())
         at = len(rest) if semicolon < 0 else semicolon + 1
     return Parameterised(head.strip(b" \t"), tuple(params))

@@ -11,7 +11,7 @@ from mailstead.mail.structure import Part
 
 NIL = b"NIL"
 # QUOTED-CHAR of RFC 9051 section 9, without the two that need a backslash
-_PLAIN = re.compile(rb'[ !#-\[\]-~]*')
+_PLAIN = re.compile(rb"[ !#-\[\]-~]*")
 _ESCAPED = re.compile(rb'(["\\])')
 _QUOTABLE = re.compile(rb"[ -~]*")
 STRING_CAP = 32 << 10

@@ -183,9 +183,7 @@ class Scanner:
 
     def _is_delimiter(self, line: bytes) -> bool:
         name = line[2:].rstrip(b" \t\r")
-        return name in self._boundaries or (
-            name.endswith(b"--") and name[:-2] in self._boundaries
-        )
+        return name in self._boundaries or (name.endswith(b"--") and name[:-2] in self._boundaries)
 
     def _delimit(self, hit: int, line: bytes) -> None:
         """The line end at *hit* belongs to a delimiter: parts end here, one may begin."""

@@ -57,6 +57,7 @@ class Gate:
         self._per_source = per_source
         self._stress = stress
         self._held: Counter[str] = Counter()
+        self._empty = asyncio.Event()
 
     def enter(self, wire: Wire) -> bool:
         """Count a connection; False when its source holds too many."""
@@ -72,6 +73,14 @@ class Gate:
         self._held[source] -= 1
         if self._held[source] <= 0:
             del self._held[source]
+        if not self.wires:
+            self._empty.set()
+
+    async def wait_empty(self) -> None:
+        """Return once there is no connection."""
+        while self.wires:
+            self._empty.clear()
+            await self._empty.wait()
 
     @property
     def stressed(self) -> bool:

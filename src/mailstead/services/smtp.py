@@ -92,9 +92,7 @@ class _Session:
         self._settings = service.settings
         self._wire = wire
         self._loop = asyncio.get_running_loop()
-        self._connection = ServerConnection(
-            lmtp=service.lmtp, size_limit=service.settings.message_octets
-        )
+        self._connection = ServerConnection(lmtp=service.lmtp, size_limit=service.settings.message_octets)
         self._hello = Hello("", extended=False)
         self._tls: str | None = None
         self._envelope: Envelope | None = None
@@ -315,9 +313,7 @@ class _Session:
             return
         assert self._envelope is not None
         self._data_octets = 0
-        self._transaction = self._service.reception.begin(
-            self._envelope, self._peer(), self._recipients
-        )
+        self._transaction = self._service.reception.begin(self._envelope, self._peer(), self._recipients)
 
     def _peer(self) -> Peer:
         address, port = self._wire.peer
@@ -390,5 +386,3 @@ class _Session:
         self._reset()
         self._set_deadline()
         return True
-
-

@@ -77,8 +77,7 @@ class Worker:
             ]
             async with asyncio.TaskGroup() as sessions:
                 servers = [
-                    await listen(sock, self._service(kind).serve, sessions)
-                    for kind, sock in self._sockets
+                    await listen(sock, self._service(kind).serve, sessions) for kind, sock in self._sockets
                 ]
                 ready()
                 await self._stopping.wait()
@@ -106,8 +105,7 @@ class Worker:
                 wire.expire()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS):
-                while self._gate.wires:
-                    await asyncio.sleep(0.02)
+                await self._gate.wait_empty()
         for wire in list(self._gate.wires):
             wire.abort()
 

@@ -11,9 +11,7 @@ _STUFFED = b"\r\n."
 def has_bad_octet(octets: bytes) -> bool:
     """Whether *octets*, which neither begin with LF nor end in CR, have a bare CR or LF, or a NUL."""
     ends = octets.count(b"\r\n")
-    return (
-        octets.count(b"\n") != ends or octets.count(b"\r") != ends or octets.find(b"\x00") >= 0
-    )
+    return octets.count(b"\n") != ends or octets.count(b"\r") != ends or octets.find(b"\x00") >= 0
 
 
 class DotReader:

@@ -70,12 +70,24 @@ _PARAMETER = re.compile(rb" +([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\xff]+))
 # xtext (RFC 3461 section 4)
 _XTEXT = re.compile(rb"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
 _NOTIFY = frozenset(("SUCCESS", "FAILURE", "DELAY"))
+_NEVER = frozenset(("NEVER",))
 _BARE = {
     b"DATA": Plain.DATA, b"RSET": Plain.RSET, b"QUIT": Plain.QUIT, b"STARTTLS": Plain.STARTTLS,
 }  # fmt: skip
 _WITH_TEXT = {b"NOOP": Plain.NOOP, b"VRFY": Plain.VRFY, b"EXPN": Plain.EXPN, b"HELP": Plain.HELP}
 _KNOWN = frozenset(
-    (b"AUTH", b"ETRN", b"TURN", b"XCLIENT", b"XFORWARD", b"SEND", b"SOML", b"SAML", b"BURL", b"ATRN")
+    (
+        b"AUTH",
+        b"ETRN",
+        b"TURN",
+        b"XCLIENT",
+        b"XFORWARD",
+        b"SEND",
+        b"SOML",
+        b"SAML",
+        b"BURL",
+        b"ATRN",
+    )
 )
 
 
@@ -150,7 +162,7 @@ def _mail(rest: bytes, size_limit: int) -> Command | Reply:
                 ret = value.decode().upper()
             case "ENVID", bytes() if len(value) <= 100 and _XTEXT.fullmatch(value):
                 envid = value.decode()
-            case ("SIZE" | "BODY" | "SMTPUTF8" | "RET" | "ENVID"), _:
+            case (("SIZE" | "BODY" | "SMTPUTF8" | "RET" | "ENVID"), _):
                 return replies.SYNTAX
             case _:
                 return replies.reply(555, "5.5.4 Parameter not recognized")
@@ -179,11 +191,11 @@ def _rcpt(rest: bytes) -> Command | Reply:
         match name, value:
             case "NOTIFY", bytes():
                 notify = frozenset(value.decode("ascii", "replace").upper().split(","))
-                if not (notify == {"NEVER"} or notify <= _NOTIFY):
+                if notify != _NEVER and not notify <= _NOTIFY:
                     return replies.SYNTAX
             case "ORCPT", bytes() if len(value) <= 500 and b";" in value:
                 original = value.decode("utf-8", "replace")
-            case ("NOTIFY" | "ORCPT"), _:
+            case (("NOTIFY" | "ORCPT"), _):
                 return replies.SYNTAX
             case _:
                 return replies.reply(555, "5.5.4 Parameter not recognized")

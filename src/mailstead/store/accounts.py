@@ -131,8 +131,7 @@ def add_account(tx: Tx, row: AccountRow) -> int:
 def set_status(tx: Tx, account_id: int, status: int, mac: bytes) -> None:
     """Enable or disable an account; *mac* is over the new row."""
     tx.execute(
-        "UPDATE account SET status = ?, mac = ?, access_version = access_version + 1"
-        " WHERE account_id = ?",
+        "UPDATE account SET status = ?, mac = ?, access_version = access_version + 1 WHERE account_id = ?",
         (status, mac, account_id),
     )
 
@@ -140,23 +139,16 @@ def set_status(tx: Tx, account_id: int, status: int, mac: bytes) -> None:
 def remove_account(tx: Tx, account_id: int) -> None:
     """Delete an account with its keys and all its mail."""
     # Children first: what one foreign key forbids (a pending without its lane) another cannot undo.
-    for table in ("pending", "quarantine", "tomb"):
-        _DELETE[table](tx, account_id)
+    tx.execute("DELETE FROM pending WHERE account_id = ?", (account_id,))
+    tx.execute("DELETE FROM quarantine WHERE account_id = ?", (account_id,))
+    tx.execute("DELETE FROM tomb WHERE account_id = ?", (account_id,))
     tx.execute("DELETE FROM account WHERE account_id = ?", (account_id,))
-
-
-_DELETE = {
-    "pending": lambda tx, i: tx.execute("DELETE FROM pending WHERE account_id = ?", (i,)),
-    "quarantine": lambda tx, i: tx.execute("DELETE FROM quarantine WHERE account_id = ?", (i,)),
-    "tomb": lambda tx, i: tx.execute("DELETE FROM tomb WHERE account_id = ?", (i,)),
-}
 
 
 def addresses(tx: Tx, account_id: int) -> list[AddressRow]:
     """The addresses of an account, its login address first."""
     rows = tx.execute(
-        "SELECT address, account_id, kind, mac FROM address WHERE account_id = ?"
-        " ORDER BY kind, address",
+        "SELECT address, account_id, kind, mac FROM address WHERE account_id = ? ORDER BY kind, address",
         (account_id,),
     )
     return [AddressRow(*row) for row in rows]
@@ -176,8 +168,7 @@ def add_address(tx: Tx, row: AddressRow) -> bool:
 def add_epoch_key(tx: Tx, account_id: int, row: EpochKeyRow) -> None:
     """Insert a delivery key."""
     tx.execute(
-        "INSERT INTO epoch_key (account_id, epoch, suite, state, public_key, mac)"
-        " VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO epoch_key (account_id, epoch, suite, state, public_key, mac) VALUES (?, ?, ?, ?, ?, ?)",
         (account_id, row.epoch, row.suite, row.state, row.public_key, row.mac),
     )
 
@@ -185,8 +176,7 @@ def add_epoch_key(tx: Tx, account_id: int, row: EpochKeyRow) -> None:
 def epoch_keys(tx: Tx, account_id: int) -> list[EpochKeyRow]:
     """The delivery keys of an account by epoch."""
     rows = tx.execute(
-        "SELECT epoch, suite, state, public_key, mac FROM epoch_key WHERE account_id = ?"
-        " ORDER BY epoch",
+        "SELECT epoch, suite, state, public_key, mac FROM epoch_key WHERE account_id = ? ORDER BY epoch",
         (account_id,),
     )
     return [EpochKeyRow(*row) for row in rows]
@@ -222,9 +212,7 @@ def remove_slot(tx: Tx, account_id: int, slot_id: bytes) -> None:
 
 
 def _touch_access(tx: Tx, account_id: int) -> None:
-    tx.execute(
-        "UPDATE account SET access_version = access_version + 1 WHERE account_id = ?", (account_id,)
-    )
+    tx.execute("UPDATE account SET access_version = access_version + 1 WHERE account_id = ?", (account_id,))
 
 
 class Stale(Unavailable):

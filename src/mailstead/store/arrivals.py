@@ -163,8 +163,7 @@ def _insert(tx: Tx, pendings: list[_Pending]) -> None:
         [(account, lane.lane_id, lane.epoch, lane.sealed.octets) for (account, _), lane in lanes.items()],
     )
     tx.execute_many(
-        "INSERT INTO object (account_id, object_id, refs, stored_octets, created)"
-        " VALUES (?, ?, 1, ?, ?)",
+        "INSERT INTO object (account_id, object_id, refs, stored_octets, created) VALUES (?, ?, 1, ?, ?)",
         [
             (a.account_id, a.message.object_id, a.message.stored_octets, now)
             for a, _, _ in pendings
@@ -207,9 +206,7 @@ def _claim(tx: Tx, arrival: Arrival) -> None:
         raise Unavailable(Reason.STORAGE_UNAVAILABLE, "the object written ahead is gone")
 
 
-def write_ahead(
-    tx: Tx, account_id: int, object_id: bytes, first: int, extents: Sequence[Sealed]
-) -> None:
+def write_ahead(tx: Tx, account_id: int, object_id: bytes, first: int, extents: Sequence[Sealed]) -> None:
     """Commit sealed extents of a large body before its message, under refs = 0.
 
     Args:
@@ -218,8 +215,7 @@ def write_ahead(
     """
     if first == 0:
         tx.execute(
-            "INSERT INTO object (account_id, object_id, refs, stored_octets, created)"
-            " VALUES (?, ?, 0, 0, ?)",
+            "INSERT INTO object (account_id, object_id, refs, stored_octets, created) VALUES (?, ?, 0, 0, ?)",
             (account_id, object_id, tx.now()),
         )
     tx.execute_many(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeVar, cast
 
-from mailstead.errors import MailError, Reason, Unavailable
+from mailstead.errors import Reason, Unavailable
 from mailstead.store.database import Tx, Work
 
 T = TypeVar("T")
@@ -104,6 +104,7 @@ class Writer:
         self._waiting: list[Job] = []
         self._busy = False
         self._closed = False
+        self._idle: asyncio.Future[None] | None = None
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
 
@@ -145,22 +146,20 @@ class Writer:
             failure: BaseException | None = None
             try:
                 self._engine.run(group)
-            except MailError as error:
-                failure = error
             except Exception as error:
                 failure = error
             loop.call_soon_threadsafe(self._done, loop, group, failure)
 
         self._put(run)
 
-    def _done(
-        self, loop: asyncio.AbstractEventLoop, group: Group, failure: BaseException | None
-    ) -> None:
+    def _done(self, loop: asyncio.AbstractEventLoop, group: Group, failure: BaseException | None) -> None:
         self._busy = False
         # The next group is on its way before anybody is answered: the disk does not wait for us.
         if self._waiting:
             self._hand_over(loop)
         group.settle(failure)
+        if self._idle is not None and not self._busy:
+            _succeed(self._idle)
 
     def _put(self, task: Callable[[], None]) -> None:
         if self._thread is None:
@@ -175,8 +174,9 @@ class Writer:
     async def close(self) -> None:
         """Let what waits be written, then stop the thread."""
         self._closed = True
-        while self._busy or self._waiting:
-            await asyncio.sleep(0.005)
+        if self._busy:
+            self._idle = asyncio.get_running_loop().create_future()
+            await self._idle
         if self._thread is not None:
             self._queue.put(None)
             await asyncio.get_running_loop().run_in_executor(None, self._thread.join)

@@ -28,7 +28,10 @@ class WriteLock:
             return
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         fcntl.flock(self._fd, fcntl.LOCK_UN)
 

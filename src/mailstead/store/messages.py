@@ -76,9 +76,7 @@ def lanes(tx: Tx, account_id: int, lane_ids: Sequence[bytes]) -> list[LaneRow]:
     return found
 
 
-def drop_pendings(
-    tx: Tx, account_id: int, mailbox_id: bytes, absorbed: Sequence[PendingRow]
-) -> None:
+def drop_pendings(tx: Tx, account_id: int, mailbox_id: bytes, absorbed: Sequence[PendingRow]) -> None:
     """Delete pendings that were absorbed, and every lane whose last pending is among them.
 
     Raises:
@@ -100,9 +98,7 @@ def drop_pendings(
         )
 
 
-def quarantine(
-    tx: Tx, account_id: int, mailbox_id: bytes, row: PendingRow, reason: str
-) -> None:
+def quarantine(tx: Tx, account_id: int, mailbox_id: bytes, row: PendingRow, reason: str) -> None:
     """Move a pending that cannot be opened out of the way, with all its octets."""
     tx.execute(
         "INSERT INTO quarantine (account_id, mailbox_id, uid, modseq, object_id, lane_id, ctr,"
@@ -122,8 +118,7 @@ def quarantine(
 def quarantined(tx: Tx, account_id: int) -> list[tuple[bytes, int, str]]:
     """Mailbox id, UID and reason of every message in quarantine."""
     rows = tx.execute(
-        "SELECT mailbox_id, uid, reason FROM quarantine WHERE account_id = ?"
-        " ORDER BY mailbox_id, uid",
+        "SELECT mailbox_id, uid, reason FROM quarantine WHERE account_id = ? ORDER BY mailbox_id, uid",
         (account_id,),
     )
     return [(row[0], row[1], row[2]) for row in rows]
@@ -138,9 +133,7 @@ def page_numbers(tx: Tx, account_id: int, mailbox_id: bytes) -> list[int]:
     return [row[0] for row in rows]
 
 
-def get_page(
-    tx: Tx, account_id: int, mailbox_id: bytes, number: int, group: int
-) -> SealedRecord | None:
+def get_page(tx: Tx, account_id: int, mailbox_id: bytes, number: int, group: int) -> SealedRecord | None:
     """One column group of one page."""
     rows = tx.execute(
         "SELECT version, epoch, write_id, octets FROM page"
@@ -183,9 +176,7 @@ def put_page(
         raise LostRace
 
 
-def drop_page(
-    tx: Tx, account_id: int, mailbox_id: bytes, number: int, group: int, version: int
-) -> None:
+def drop_page(tx: Tx, account_id: int, mailbox_id: bytes, number: int, group: int, version: int) -> None:
     """Delete a column group that has no entry left, by compare-and-swap on *version*."""
     if not tx.execute(
         "DELETE FROM page WHERE account_id = ? AND mailbox_id = ? AND number = ? AND grp = ?"
@@ -196,7 +187,13 @@ def drop_page(
 
 
 def get_states(
-    tx: Tx, account_id: int, mailbox_id: bytes, *, first: int = 0, last: int | None = None, since: int = 0
+    tx: Tx,
+    account_id: int,
+    mailbox_id: bytes,
+    *,
+    first: int = 0,
+    last: int | None = None,
+    since: int = 0,
 ) -> list[StateRow]:
     """State rows numbered *first* to *last* whose max_modseq is above *since*."""
     rows = tx.execute(
@@ -205,10 +202,7 @@ def get_states(
         " AND max_modseq > ? ORDER BY number",
         (account_id, mailbox_id, first, (1 << 32) if last is None else last, since),
     )
-    return [
-        StateRow(row[0], row[1], SealedRecord(row[2], row[3], row[4], Sealed(row[5])))
-        for row in rows
-    ]
+    return [StateRow(row[0], row[1], SealedRecord(row[2], row[3], row[4], Sealed(row[5]))) for row in rows]
 
 
 def put_state(tx: Tx, account_id: int, mailbox_id: bytes, row: StateRow) -> None:

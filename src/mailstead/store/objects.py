@@ -33,8 +33,7 @@ def drop_refs(tx: Tx, account_id: int, object_ids: Sequence[bytes]) -> None:
             (account_id, object_id),
         )
         gone = tx.execute(
-            "DELETE FROM object WHERE account_id = ? AND object_id = ? AND refs = 0"
-            " RETURNING stored_octets",
+            "DELETE FROM object WHERE account_id = ? AND object_id = ? AND refs = 0 RETURNING stored_octets",
             (account_id, object_id),
         )
         if gone:

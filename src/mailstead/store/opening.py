@@ -1,5 +1,8 @@
 """Opening the database that the settings name."""
 
+# apsw does not say the types of what it returns.
+# pyright: reportUnknownMemberType=false
+
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path

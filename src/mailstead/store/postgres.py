@@ -8,7 +8,7 @@ a connection. A lost connection is opened again by the next group; what was in f
 import asyncio
 import contextlib
 import queue
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import LiteralString, TypeVar
 
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 READERS = 4
 CONNECT_SECONDS = 5
-STATEMENT_MILLISECONDS = 30_000
+STATEMENT_MILLISECONDS = "30000"
 
 
 class PostgresTx:
@@ -54,7 +54,7 @@ class PostgresTx:
 def _connect(url: str) -> "psycopg.Connection[Row]":
     connection = psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS)
     with connection.cursor() as cursor:
-        cursor.execute(f"SET statement_timeout = {STATEMENT_MILLISECONDS}")
+        cursor.execute("SELECT set_config('statement_timeout', %s, false)", (STATEMENT_MILLISECONDS,))
         for name, loses in (("fsync", "off"), ("synchronous_commit", "off")):
             cursor.execute("SELECT current_setting(%s)", (name,))
             row = cursor.fetchone()
@@ -119,7 +119,7 @@ class PostgresDatabase:
             raise unavailable(error) from error
 
     @contextlib.contextmanager
-    def _connection(self) -> "Iterator[psycopg.Connection[Row]]":
+    def _connection(self) -> "Generator[psycopg.Connection[Row]]":
         try:
             connection = self._idle.get_nowait()
         except queue.Empty:

@@ -8,9 +8,12 @@ After a failed COMMIT nobody is told "stored": the connection is closed, opened 
 before anything more is accepted, since nothing is known of pages that the failed fsync was about.
 """
 
+# apsw does not say the types of what it returns.
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+
 import contextlib
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
@@ -126,7 +129,7 @@ class SqliteDatabase:
 
 
 @contextlib.contextmanager
-def _snapshot(connection: apsw.Connection) -> Iterator[None]:
+def _snapshot(connection: apsw.Connection) -> Generator[None]:
     connection.execute("BEGIN")
     try:
         yield
@@ -253,5 +256,3 @@ def unavailable(error: apsw.Error) -> MailError:
     if code == apsw.SQLITE_IOERR_WRITE:  # a quota or a file-size limit says so in this way
         return Unavailable(Reason.STORAGE_FULL, str(error))
     return Unavailable(Reason.STORAGE_UNAVAILABLE, f"{type(error).__name__}: {error}")
-
-

@@ -1,0 +1,50 @@
+"""The accounts as an administrator sees them: who and how much, nothing of what."""
+
+from dataclasses import dataclass
+
+from mailstead.crypto.slots import SlotType
+from mailstead.store import accounts as rows
+from mailstead.store.accounts import AccountRow
+from mailstead.store.database import Database, Tx
+from mailstead.store.mailboxes import mailboxes
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One account."""
+
+    address: str
+    aliases: tuple[str, ...]
+    account: str
+    disabled: bool
+    created: int
+    quota_octets: int
+    used_octets: int
+    messages: int
+    ways_in: tuple[str, ...]
+
+
+async def list_accounts(database: Database) -> list[Listed]:
+    """All accounts, oldest first."""
+
+    def work(tx: Tx) -> list[Listed]:
+        return [_listed(tx, account) for account in rows.list_accounts(tx)]
+
+    return await database.read(work)
+
+
+def _listed(tx: Tx, account: AccountRow) -> Listed:
+    addresses = [a.address for a in rows.addresses(tx, account.account_id)]
+    return Listed(
+        address=addresses[0] if addresses else "",
+        aliases=tuple(addresses[1:]),
+        account=account.uuid.hex(),
+        disabled=account.status != rows.ACTIVE,
+        created=account.created,
+        quota_octets=account.quota_octets,
+        used_octets=account.used_octets,
+        messages=sum(m.messages for m in mailboxes(tx, account.account_id)),
+        ways_in=tuple(
+            SlotType(s.type).name.lower().replace("_", " ") for s in rows.slots(tx, account.account_id)
+        ),
+    )

@@ -1,0 +1,87 @@
+"""A whole post office in one process, without sockets: what most tests of floors 3 and 4 need."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from mailstead.accounts.directory import Directory
+from mailstead.accounts.login import Credential, unlock
+from mailstead.accounts.provision import NewAccount, Office, create_account
+from mailstead.accounts.unlocked import UnlockedAccount
+from mailstead.clock import SystemClock
+from mailstead.crypto.serverkey import ServerKey
+from mailstead.crypto.slots import Cost
+from mailstead.delivery.batch import Batch
+from mailstead.delivery.reception import DeliverySettings, Reception
+from mailstead.delivery.trace import Peer
+from mailstead.errors import MailError
+from mailstead.mail.address import parse_mailbox
+from mailstead.mail.envelope import Envelope
+from mailstead.secretmem import Arena
+from mailstead.store.database import Database
+
+PASSWORD = b"correct horse battery staple"
+CHEAP = Cost(8 << 10, 1)  # tests open many accounts
+SERVER_KEY = bytes(range(32))
+PEER = Peer("192.0.2.7", 4711, "sender.test", None, "ESMTP")
+
+
+class House:
+    """A database, its server key, and a reception in front of it."""
+
+    def __init__(self, database: Database, folder: Path, **settings: object) -> None:
+        self.database = database
+        self.folder = folder
+        self.server_key = ServerKey(SERVER_KEY)
+        self.office = Office(database, self.server_key, Arena(1024), CHEAP, time.time)
+        values = {"free_octets": 0, "hostname": "mx.b.test", "domains": ("b.test", "c.test"), **settings}
+        self.settings = DeliverySettings(data=folder, **values)  # type: ignore[arg-type]
+        self.batch = Batch(database, self.settings.lane_messages)
+        self.directory = Directory(database, self.server_key.rows)
+        self.reception = Reception(
+            self.settings, database, self.directory, self.batch, SystemClock()
+        )
+
+    async def move_in(self, address: str = "ann@b.test", quota: int = 0) -> NewAccount:
+        return await create_account(self.office, address, PASSWORD, quota)
+
+    async def unlock(self, address: str = "ann@b.test", password: bytes = PASSWORD) -> UnlockedAccount:
+        return await unlock(self.office, address, Credential.password(password))
+
+    async def deliver(
+        self, octets: bytes, *to: str, each: bool = False, pieces: int = 65536
+    ) -> list[MailError | str]:
+        paths = [parse_mailbox(t.encode()) for t in to or ("ann@b.test",)]
+        recipients = [await self.reception.recipient(p, 0) for p in paths]
+        envelope = Envelope(parse_mailbox(b"bob@example.net"), tuple(paths))
+        transaction = self.reception.begin(envelope, PEER, recipients)
+        for at in range(0, len(octets), pieces):
+            transaction.push(octets[at : at + pieces])
+        return await self.reception.deliver(transaction, each=each)
+
+    async def inbox(self, account: UnlockedAccount) -> bytes:
+        return (await account.mailbox("INBOX")).id
+
+    async def read_all(self, account: UnlockedAccount) -> dict[int, bytes]:
+        """Every message of INBOX as it was sent, by UID."""
+        found: dict[int, bytes] = {}
+        async for message in account.messages(await self.inbox(account)):
+            octets = b"".join([piece async for piece in account.read(message)])
+            found[message.uid] = octets[message.a.trace_octets :]
+        return found
+
+
+@contextlib.asynccontextmanager
+async def house(database: Database, folder: Path, **settings: object) -> AsyncIterator[House]:
+    """A house whose batch is written while the block runs."""
+    for name in ("run", "spool"):
+        (folder / name).mkdir(exist_ok=True)
+    built = House(database, folder, **settings)
+    async with asyncio.TaskGroup() as tasks:
+        writing = tasks.create_task(built.batch.run())
+        try:
+            yield built
+        finally:
+            writing.cancel()
