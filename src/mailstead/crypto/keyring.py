@@ -88,7 +88,7 @@ class Ring:
             if len(name) > NAME_OCTETS:
                 raise ValueError("the name of a slot has 64 octets at most")
             slots.append(
-                _SLOT.pack(s.slot_id, s.type, s.scope, s.wrap, 0, s.not_after, s.pin, s.auth_key, len(name))
+                _SLOT.pack(s.slot_id, s.type, s.scope, s.wrap, SUITE, s.not_after, s.pin, s.auth_key, len(name))
                 + name
             )
         return b"".join((self._head(b"EKR1", len(self.slots)), self._epochs(), *slots))
@@ -129,11 +129,11 @@ def decode_root(octets: bytes) -> Ring:
     for _ in range(count):
         if at + _SLOT.size > len(octets):
             raise UnsealError("the root keyring is cut")
-        slot_id, kind, scope, wrap, zero, not_after, pin, c, length = _SLOT.unpack_from(octets, at)
+        slot_id, kind, scope, wrap, suite, not_after, pin, c, length = _SLOT.unpack_from(octets, at)
         at += _SLOT.size
         name = octets[at : at + length]
         at += length
-        if zero or length > NAME_OCTETS or len(name) != length:
+        if suite != SUITE or length > NAME_OCTETS or len(name) != length:
             raise UnsealError("the root keyring is malformed")
         try:
             slots.append(RingSlot(slot_id, kind, scope, wrap, not_after, pin, c, name.decode()))
