@@ -16,7 +16,7 @@ from mailstead.crypto.slots import Cost
 from mailstead.delivery.batch import Batch
 from mailstead.delivery.reception import DeliverySettings, Reception
 from mailstead.delivery.trace import Peer
-from mailstead.errors import MailError
+from mailstead.errors import MailError, UnsealError
 from mailstead.mail.address import parse_mailbox
 from mailstead.mail.envelope import Envelope
 from mailstead.secretmem import Arena
@@ -69,6 +69,18 @@ class House:
         found: dict[int, bytes] = {}
         async for message in account.messages(await self.inbox(account)):
             octets = b"".join([piece async for piece in account.read(message)])
+            found[message.uid] = octets[message.a.trace_octets :]
+        return found
+
+
+    async def read_all_or_none(self, account: UnlockedAccount) -> dict[int, bytes]:
+        """As `read_all`, without the messages whose body does not open."""
+        found: dict[int, bytes] = {}
+        async for message in account.messages(await self.inbox(account)):
+            try:
+                octets = b"".join([piece async for piece in account.read(message)])
+            except UnsealError:
+                continue
             found[message.uid] = octets[message.a.trace_octets :]
         return found
 

@@ -8,6 +8,7 @@ import struct
 
 from mailstead.crypto.primitives import SUITE
 from mailstead.crypto.sealed import Kind, Ref
+from mailstead.errors import UnsealError
 
 _HEADER = struct.Struct(">4sBBBB16s16sII")
 HEADER_OCTETS = _HEADER.size
@@ -52,7 +53,13 @@ def header(
     index: int,
     dictionary: int = 0,
 ) -> bytes:
-    """The 48 octets of a record's header."""
+    """The 48 octets of a record's header.
+
+    Raises:
+        UnsealError: an id has another length: packing would cut it to fit.
+    """
+    if len(object_id) != 16 or len(ref_id) != 16:
+        raise UnsealError("an id of the record is malformed")
     return _HEADER.pack(MAGIC, SUITE, kind, ref, flags, object_id, ref_id, index, dictionary)
 
 
@@ -71,7 +78,12 @@ def stored_context(
         version: The row's version after this write.
         modseq: max_modseq of a STATE row, else 0.
         write_id: 16 random octets that name this very write, and make every context new.
+
+    Raises:
+        UnsealError: place or write id have another length: packing would cut them to fit.
     """
+    if len(place) != 16 or len(write_id) != 16:
+        raise UnsealError("the record's place or write id is malformed")
     return b"".join((_STORED, head, _STORED_TAIL.pack(account, place, version, modseq, write_id)))
 
 
