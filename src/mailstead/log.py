@@ -4,10 +4,12 @@ A thin seam over structlog. Addresses are written only when the settings ask for
 otherwise as a hash under a key that changes daily and exists only in memory.
 """
 
+import contextlib
 import hashlib
 import hmac
 import os
 import sys
+from collections.abc import Callable
 from typing import Any, TextIO
 
 import structlog
@@ -47,19 +49,24 @@ class Log:
 
     def debug(self, event: str, **fields: object) -> None:
         """The dialogue, for who looks for a fault."""
-        self._logger.debug(event, **fields)
+        self._write(self._logger.debug, event, fields)
 
     def info(self, event: str, **fields: object) -> None:
         """Mail moved."""
-        self._logger.info(event, **fields)
+        self._write(self._logger.info, event, fields)
 
     def warning(self, event: str, **fields: object) -> None:
         """Someone should look."""
-        self._logger.warning(event, **fields)
+        self._write(self._logger.warning, event, fields)
 
     def error(self, event: str, **fields: object) -> None:
         """An operator must act."""
-        self._logger.error(event, **fields)
+        self._write(self._logger.error, event, fields)
+
+    def _write(self, write: Callable[..., object], event: str, fields: dict[str, object]) -> None:
+        # A log on a full disk must not end the session that it is about.
+        with contextlib.suppress(OSError, ValueError):
+            write(event, **fields)
 
 
 def _cut(_: object, __: str, fields: Any) -> Any:

@@ -38,6 +38,11 @@ class Server:
     env: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     process: "subprocess.Popen[str] | None" = None
+    log_path: Path = Path()
+
+    def __post_init__(self) -> None:
+        if self.log_path == Path():
+            self.log_path = self.folder.with_suffix(".log")
 
     @property
     def config(self) -> Path:
@@ -70,7 +75,7 @@ class Server:
 
     def start(self) -> "Server":
         command = [*self.wrap, *COMMAND, "--config", str(self.config), "serve"]
-        self.log = open(self.folder / "server.log", "ab")  # noqa: SIM115
+        self.log = open(self.log_path, "ab")  # noqa: SIM115
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=ENVIRONMENT | self.env
         )
@@ -84,7 +89,7 @@ class Server:
         return self
 
     def read_log(self) -> str:
-        return (self.folder / "server.log").read_text(errors="replace")
+        return self.log_path.read_text(errors="replace")
 
     def worker_pids(self) -> list[int]:
         assert self.process is not None

@@ -145,7 +145,7 @@ class _Session:
                 case _:
                     answer = await self._answer(event)
                     wire.write(connection.reply(answer))
-                    if not answer.positive:
+                    if answer.code >= 500:  # what we cannot do now is not the peer's error
                         await self._count_error()
                     self._set_deadline()
 
@@ -347,7 +347,7 @@ class _Session:
             answers = [reply(250, f"2.0.0 {self._data_octets} octets received")]
         self._wire.write(self._connection.reply(*answers))
         self._set_deadline()
-        if not answers[-1].positive:
+        if answers[-1].code >= 500:
             await self._count_error()
 
     def _each(self, given: Reply) -> list[Reply]:
