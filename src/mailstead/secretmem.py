@@ -133,6 +133,7 @@ def wipe(octets: bytearray) -> None:
 
 
 def harden_process() -> None:
-    """No core files, and no other process of this user may read our memory."""
+    """No core files, no reading of our memory by other processes, no files for others."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    os.umask(0o077)
     ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)

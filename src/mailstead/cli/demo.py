@@ -42,6 +42,8 @@ def command(once: bool, as_json: bool, keep: str | None, port_base: int, file: s
     """
     began = time.monotonic()
     harden_process()
+    for sign in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the folder is removed on every way out
+        signal.signal(sign, signal.default_int_handler)
     eml = _read(file) if file else None
     talk = not as_json
     if talk:
@@ -53,12 +55,13 @@ def command(once: bool, as_json: bool, keep: str | None, port_base: int, file: s
         demo.proof.fingerprint = made["fingerprint"]
 
         async def then(running: Demo) -> None:
+            stop = _on_signals()
             if as_json:
                 print_json(_as_json(running))
             else:
                 _print_proof(running, time.monotonic() - began, once=once)
             if not once:
-                await _stay(running)
+                await _stay(running, stop)
 
         with contextlib.suppress(KeyboardInterrupt):
             uvloop.run(demo.run(port_base, eml, then))
@@ -135,12 +138,17 @@ def _mark(good: bool | None) -> str:
     return "  " if good is None else "ok" if good else "--"
 
 
-async def _stay(demo: Demo) -> None:
-    """Run until q, Ctrl-C or SIGTERM; on a terminal, do what the keys say."""
-    loop = asyncio.get_running_loop()
+def _on_signals() -> asyncio.Event:
+    """An event that is set when somebody wants the demo to end."""
     stop = asyncio.Event()
     for sign in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(sign, stop.set)
+        asyncio.get_running_loop().add_signal_handler(sign, stop.set)
+    return stop
+
+
+async def _stay(demo: Demo, stop: asyncio.Event) -> None:
+    """Run until q, Ctrl-C or SIGTERM; on a terminal, do what the keys say."""
+    loop = asyncio.get_running_loop()
     if not sys.stdin.isatty():
         await stop.wait()
         return

@@ -1,0 +1,154 @@
+"""A thief of the disk: a thousand messages full of canaries, and every octet of every file searched."""
+
+import asyncio
+import base64
+import os
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import zlib
+import zstandard
+
+from mailstead.crypto import frame as frames
+from mailstead.crypto import lanes, primitives
+from mailstead.mail.address import parse_mailbox
+from mailstead.mail.compose import Attachment, compose
+from mailstead.store.opening import StoreSettings, open_database
+from tests.support.house import house
+from tests.support.server import Server
+
+CANARY = "Zq7kanarie"
+COUNT = 1000
+
+
+def message(n: int) -> bytes:
+    return compose(
+        parse_mailbox(f"{CANARY}sender{n}@example.net".encode()),
+        [parse_mailbox(b"ann@b.test")],
+        f"{CANARY}subject{n}",
+        f"{CANARY}body{n}\n" * (1 + n % 50),
+        [Attachment(f"{CANARY}name{n}.txt", f"{CANARY}inside{n}".encode() * (n % 300))] if n % 5 == 0 else [],
+        date="Tue, 24 Nov 2026 12:00:00 +0000",
+        message_id=f"{CANARY}id{n}@example.net",
+        boundary=f"b{n}",
+    )
+
+
+def needles() -> list[bytes]:
+    word = CANARY.encode()
+    found = [word, word.lower(), CANARY.encode("utf-16-le"), word.replace(b"k", b"=6B").replace(b"Z", b"=5A")]
+    for shift in range(3):
+        coded = base64.b64encode(bytes(shift) + word)
+        found.append(coded[(shift * 4 + 2) // 3 + (1 if shift else 0) : -4])
+    return found
+
+
+def hits_in(octets: bytes) -> int:
+    """Canaries in *octets* as they are, and inside every zstd or zlib stream that begins in them."""
+    total = sum(octets.count(needle) for needle in needles())
+    for at in (m.start() for m in re.finditer(re.escape(b"\x28\xb5\x2f\xfd"), octets)):
+        for words in (frames._WORDS, None):
+            reader = zstandard.ZstdDecompressor(dict_data=words) if words else zstandard.ZstdDecompressor()
+            try:
+                plain = reader.decompressobj().decompress(octets[at : at + 200_000])
+            except zstandard.ZstdError:
+                continue
+            total += sum(plain.count(needle) for needle in needles())
+            break
+    for at in (m.start() for m in re.finditer(rb"\x78[\x01\x5e\x9c\xda]", octets)):
+        try:
+            plain = zlib.decompressobj().decompress(octets[at : at + 100_000], 1 << 20)
+        except zlib.error:
+            continue
+        total += sum(plain.count(needle) for needle in needles())
+    return total
+
+
+def hits_below(*places: Path) -> tuple[int, int]:
+    files = hits = 0
+    for place in places:
+        for path in [place] if place.is_file() else sorted(p for p in place.rglob("*") if p.is_file()):
+            files += 1
+            hits += hits_in(path.read_bytes())
+    return files, hits
+
+
+async def fill(folder: Path, count: int) -> None:
+    database = open_database(StoreSettings(folder))
+    async with house(database, folder) as h:
+        await h.move_in()
+        for at in range(0, count, 50):
+            await asyncio.gather(*(h.deliver(message(n)) for n in range(at, min(at + 50, count))))
+        account = await h.unlock()
+        await account.absorb(await h.inbox(account))
+        account.close()
+        await h.deliver(message(0))
+    await database.close()
+
+
+async def test_no_canary_is_on_the_disk(tmp_path: Path) -> None:
+    await fill(tmp_path, COUNT)
+    files, hits = hits_below(tmp_path)
+    assert files >= 1
+    assert hits == 0
+
+
+async def test_the_search_finds_what_is_not_sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The control: with sealing replaced by nothing, the same search finds the same canaries."""
+
+    class Identity:
+        def __init__(self, key: bytes, context: bytes) -> None:
+            pass
+
+        def update(self, octets: bytes) -> bytes:
+            return bytes(octets)
+
+        def finalize(self) -> bytes:
+            return b""
+
+    monkeypatch.setattr(lanes, "Encryptor", Identity)
+    monkeypatch.setattr(lanes, "seal", lambda key, context, octets: bytes(octets))
+    database = open_database(StoreSettings(tmp_path))
+    async with house(database, tmp_path) as h:
+        await h.move_in()
+        for n in range(50):
+            await h.deliver(message(n))
+    await database.close()
+    assert hits_below(tmp_path)[1] >= 50
+    assert primitives.seal is not lanes.seal
+
+
+@pytest.fixture
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(tmp_path_factory.mktemp("plain") / "box", extra='[log]\nlevel = "debug"').make().start()
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.kill()
+
+
+@pytest.mark.system
+def test_a_server_killed_in_the_middle_of_a_large_message_leaves_nothing(server: Server) -> None:
+    """At a quarter, a half and three quarters of 20 MB: data, spool, log, and files that were deleted."""
+    (pid,) = server.worker_pids()
+    line = f"{CANARY} and more of it, so that the line is long enough\r\n".encode()
+    whole = line * (20_000_000 // len(line))
+    talk = server.connect().hello()
+    for command in (b"MAIL FROM:<Zq7kanarie@a.test>", b"RCPT TO:<ann@b.test>", b"RCPT TO:<Zq7kanarie@b.test>", b"DATA"):
+        talk.command(command)
+    for quarter in range(3):
+        part = len(whole) // 4
+        talk.send(whole[quarter * part : (quarter + 1) * part])
+        time.sleep(0.5)
+        assert hits_below(server.data, server.log_path)[1] == 0
+        deleted = [p for p in Path(f"/proc/{pid}/fd").iterdir() if "deleted" in os.readlink(p)]
+        assert sum(hits_in(p.read_bytes()) for p in deleted) == 0
+    os.kill(pid, signal.SIGKILL)
+    server.kill()
+    talk.close()
+    assert hits_below(server.data, server.log_path)[1] == 0
+    assert sys.platform == "linux"
