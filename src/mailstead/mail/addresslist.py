@@ -67,6 +67,8 @@ class _Reader:
                 self.angle = False
             case b"@":
                 self._at()
+            case b"," if self.angle and self.domain is not None and not self.local:
+                self.domain.append(b",")  # between the hosts of a source route
             case b",":
                 self.end()
             case b":":

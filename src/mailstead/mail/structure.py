@@ -113,10 +113,9 @@ class Scanner:
     def finish(self) -> Structure:
         """There are no more octets."""
         self._scan(final=True)
-        if self._in_header:
+        while self._in_header:  # a message that ends in a header, and maybe in that of its only part
             self._end_header(len(self._buffer))
-        else:
-            self._consume(len(self._buffer))
+        self._consume(len(self._buffer))
         end = self._base + len(self._buffer)
         while self._stack:
             self._close_part(end)
