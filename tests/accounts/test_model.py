@@ -85,7 +85,9 @@ async def step(rng: random.Random, h: House, account: UnlockedAccount, inbox: by
                 del model.messages[uid], model.flags[uid], model.modseqs[uid]
 
 
-def apply(change: FlagChange, flags: SystemFlag, keywords: frozenset[str]) -> tuple[SystemFlag, frozenset[str]]:
+def apply(
+    change: FlagChange, flags: SystemFlag, keywords: frozenset[str]
+) -> tuple[SystemFlag, frozenset[str]]:
     if change.how is How.SET:
         return change.flags, change.keywords
     if change.how is How.ADD:
@@ -144,7 +146,7 @@ async def test_an_expunged_message_leaves_nothing_behind(database: Database, tmp
         await account.expunge(inbox, [Uid(1)])
         await account.expunge(inbox, [Uid(2)], undelete_days=1)
 
-        def objects(tx):  # noqa: ANN001, ANN202
+        def objects(tx):
             return tx.execute("SELECT COUNT(*), SUM(stored_octets) FROM object")[0]
 
         count, octets = await database.read(objects)

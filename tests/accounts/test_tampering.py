@@ -68,7 +68,9 @@ def change(table: str, column: str, how: str) -> Callable[[Tx], None]:
 
 @pytest.mark.parametrize("how", ["flip", "cut", "grow"])
 @pytest.mark.parametrize(("table", "column"), SEALED)
-async def test_a_changed_record_is_refused(sqlite: Database, tmp_path: Path, table: str, column: str, how: str) -> None:
+async def test_a_changed_record_is_refused(
+    sqlite: Database, tmp_path: Path, table: str, column: str, how: str
+) -> None:
     async with house(sqlite, tmp_path) as h:
         await lived_in(h, absorb=True)
         assert len(await read_everything(h)) == 3
@@ -79,7 +81,9 @@ async def test_a_changed_record_is_refused(sqlite: Database, tmp_path: Path, tab
 
 @pytest.mark.parametrize("how", ["flip", "cut", "grow"])
 @pytest.mark.parametrize(("table", "column"), PENDING[:2])
-async def test_a_changed_pending_is_put_aside(sqlite: Database, tmp_path: Path, table: str, column: str, how: str) -> None:
+async def test_a_changed_pending_is_put_aside(
+    sqlite: Database, tmp_path: Path, table: str, column: str, how: str
+) -> None:
     async with house(sqlite, tmp_path) as h:
         await lived_in(h, absorb=False)
         await sqlite.write(change(table, column, how))
@@ -157,7 +161,9 @@ async def test_a_pending_moved_to_another_mailbox_is_put_aside(sqlite: Database,
         account = await h.unlock("ann@b.test")
         trash = await account.mailbox("Trash")
         await sqlite.write(
-            lambda tx: tx.execute("UPDATE pending SET mailbox_id = ? WHERE account_id = 1 AND uid = 2", (trash.id,))
+            lambda tx: tx.execute(
+                "UPDATE pending SET mailbox_id = ? WHERE account_id = 1 AND uid = 2", (trash.id,)
+            )
         )
         await account.absorb(trash.id)
         ((_, uid, reason),) = await account.quarantined()
@@ -188,7 +194,7 @@ async def test_rows_of_who_has_no_server_key_are_not_believed(sqlite: Database, 
                 await fresh.reception.recipient(parse_mailbox(b"ann@b.test"), 0)
             assert caught.value.reason is Reason.DAMAGED
 
-            def restore(tx: Tx, saved=saved) -> None:  # noqa: ANN001
+            def restore(tx: Tx, saved=saved) -> None:
                 for row in saved[0]:
                     tx.execute("UPDATE address SET account_id = ? WHERE address = ?", (row[1], row[0]))
                 for row in saved[1]:

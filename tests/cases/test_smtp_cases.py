@@ -115,8 +115,10 @@ def octets_of(text: str) -> bytes:
     text = re.sub(r"\{(.)\*(\d+)\}", lambda m: m[1] * int(m[2]), text)
     return re.sub(
         rb"\\(r|n|0|x[0-9a-f]{2}|\\|\")",
-        lambda m: {b"r": b"\r", b"n": b"\n", b"0": b"\0", b"\\": b"\\", b'"': b'"'}.get(m[1])
-        or bytes((int(m[1][1:], 16),)),
+        lambda m: (
+            {b"r": b"\r", b"n": b"\n", b"0": b"\0", b"\\": b"\\", b'"': b'"'}.get(m[1])
+            or bytes((int(m[1][1:], 16),))
+        ),
         text.encode(),
     )
 

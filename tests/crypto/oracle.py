@@ -44,9 +44,7 @@ def open_(key: bytes, context: bytes, payload: bytes) -> bytes:
     body = payload[56:]
     chunks = [body[i : i + 16400] for i in range(0, len(body), 16400)]
     assert len(chunks[-1]) < 16400
-    return b"".join(
-        aead.decrypt((nonce ^ i).to_bytes(12, "big"), c, None) for i, c in enumerate(chunks)
-    )
+    return b"".join(aead.decrypt((nonce ^ i).to_bytes(12, "big"), c, None) for i, c in enumerate(chunks))
 
 
 def header(kind: int, ref: int, flags: int, object_id: bytes, ref_id: bytes, index: int, words: int) -> bytes:

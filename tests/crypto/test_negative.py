@@ -36,7 +36,7 @@ def reader(lane: LaneWriter) -> LaneReader:
     return LaneReader(private, ACCOUNT, 1, lane.lane_id, lane.sealed.sealed)
 
 
-def built(octets: bytes, compress: str = "all", piece: int = 5000):  # noqa: ANN201
+def built(octets: bytes, compress: str = "all", piece: int = 5000):
     builder = BodyBuilder(compress)  # type: ignore[arg-type]
     content = b""
     for at in range(0, len(octets), piece):
@@ -61,7 +61,24 @@ def read_body(key: bytes, name: RecordName, extents: list[bytes], size: int, sta
     return b"".join(parts)
 
 
-SIZES = [0, 1, 7, 8, 16367, 16368, 16375, 16376, 16377, 65535, 65536, 65537, 131072, 131073, 262_392, 1_100_000]
+SIZES = [
+    0,
+    1,
+    7,
+    8,
+    16367,
+    16368,
+    16375,
+    16376,
+    16377,
+    65535,
+    65536,
+    65537,
+    131072,
+    131073,
+    262_392,
+    1_100_000,
+]
 
 
 @pytest.mark.parametrize("compress", ["all", "large", "none"])
@@ -76,7 +93,11 @@ def test_bodies_of_any_size_open_whole_and_in_part(lane: LaneWriter, size: int, 
     name = RecordName(ACCOUNT, object_id, lane.lane_id, 0, flags)
     key = bytes(reader(lane).key(0))
     assert read_body(key, name, extents, size, 0, size) == octets
-    for start, stop in ((0, min(1, size)), (size // 2, size // 2 + min(10, size // 2)), (max(0, size - 3), size)):
+    for start, stop in (
+        (0, min(1, size)),
+        (size // 2, size // 2 + min(10, size // 2)),
+        (max(0, size - 3), size),
+    ):
         assert read_body(key, name, extents, size, start, stop) == octets[start:stop]
 
 
@@ -275,7 +296,10 @@ def test_slots_open_with_their_password_only() -> None:
     for length in (1, 2, 64, 1023, 1024):
         slot, header, secret = password_slot(arena, b"x" * length)
         assert bytes(slots.open_slot(arena, slot, header, secret).view) == ROOT
-        with slots.slot_secret(arena, header, b"x" * length + b"y", [PEPPER]) as wrong, pytest.raises(UnsealError):
+        with (
+            slots.slot_secret(arena, header, b"x" * length + b"y", [PEPPER]) as wrong,
+            pytest.raises(UnsealError),
+        ):
             slots.open_slot(arena, slot, header, wrong.view)
 
 
@@ -283,7 +307,9 @@ def test_a_planted_slot_is_refused_before_it_is_opened() -> None:
     """Anybody can seal a root of his own to the slot's public key; nobody can make its tag."""
     arena = Arena(64)
     slot, header, secret = password_slot(arena)
-    planted = primitives.encapsulate(b"E" * 32, primitives.public_key(slot.public_key), b"EMS1 slot\x00" + slot.header)
+    planted = primitives.encapsulate(
+        b"E" * 32, primitives.public_key(slot.public_key), b"EMS1 slot\x00" + slot.header
+    )
     other, _, _ = password_slot(arena)
     for bad in (
         replace(slot, blob=planted),
@@ -301,7 +327,9 @@ def test_a_planted_slot_is_refused_before_it_is_opened() -> None:
 def test_a_slot_wraps_exactly_32_octets(length: int) -> None:
     arena = Arena(64)
     slot, header, secret = password_slot(arena)
-    blob = primitives.encapsulate(b"r" * length, primitives.public_key(slot.public_key), b"EMS1 slot\x00" + slot.header)
+    blob = primitives.encapsulate(
+        b"r" * length, primitives.public_key(slot.public_key), b"EMS1 slot\x00" + slot.header
+    )
     tag = slots.slot_tag(slots.auth_key(secret), slot.header, 1, 1, slot.public_key, blob)
     with pytest.raises(UnsealError):
         slots.open_slot(arena, replace(slot, blob=blob, tag=tag), header, secret)

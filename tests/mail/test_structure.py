@@ -49,7 +49,14 @@ def shape(part: Part) -> tuple[object, ...]:
 
 def whole(structure: Structure) -> tuple[object, ...]:
     texts = tuple(t and t[1] for t in (structure.text, structure.html))
-    return (shape(structure.root), structure.size, structure.header, structure.header_octets, structure.received, texts)
+    return (
+        shape(structure.root),
+        structure.size,
+        structure.header,
+        structure.header_octets,
+        structure.received,
+        texts,
+    )
 
 
 def summary(octets: bytes) -> Summary:
@@ -66,7 +73,11 @@ def test_every_cut_gives_the_same(path: Path) -> None:
     expected = whole(scan(octets))
     assert expected[1] == len(octets)
     rng = random.Random(1)
-    for sizes in ([1] * min(len(octets), 3000), [7] * (len(octets) // 7), [rng.randint(1, 90) for _ in range(len(octets) // 20)]):
+    for sizes in (
+        [1] * min(len(octets), 3000),
+        [7] * (len(octets) // 7),
+        [rng.randint(1, 90) for _ in range(len(octets) // 20)],
+    ):
         assert whole(scan(octets, sizes)) == expected
     summary(octets)
     display(octets)
@@ -74,7 +85,7 @@ def test_every_cut_gives_the_same(path: Path) -> None:
 
 NESTED = (
     b"From: a@b.test\r\nContent-Type: multipart/mixed; boundary=out\r\n\r\npreamble\r\n--out\r\n"
-    b"Content-Type: multipart/alternative; boundary=\"in\"\r\n\r\n--in\r\n\r\nplain\r\n--in\r\n"
+    b'Content-Type: multipart/alternative; boundary="in"\r\n\r\n--in\r\n\r\nplain\r\n--in\r\n'
     b"Content-Type: text/html\r\n\r\n<p>html\r\n--in--\r\n--out  \r\nContent-Type: message/rfc822\r\n\r\n"
     b"Subject: inner\r\n\r\nbody\r\n--out--\r\nepilogue\r\n"
 )
@@ -102,7 +113,10 @@ def test_bodystructure_and_envelope_of_the_rfc_kind() -> None:
         b' ("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 4 0 NIL NIL NIL NIL) 2 NIL NIL NIL NIL)'
         b' "mixed" ("boundary" "out") NIL NIL NIL)'
     )
-    assert found.envelope == b'(NIL NIL ((NIL NIL "a" "b.test")) ((NIL NIL "a" "b.test")) ((NIL NIL "a" "b.test")) NIL NIL NIL NIL NIL)'
+    assert (
+        found.envelope
+        == b'(NIL NIL ((NIL NIL "a" "b.test")) ((NIL NIL "a" "b.test")) ((NIL NIL "a" "b.test")) NIL NIL NIL NIL NIL)'
+    )
 
 
 def test_a_boundary_that_begins_another_is_another() -> None:

@@ -35,7 +35,9 @@ def test_every_reason_has_a_reply() -> None:
 class Run:
     """A connection whose every command is accepted, except what the test refuses."""
 
-    def __init__(self, *, lmtp: bool = False, limit: int = 100_000, refuse: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self, *, lmtp: bool = False, limit: int = 100_000, refuse: frozenset[str] = frozenset()
+    ) -> None:
         self.connection = ServerConnection(lmtp=lmtp, size_limit=limit)
         self.refuse = refuse
         self.lmtp = lmtp
@@ -90,7 +92,12 @@ IN_RCPT = b"EHLO a\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<b@b.test>\r\n"
 
 @pytest.mark.parametrize("command", ["Hello", "MailFrom", "RcptTo", "DATA"])
 def test_a_refused_command_leaves_the_state(command: str) -> None:
-    lines = {"Hello": b"EHLO a\r\n", "MailFrom": b"MAIL FROM:<a@a.test>\r\n", "RcptTo": b"RCPT TO:<b@b.test>\r\n", "DATA": b"DATA\r\n"}
+    lines = {
+        "Hello": b"EHLO a\r\n",
+        "MailFrom": b"MAIL FROM:<a@a.test>\r\n",
+        "RcptTo": b"RCPT TO:<b@b.test>\r\n",
+        "DATA": b"DATA\r\n",
+    }
     run = Run(refuse=frozenset((command,)))
     for name, line in lines.items():
         before = run.connection.state
@@ -111,7 +118,9 @@ CHUNKS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("octets", [IN_RCPT + b"DATA\r\n" + b for b in BODIES] + [IN_RCPT + c for c in CHUNKS])
+@pytest.mark.parametrize(
+    "octets", [IN_RCPT + b"DATA\r\n" + b for b in BODIES] + [IN_RCPT + c for c in CHUNKS]
+)
 def test_octet_by_octet_equals_whole(octets: bytes) -> None:
     whole = Run().feed(octets)
     for size in (1, 2, 3, 5, 7):

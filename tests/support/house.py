@@ -40,9 +40,7 @@ class House:
         self.settings = DeliverySettings(data=folder, **values)  # type: ignore[arg-type]
         self.batch = Batch(database, self.settings.lane_messages)
         self.directory = Directory(database, self.server_key.rows)
-        self.reception = Reception(
-            self.settings, database, self.directory, self.batch, SystemClock()
-        )
+        self.reception = Reception(self.settings, database, self.directory, self.batch, SystemClock())
 
     async def move_in(self, address: str = "ann@b.test", quota: int = 0) -> NewAccount:
         return await create_account(self.office, address, PASSWORD, quota)
@@ -71,7 +69,6 @@ class House:
             octets = b"".join([piece async for piece in account.read(message)])
             found[message.uid] = octets[message.a.trace_octets :]
         return found
-
 
     async def read_all_or_none(self, account: UnlockedAccount) -> dict[int, bytes]:
         """As `read_all`, without the messages whose body does not open."""

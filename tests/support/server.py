@@ -19,7 +19,9 @@ ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "MAILSTEAD_CONFIG"} |
 }
 
 
-def run(*arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
+def run(
+    *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     """Run one command to its end."""
     return subprocess.run(
         [*COMMAND, *arguments], input=stdin, capture_output=True, timeout=120, env=ENVIRONMENT | (env or {})
@@ -75,7 +77,7 @@ class Server:
 
     def start(self) -> "Server":
         command = [*self.wrap, *COMMAND, "--config", str(self.config), "serve"]
-        self.log = open(self.log_path, "ab")  # noqa: SIM115
+        self.log = open(self.log_path, "ab")
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, stderr=self.log, text=True, env=ENVIRONMENT | self.env
         )
@@ -147,7 +149,15 @@ class Server:
 
     def listed(self, user: str = "ann@b.test") -> list[dict[str, object]]:
         done = self.run(
-            "mail", "list", "--json", "--data", "--user", user, "--password-file", "-", stdin=PASSWORD.encode()
+            "mail",
+            "list",
+            "--json",
+            "--data",
+            "--user",
+            user,
+            "--password-file",
+            "-",
+            stdin=PASSWORD.encode(),
         )
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)

@@ -78,7 +78,9 @@ def test_a_kill_at_every_system_call_loses_nothing(folder: Path) -> None:
 
 def test_the_test_can_fail(folder: Path) -> None:
     """The control: a server whose 250 does not wait for the commit loses mail by the same kills."""
-    server = Server(folder, workers=1, env={"PYTHONPATH": f"{Path(__file__).parent / 'broken'}:{SOURCE}"}).make()
+    server = Server(
+        folder, workers=1, env={"PYTHONPATH": f"{Path(__file__).parent / 'broken'}:{SOURCE}"}
+    ).make()
     ledger = Ledger()
     for round_ in range(6):
         server.start()
@@ -102,7 +104,9 @@ def small_disk() -> Iterator[Path]:
         pytest.skip("needs root to mount a file system")
     place = Path(f"/tmp/mailstead-small-{os.getpid()}")
     place.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(place)], capture_output=True)
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=10m", "tmpfs", str(place)], capture_output=True
+    )
     if done.returncode:
         place.rmdir()
         pytest.skip(f"cannot mount: {done.stderr.decode()}")
@@ -112,7 +116,11 @@ def small_disk() -> Iterator[Path]:
 
 
 def test_a_full_disk_defers_and_recovers(small_disk: Path, tmp_path: Path) -> None:
-    server = Server(small_disk / "box", log_path=tmp_path / "log", extra="[limits]\nfree_octets = 0").make().start()
+    server = (
+        Server(small_disk / "box", log_path=tmp_path / "log", extra="[limits]\nfree_octets = 0")
+        .make()
+        .start()
+    )
     ledger = Ledger()
     loaders = load(server.ports["smtp"], 4, "fill", ledger, count=500)
     for loader in loaders:
@@ -162,7 +170,9 @@ def test_a_file_size_limit_is_no_death(folder: Path) -> None:
     """RLIMIT_FSIZE: 452, and no SIGXFSZ."""
     limit = f"import os,resource,sys; resource.setrlimit(resource.RLIMIT_FSIZE, (3000000, {resource.RLIM_INFINITY}));"
     limit += " os.execv(sys.argv[1], sys.argv[1:])"
-    server = Server(folder, wrap=[sys.executable, "-c", limit], extra="[limits]\nfree_octets = 0").make().start()
+    server = (
+        Server(folder, wrap=[sys.executable, "-c", limit], extra="[limits]\nfree_octets = 0").make().start()
+    )
     ledger = Ledger()
     for loader in load(server.ports["smtp"], 4, "size", ledger, count=150):
         loader.join(60)

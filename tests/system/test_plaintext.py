@@ -7,11 +7,11 @@ import re
 import signal
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import zlib
 import zstandard
 
 from mailstead.crypto import frame as frames
@@ -138,7 +138,12 @@ def test_a_server_killed_in_the_middle_of_a_large_message_leaves_nothing(server:
     line = f"{CANARY} and more of it, so that the line is long enough\r\n".encode()
     whole = line * (20_000_000 // len(line))
     talk = server.connect().hello()
-    for command in (b"MAIL FROM:<Zq7kanarie@a.test>", b"RCPT TO:<ann@b.test>", b"RCPT TO:<Zq7kanarie@b.test>", b"DATA"):
+    for command in (
+        b"MAIL FROM:<Zq7kanarie@a.test>",
+        b"RCPT TO:<ann@b.test>",
+        b"RCPT TO:<Zq7kanarie@b.test>",
+        b"DATA",
+    ):
         talk.command(command)
     for quarter in range(3):
         part = len(whole) // 4

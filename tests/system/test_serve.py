@@ -36,7 +36,7 @@ def test_a_mail_goes_in_and_comes_out(server: Server, tmp_path: Path) -> None:
     attached.write_bytes(bytes(range(256)) * 100)
     done = send(
         server, "--to", "ann@b.test", "--subject", "Grüße aus Köln", "--body", "-", "--attach", str(attached),
-        "--ca", str(server.folder / "certificate.pem"), "-v", stdin="Liebe Ann,\n\nbis bald\n".encode(),
+        "--ca", str(server.folder / "certificate.pem"), "-v", stdin=b"Liebe Ann,\n\nbis bald\n",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert b"S: 220 2.0.0 Ready to start TLS" in done.stderr
@@ -99,7 +99,9 @@ def test_users_come_and_go(server: Server) -> None:
     shut = server.run("mail", "list", "--data", "--user", "cy@b.test", "--password-file", "-", stdin=b"two")
     assert shut.returncode == 12
     assert server.run("user", "enable", "cy@b.test").returncode == 0
-    new = server.run("mail", "list", "--data", "--json", "--user", "cy@b.test", "--password-file", "-", stdin=b"two")
+    new = server.run(
+        "mail", "list", "--data", "--json", "--user", "cy@b.test", "--password-file", "-", stdin=b"two"
+    )
     assert (new.returncode, new.stdout) == (0, b"[]\n")
     assert server.run("user", "remove", "cy@b.test", "--yes").returncode == 0
     assert "cy@b.test" not in server.run("user", "list", "--json").stdout.decode()
@@ -126,7 +128,9 @@ def test_a_second_server_and_a_wrong_key_are_refused(server: Server, tmp_path: P
     config = tmp_path / "other.toml"
     (tmp_path / "server.key").write_bytes(os.urandom(32))
     (tmp_path / "server.key").chmod(0o600)
-    config.write_text(f'hostname = "x.test"\ndomains = ["b.test"]\ndata = "{server.data}"\n[listen]\nsmtp = "127.0.0.1:0"\n')
+    config.write_text(
+        f'hostname = "x.test"\ndomains = ["b.test"]\ndata = "{server.data}"\n[listen]\nsmtp = "127.0.0.1:0"\n'
+    )
     wrong = run("--config", str(config), "serve")
     assert wrong.returncode == 12
     assert b"is not the key of this data" in wrong.stderr
@@ -136,7 +140,9 @@ def test_a_second_server_and_a_wrong_key_are_refused(server: Server, tmp_path: P
 
 def test_a_port_in_use_is_said(server: Server, tmp_path: Path) -> None:
     other = Server(tmp_path / "box", users=("x@b.test",)).make()
-    text = other.config.read_text().replace('smtp = "127.0.0.1:0"', f'smtp = "127.0.0.1:{server.ports["smtp"]}"')
+    text = other.config.read_text().replace(
+        'smtp = "127.0.0.1:0"', f'smtp = "127.0.0.1:{server.ports["smtp"]}"'
+    )
     other.config.write_text(text)
     done = other.run("serve")
     assert done.returncode == 15
@@ -157,7 +163,10 @@ def test_a_worker_that_dies_is_replaced_and_none_outlives_its_parent(tmp_path: P
     os.kill(server.process.pid, signal.SIGKILL)
     server.process.wait(5)
     end = time.monotonic() + 5
-    while any(Path(f"/proc/{p}").exists() and "Z" not in Path(f"/proc/{p}/stat").read_text().split()[2] for p in workers):
+    while any(
+        Path(f"/proc/{p}").exists() and "Z" not in Path(f"/proc/{p}/stat").read_text().split()[2]
+        for p in workers
+    ):
         assert time.monotonic() < end, "a worker outlived its parent"
         time.sleep(0.05)
     server._close()
@@ -193,7 +202,12 @@ def test_show_mail_shows_and_warns(tmp_path: Path) -> None:
         if found := re.match(r"smtp +127.0.0.1:(\d+)", line):
             server.ports["smtp"] = int(found[1])
     assert send(server, "--to", "ann@b.test", "--subject", "shown \x07", "--tls", "none").returncode == 2
-    assert send(server, "--to", "ann@b.test", "--subject", "shown", "--body", "the text", "--tls", "none").returncode == 0
+    assert (
+        send(
+            server, "--to", "ann@b.test", "--subject", "shown", "--body", "the text", "--tls", "none"
+        ).returncode
+        == 0
+    )
     process.terminate()
     out, err = process.communicate(timeout=30)
     assert "*** --show-mail" in err
@@ -253,7 +267,10 @@ def test_the_demo_proves_itself_and_leaves_nothing(tmp_path: Path) -> None:
 def test_the_demo_stops_at_a_signal_and_keeps_what_it_is_told_to(tmp_path: Path) -> None:
     kept = tmp_path / "kept"
     process = subprocess.Popen(
-        [*COMMAND, "demo", "--keep", str(kept), "--port-base", "0"], stdout=subprocess.PIPE, env=ENVIRONMENT, text=True
+        [*COMMAND, "demo", "--keep", str(kept), "--port-base", "0"],
+        stdout=subprocess.PIPE,
+        env=ENVIRONMENT,
+        text=True,
     )
     assert process.stdout is not None
     lines = []

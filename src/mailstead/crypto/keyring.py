@@ -88,7 +88,9 @@ class Ring:
             if len(name) > NAME_OCTETS:
                 raise ValueError("the name of a slot has 64 octets at most")
             slots.append(
-                _SLOT.pack(s.slot_id, s.type, s.scope, s.wrap, SUITE, s.not_after, s.pin, s.auth_key, len(name))
+                _SLOT.pack(
+                    s.slot_id, s.type, s.scope, s.wrap, SUITE, s.not_after, s.pin, s.auth_key, len(name)
+                )
                 + name
             )
         return b"".join((self._head(b"EKR1", len(self.slots)), self._epochs(), *slots))

@@ -35,13 +35,13 @@ class PostgresTx:
 
     def execute(self, sql: LiteralString, parameters: Sequence[SqlValue] = ()) -> list[Row]:
         """Run one statement; its rows."""
-        self._cursor.execute(sql.replace("?", "%s"), parameters, prepare=True)
+        self._cursor.execute(_translated(sql), parameters, prepare=True)
         return [] if self._cursor.description is None else self._cursor.fetchall()
 
     def execute_many(self, sql: LiteralString, rows: Sequence[Sequence[SqlValue]]) -> None:
         """Run one statement once for each row of parameters, in one pipeline."""
         if rows:
-            self._cursor.executemany(sql.replace("?", "%s"), rows)
+            self._cursor.executemany(_translated(sql), rows)
 
     def now(self) -> int:
         """The database's clock: every host asks the same one."""
@@ -49,6 +49,11 @@ class PostgresTx:
         row = self._cursor.fetchone()
         assert row is not None
         return int(row[0])
+
+
+def _translated(sql: LiteralString) -> LiteralString:
+    """The statement with psycopg's placeholders."""
+    return sql.replace("%", "%%").replace("?", "%s")
 
 
 def _connect(url: str) -> "psycopg.Connection[Row]":

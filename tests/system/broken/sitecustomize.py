@@ -7,15 +7,15 @@ import sys
 
 
 class _Breaker:
-    def find_spec(self, name, path=None, target=None):  # noqa: ANN001, ANN201
+    def find_spec(self, name, path=None, target=None):
         if name != "mailstead.services.worker":
-            return None
+            return
         sys.meta_path.remove(self)
         from mailstead.store import group
 
         original = group.Writer._hand_over
 
-        def hand_over(self, loop):  # noqa: ANN001, ANN202
+        def hand_over(self, loop):
             before = list(self._waiting)
             original(self, loop)
             for job in before:
@@ -29,7 +29,7 @@ class _Breaker:
                         job.future.set_result([[Placed(1, 1) for _ in lt.arrivals] for lt in letters])
 
         group.Writer._hand_over = hand_over
-        return None
+        return
 
 
 sys.meta_path.insert(0, _Breaker())
