@@ -16,7 +16,7 @@ from mailstead.crypto.serverkey import ServerKey
 from mailstead.delivery.reception import DeliverySettings
 from mailstead.errors import Exit, Trouble
 from mailstead.mail.address import AddressError, canonical_domain
-from mailstead.services.smtp import SmtpSettings
+from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.worker import WorkerSettings
 from mailstead.store.opening import StoreSettings
 

@@ -15,7 +15,8 @@ from mailstead.log import Log
 from mailstead.net.listen import Gate, listen
 from mailstead.net.tls import ServerTls
 from mailstead.net.wire import sweep
-from mailstead.services.smtp import SmtpService, SmtpSettings
+from mailstead.services.mailtransaction import SmtpSettings
+from mailstead.services.smtp import SmtpService
 from mailstead.services.upkeep import run_upkeep
 from mailstead.store.database import Database
 

@@ -149,6 +149,17 @@ def _mail(rest: bytes, size_limit: int) -> Command | Reply:
     if parsed is None:
         return replies.SYNTAX
     address, parameters = parsed
+    found = _mail_parameters(address, parameters)
+    if isinstance(found, Reply):
+        return found
+    if address is not None and not address.domain:
+        return replies.BAD_SENDER
+    if address is not None and not address.is_ascii() and not found.smtputf8:
+        return replies.NEEDS_UTF8
+    return replies.TOO_LARGE if found.size > size_limit else found
+
+
+def _mail_parameters(address: Address | None, parameters: dict[str, bytes | None]) -> MailFrom | Reply:
     size, eight_bit, smtputf8, ret, envid = 0, False, False, "", ""
     for name, value in parameters.items():
         match name, value:
@@ -166,12 +177,6 @@ def _mail(rest: bytes, size_limit: int) -> Command | Reply:
                 return replies.SYNTAX
             case _:
                 return replies.reply(555, "5.5.4 Parameter not recognized")
-    if address is not None and not address.domain:
-        return replies.BAD_SENDER
-    if address is not None and not address.is_ascii() and not smtputf8:
-        return replies.NEEDS_UTF8
-    if size > size_limit:
-        return replies.TOO_LARGE
     return MailFrom(address, size, eight_bit, smtputf8, ret, envid)
 
 

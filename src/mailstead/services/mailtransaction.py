@@ -1,0 +1,150 @@
+"""One mail transaction of a session (RFC 5321 section 3.3): envelope, octets, and what became of it."""
+
+from dataclasses import dataclass, replace
+
+from mailstead.delivery.reception import Reception, Recipient, Transaction
+from mailstead.delivery.trace import Peer
+from mailstead.errors import MailError, Reason
+from mailstead.log import Log
+from mailstead.mail.address import AddressError
+from mailstead.mail.envelope import Envelope, RecipientOptions
+from mailstead.smtp import reply as replies
+from mailstead.smtp.commands import MailFrom, RcptTo
+from mailstead.smtp.reply import FOR_REASON, Reply, reply
+
+# What happens every day to every server, and is no news.
+_COMMON = (Reason.NO_SUCH_RECIPIENT, Reason.RELAY_DENIED)
+
+
+@dataclass(frozen=True, slots=True)
+class SmtpSettings:
+    """What the service is told of the settings."""
+
+    hostname: str
+    message_octets: int = 50 << 20
+    recipients: int = 100
+
+
+class MailTransaction:
+    """From MAIL to the answer that takes charge of the message, or does not."""
+
+    def __init__(self, settings: SmtpSettings, reception: Reception, log: Log, *, lmtp: bool) -> None:
+        self._settings = settings
+        self._reception = reception
+        self._log = log
+        self._lmtp = lmtp
+        self._envelope: Envelope | None = None
+        self._recipients: list[Recipient] = []
+        self._transaction: Transaction | None = None
+        self._failure: MailError | None = None
+        self.octets = 0
+
+    @property
+    def begun(self) -> bool:
+        """Whether octets of the message are coming."""
+        return self._transaction is not None
+
+    @property
+    def smtputf8(self) -> bool:
+        """Whether MAIL asked for it."""
+        return self._envelope is not None and self._envelope.smtputf8
+
+    def reset(self) -> None:
+        """Forget envelope and octets."""
+        self.discard()
+        self._envelope = None
+        self._recipients = []
+        self._failure = None
+
+    def discard(self) -> None:
+        """Let go of the octets."""
+        if self._transaction is not None:
+            self._transaction.discard()
+            self._transaction = None
+
+    def mail(self, command: MailFrom) -> Reply:
+        """Answer MAIL."""
+        try:
+            self._reception.check_space(command.size)
+        except MailError as error:
+            return self._refused("smtp.mail.deferred", error)
+        self.reset()
+        self._envelope = Envelope(
+            command.reverse_path, (), (), command.size, command.eight_bit, command.smtputf8,
+            command.ret, command.envid,
+        )  # fmt: skip
+        return replies.SENDER_OK
+
+    async def rcpt(self, command: RcptTo) -> Reply:
+        """Answer RCPT."""
+        assert self._envelope is not None
+        path = command.forward_path
+        if len(self._recipients) >= self._settings.recipients:
+            return replies.TOO_MANY_RECIPIENTS
+        if not path.is_ascii() and not self._envelope.smtputf8:
+            return replies.NEEDS_UTF8
+        try:
+            found = await self._reception.recipient(path, self._envelope.size)
+        except AddressError:
+            return replies.BAD_RECIPIENT
+        except MailError as error:
+            return self._refused("smtp.rcpt.refused", error)
+        self._recipients.append(found)
+        options = RecipientOptions(command.notify, command.original_recipient)
+        self._envelope = replace(
+            self._envelope,
+            forward_paths=(*self._envelope.forward_paths, path),
+            options=(*self._envelope.options, options),
+        )
+        return replies.RECIPIENT_OK
+
+    def begin(self, peer: Peer) -> None:
+        """The message begins, unless it has: its trace fields are its first octets."""
+        if self._transaction is None and self._envelope is not None:
+            self.octets = 0
+            self._transaction = self._reception.begin(self._envelope, peer, self._recipients)
+
+    def push(self, octets: bytes) -> None:
+        """Take octets of the message; a failure is told at its end."""
+        self.octets += len(octets)
+        if self._transaction is None or self._failure is not None:
+            return
+        try:
+            self._transaction.push(octets)
+        except MailError as error:
+            self._failure = error
+            self.discard()
+
+    async def finish(self, error: Reply | None, *, last: bool) -> list[Reply]:
+        """Answer the end of the message, or of a chunk that is not the last.
+
+        Args:
+            error: Why the message cannot be taken, whatever delivery would say.
+        """
+        if error is None and self._failure is not None:
+            error = FOR_REASON[self._failure.reason]
+        if error is not None:
+            answers = [error] * (len(self._recipients) if self._lmtp and last else 1)
+        elif not last:
+            return [reply(250, f"2.0.0 {self.octets} octets received")]
+        else:
+            answers = await self._deliver()
+        self.reset()
+        return answers
+
+    async def _deliver(self) -> list[Reply]:
+        assert self._transaction is not None
+        answers: list[Reply] = []
+        for outcome in await self._reception.deliver(self._transaction, each=self._lmtp):
+            if isinstance(outcome, str):
+                answers.append(reply(250, f"2.0.0 stored as {outcome}"))
+            else:
+                answers.append(self._refused("smtp.message.refused", outcome))
+        if self._lmtp:
+            return answers
+        return [next((a for a in answers if not a.positive), answers[0])]
+
+    def _refused(self, event: str, error: MailError) -> Reply:
+        if error.reason not in _COMMON:
+            self._log.warning(event, reason=error.reason.name, detail=str(error))
+        return FOR_REASON[error.reason]
