@@ -4,6 +4,7 @@ Python imports this module at start when its folder is on the path; the server's
 """
 
 import sys
+import time
 
 
 class _Breaker:
@@ -29,6 +30,15 @@ class _Breaker:
                         job.future.set_result([[Placed(1, 1) for _ in lt.arrivals] for lt in letters])
 
         group.Writer._hand_over = hand_over
+        from mailstead.store import sqlite
+
+        run = sqlite.SqliteEngine.run
+
+        def slow(self, group):  # noqa: ANN001, ANN202
+            time.sleep(0.05)  # a disk that takes its time: what it has not done yet is what a kill undoes
+            run(self, group)
+
+        sqlite.SqliteEngine.run = slow
         return
 
 
