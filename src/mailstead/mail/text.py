@@ -12,14 +12,13 @@ from mailstead.mail.header import fields
 from mailstead.mail.structure import Part, Scanner, Structure
 
 PREVIEW_CHARACTERS = 200  # RFC 8970 section 3
-_PREVIEW_READ = 2000  # characters looked at for them, space included
+_PREVIEW_READ = 800  # characters looked at for them, space included
 _SHOWN = (b"from", b"to", b"cc", b"subject", b"date")
 _SOFT = re.compile(rb"=[ \t]*\r?\n")
 _HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
 # Element content that is not text, then any tag: neither can run past its end.
 _TAG = re.compile(r"<[^<>]*>?")
 _ENTITY = {"&nbsp;": " ", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&amp;": "&"}
-_SPACE = re.compile(r"\s+")
 
 
 def preview(structure: Structure) -> str:
@@ -30,7 +29,7 @@ def preview(structure: Structure) -> str:
     readable = _decode(*found)
     if structure.text is None:
         readable = _strip_html(readable)
-    line = _SPACE.sub(" ", readable[:_PREVIEW_READ]).strip()
+    line = " ".join(readable[:_PREVIEW_READ].split())
     return safe(line[:PREVIEW_CHARACTERS])
 
 

@@ -5,6 +5,7 @@ Every row carries a MAC of the server (docs/format.md, "Row MACs"), made and che
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from mailstead.errors import Reason, Unavailable
 from mailstead.store.database import Row, Tx
@@ -13,9 +14,11 @@ from mailstead.store.records import LostRace
 ACTIVE, DISABLED = 0, 1
 
 
-@dataclass(frozen=True, slots=True)
-class AccountRow:
-    """One account: nothing in it is secret, and nothing in it opens mail."""
+class AccountRow(NamedTuple):
+    """One account: nothing in it is secret, and nothing in it opens mail.
+
+    A named tuple, as it is made at every RCPT and a frozen dataclass takes ten times as long.
+    """
 
     account_id: int
     uuid: bytes
@@ -32,8 +35,7 @@ class AccountRow:
     created: int
 
 
-@dataclass(frozen=True, slots=True)
-class AddressRow:
+class AddressRow(NamedTuple):
     """An address that mail is accepted for."""
 
     address: str

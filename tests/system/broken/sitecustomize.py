@@ -34,7 +34,7 @@ class _Breaker:
 
         run = sqlite.SqliteEngine.run
 
-        def slow(self, group):  # noqa: ANN001, ANN202
+        def slow(self, group):
             time.sleep(0.05)  # a disk that takes its time: what it has not done yet is what a kill undoes
             run(self, group)
 

@@ -1,0 +1,114 @@
+"""Fuzz targets: for each parser of ours a function that takes octets, and returns or raises what it documents.
+
+Anything else that comes out of one is a fault.
+"""
+
+import contextlib
+from collections.abc import Callable
+
+from mailstead.accounts import mboxes, pages
+from mailstead.accounts.states import Counts, StatePage
+from mailstead.crypto import frame, keyring
+from mailstead.crypto.slots import SlotHeader
+from mailstead.errors import UnsealError
+from mailstead.mail.address import AddressError, canonical_local, parse_path
+from mailstead.mail.addresslist import address_list
+from mailstead.mail.encodedwords import text
+from mailstead.mail.header import fields, parameterised
+from mailstead.mail.structure import Scanner
+from mailstead.mail.summary import Provenance, Summary, summarise
+from mailstead.mail.text import display
+from mailstead.smtp.client import ReplyError, ReplyReader
+from mailstead.smtp.commands import Bdat, Plain, parse
+from mailstead.smtp.reply import OK, START_INPUT
+from mailstead.smtp.server import BodyChunk, Need, ServerConnection, State
+
+
+def structure(octets: bytes) -> None:
+    """The scanner, cut where the first octet says, and the summary made of it."""
+    cut = octets[0] if octets else 0
+    scanner = Scanner()
+    scanner.push(octets[:cut])
+    scanner.push(octets[cut:])
+    made = summarise(scanner.finish(), internal_date=0, trace_octets=0, provenance=Provenance.DELIVERED)
+    Summary.decode(made.encode(bytes(16)))
+
+
+def headers(octets: bytes) -> None:
+    """Fields, parameters and encoded words."""
+    for _, value in fields(octets):
+        parameterised(value)
+        text(value)
+
+
+def addresses(octets: bytes) -> None:
+    """Address lists of headers, and paths of the envelope."""
+    address_list(octets)
+    with contextlib.suppress(AddressError):
+        found, _ = parse_path(octets)
+        if found is not None:
+            found.canonical()
+    with contextlib.suppress(AddressError, UnicodeDecodeError):
+        canonical_local(octets.decode())
+
+
+def shown(octets: bytes) -> None:
+    """What `--show-mail` prints: no control character reaches a terminal."""
+    printed = display(octets)
+    assert not any(ord(c) < 32 and c not in "\n\t" for c in printed)
+    assert "\x7f" not in printed
+
+
+def command(octets: bytes) -> None:
+    """One line of SMTP."""
+    parse(octets, lmtp=False, size_limit=1000)
+
+
+def conversation(octets: bytes) -> None:
+    """A whole connection, whatever is sent; what it stores never has a bare line end."""
+    connection = ServerConnection(lmtp=False, size_limit=1000)
+    connection.receive(b"EHLO a\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<b@b.test>\r\n" + octets)
+    for _ in range(len(octets) + 100):
+        event = connection.next_event()
+        match event:
+            case Need.OCTETS:
+                return
+            case BodyChunk(octets=piece):
+                assert b"\0" not in piece
+            case Bdat():
+                pass
+            case Plain.DATA:
+                connection.reply(START_INPUT)
+            case _:
+                connection.reply(getattr(event, "reply", None) or getattr(event, "error", None) or OK)
+        if connection.state is State.CLOSED:
+            return
+    raise AssertionError("a connection that does not come to an end")
+
+
+def client_reply(octets: bytes) -> None:
+    """What a server answers to our client."""
+    reader = ReplyReader()
+    reader.receive(octets)
+    with contextlib.suppress(ReplyError):
+        while reader.next_reply() is not None:
+            pass
+
+
+def records(octets: bytes) -> None:
+    """Everything that is found inside of a record once it has been opened."""
+    decoders: list[Callable[[bytes], object]] = [
+        Summary.decode, StatePage.decode, Counts.decode, mboxes.decode, keyring.decode_read,
+        keyring.decode_root, SlotHeader.decode, frame.unframe, lambda o: pages.split(0, o),
+        pages.unpack_a, pages.unpack_b, lambda o: frame.decompress(o, 65536), frame.decompress_entry,
+        lambda o: frame.read_seek_table(o, 2, 70000),
+    ]  # fmt: skip
+    for decode in decoders:
+        with contextlib.suppress(UnsealError):
+            decode(octets)
+
+
+TARGETS: dict[str, Callable[[bytes], None]] = {
+    f.__name__: f
+    for f in (structure, headers, addresses, shown, command, conversation, client_reply, records)
+}
