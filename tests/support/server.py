@@ -1,5 +1,6 @@
 """A real `mailstead serve` in processes of its own, and its command line."""
 
+import atexit
 import json
 import os
 import re
@@ -87,8 +88,13 @@ class Server:
             lines.append(line)
             if found := re.match(r"(\w+) +127\.0\.0\.1:(\d+)$", line):
                 self.ports[found[1]] = int(found[2])
+        atexit.register(self._never_leave)  # a test that fails leaves no server behind
         assert line == "ready\n", (lines, self.read_log())
         return self
+
+    def _never_leave(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.kill()  # and its workers with it
 
     def read_log(self) -> str:
         return self.log_path.read_text(errors="replace")
