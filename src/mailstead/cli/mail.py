@@ -164,7 +164,6 @@ def _owner_options(function: Callable[..., None]) -> Callable[..., None]:
         click.option(
             "--data",
             is_flag=True,
-            required=True,
             help="The settings' own data, server running or not.",
         ),
     ):

@@ -4,6 +4,7 @@ Plaintext is seen until `_seal`; from there on no value is plaintext, and the ty
 refusal needs no undoing: nothing was written.
 """
 
+import asyncio
 import os
 from base64 import b32encode
 from collections.abc import Callable, Sequence
@@ -24,6 +25,7 @@ from mailstead.mail.envelope import Envelope
 from mailstead.store.arrivals import Arrival, Letter, Outcome, Placed
 from mailstead.store.database import Database
 
+LARGE_AT_ONCE = 8  # spooled messages, of up to 1 MiB in memory each, between sealing and commit
 _RESERVED = ("postmaster", "abuse")  # RFC 5321 section 4.5.1, RFC 2142
 
 
@@ -112,6 +114,7 @@ class Reception:
         self._clock = clock
         self._shower = shower
         self._budget = MemoryBudget(settings.memory_octets, settings.single_octets)
+        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._space_checked = float("-inf")
         self._space = 0
         self._spool = settings.data / "spool"
@@ -213,12 +216,14 @@ class Reception:
         self, sealing: Sealing, residents: dict[int, Resident], *, each: bool
     ) -> dict[int, Outcome]:
         if sealing.body.spooled:
-            large = [await seal_large(self._database, sealing, r) for r in residents.values()]
-            letter = Letter(tuple(large), each)
+            # Sealed and not yet written, a few of them are as much memory as this may take.
+            async with self._large:
+                large = [await seal_large(self._database, sealing, r) for r in residents.values()]
+                outcomes = await self._batch.add(Letter(tuple(large), each))
         else:
             # No await from here to `add`: the lanes close when the group is taken.
             letter = Letter(tuple(self._seal(sealing, r) for r in residents.values()), each)
-        outcomes = await self._batch.add(letter)
+            outcomes = await self._batch.add(letter)
         return dict(zip(residents, outcomes, strict=True))
 
     def _seal(self, sealing: Sealing, to: Resident) -> Arrival:
