@@ -51,10 +51,6 @@ class Unavailable(MailError):
     temporary = True
 
 
-class ProtocolError(Exception):
-    """The peer broke the protocol beyond repair: hang up."""
-
-
 class UnsealError(Exception):
     """A sealed value is not what it claims to be: do not trust any of it."""
 

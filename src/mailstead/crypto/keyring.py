@@ -72,10 +72,6 @@ class Ring:
         """The epoch that mail is sealed to."""
         return next(e for e in self.epochs if e.state == CURRENT)
 
-    def next_version(self, **changes: object) -> "Ring":
-        """This ring, one version on, with *changes*."""
-        return replace(self, version=self.version + 1, **changes)  # type: ignore[arg-type]  # field names
-
     def encode_read(self) -> bytes:
         """EKD1."""
         return self._head(b"EKD1", 0) + self._epochs()

@@ -4,7 +4,7 @@ Who steals it together with the database can guess passwords offline at the cost
 still cannot open stored mail.
 """
 
-from mailstead.crypto.primitives import Octets, equal, expand, mac, random_octets
+from mailstead.crypto.primitives import Octets, expand, mac, random_octets
 from mailstead.crypto.rows import RowMacs
 from mailstead.crypto.slots import Pepper
 
@@ -32,10 +32,6 @@ class ServerKey:
     def instance_check(self, instance_id: bytes) -> bytes:
         """What the database holds to tell whether this is its server key."""
         return mac(expand(self._key, b"EMS1 instance"), instance_id)
-
-    def fits(self, instance_id: bytes, check: bytes) -> bool:
-        """Whether this is the key that the database was made with."""
-        return equal(self.instance_check(instance_id), check)
 
     def unknown_salt(self, name: str) -> bytes:
         """A salt for a login that does not exist, the same each time it is tried."""

@@ -50,10 +50,6 @@ class Part:
         """The media type in lower case, without its subtype."""
         return self.media[0].lower()
 
-    def is_message(self) -> bool:
-        """Whether this part holds a message of its own (RFC 2046 section 5.2.1)."""
-        return bool(self.children) and self.kind() == b"message"
-
 
 @dataclass(frozen=True, slots=True)
 class Structure:

@@ -96,16 +96,6 @@ def find_recipient(tx: Tx, address: str) -> RecipientRow | None:
     return RecipientRow(AccountRow(*row[:13]), AddressRow(*row[13:17]))
 
 
-def get_account(tx: Tx, account_id: int) -> AccountRow | None:
-    """The account with this number."""
-    rows = tx.execute(
-        "SELECT account_id, uuid, status, epoch, root_gen, read_gen, mac, modseq, inbox_id,"
-        " quota_octets, used_octets, access_version, created FROM account WHERE account_id = ?",
-        (account_id,),
-    )
-    return AccountRow(*rows[0]) if rows else None
-
-
 def list_accounts(tx: Tx) -> list[AccountRow]:
     """All accounts, oldest first."""
     rows = tx.execute(

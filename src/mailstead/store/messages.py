@@ -124,15 +124,6 @@ def quarantined(tx: Tx, account_id: int) -> list[tuple[bytes, int, str]]:
     return [(row[0], row[1], row[2]) for row in rows]
 
 
-def page_numbers(tx: Tx, account_id: int, mailbox_id: bytes) -> list[int]:
-    """The numbers of the state rows a mailbox has."""
-    rows = tx.execute(
-        "SELECT number FROM state WHERE account_id = ? AND mailbox_id = ? ORDER BY number",
-        (account_id, mailbox_id),
-    )
-    return [row[0] for row in rows]
-
-
 def get_page(tx: Tx, account_id: int, mailbox_id: bytes, number: int, group: int) -> SealedRecord | None:
     """One column group of one page."""
     rows = tx.execute(
