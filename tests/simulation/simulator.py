@@ -15,7 +15,9 @@ import apsw
 from mailstead.errors import Reason, Unavailable
 from mailstead.net.wire import Wire
 from mailstead.store.database import Work
-from mailstead.store.sqlite import SqliteTx
+from mailstead.store.group import Group, Writer
+from mailstead.store.sqlite import Savepoints, SqliteTx
+from mailstead.store.thread import Task
 
 T = TypeVar("T")
 START = 1_800_000_000.0
@@ -154,63 +156,96 @@ class World:
         self.said.append((round(loop.time(), 9), number, who, octets))
 
 
-class FailingDatabase:
-    """SQLite in memory behind a disk that is slow, fills up and breaks, as the seed says.
+class VirtualHands:
+    """The writer's thread on virtual time: a task runs a while after the one before it."""
 
-    A commit takes a while; until then its group is not durable, and a disk that fails takes the
-    whole group with it.
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._tasks: list[Task] = []
+        self._ended: asyncio.Event | None = None
+
+    def submit(self, task: Task) -> None:
+        self._tasks.append(task)
+        if len(self._tasks) == 1:
+            self._later()
+
+    def _later(self) -> None:
+        delay = self._world.rng.choice([0.0002, 0.001, 0.03, 0.5, 0.5, 7.0])
+        asyncio.get_running_loop().call_later(delay, self._run)
+
+    def _run(self) -> None:
+        self._tasks[0]()
+        del self._tasks[0]
+        if self._tasks:
+            self._later()
+        elif self._ended is not None:
+            self._ended.set()
+
+    async def stop(self) -> None:
+        if self._tasks:
+            self._ended = asyncio.Event()
+            await self._ended.wait()
+
+
+class FailingEngine:
+    """SQLite in memory on a disk that fills up and breaks; it takes a whole group with it then."""
+
+    def __init__(self, world: World, connection: apsw.Connection, failures: float) -> None:
+        self._world = world
+        self._failures = failures
+        self.connection = connection
+        self.commits = self.failed = 0
+
+    def run(self, group: Group) -> None:
+        connection = self.connection
+        connection.execute("BEGIN")
+        if not group.begin():
+            connection.execute("ROLLBACK")
+            return
+        group.run_each(SqliteTx(connection), Savepoints(connection))
+        if self._world.rng.random() < self._failures:
+            connection.execute("ROLLBACK")
+            self.failed += 1
+            self.report(self._world.rng.choice([Reason.STORAGE_FULL, Reason.STORAGE_UNAVAILABLE]))
+        else:
+            connection.execute("COMMIT")
+            self.commits += 1
+
+    def report(self, reason: Reason) -> None:
+        raise Unavailable(reason)
+
+    def rest(self) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+
+class FailingDatabase:
+    """The real writer and its groups over a failing engine.
+
+    A commit takes a while; until then its group is not durable.
     """
 
     def __init__(self, world: World, image: bytes, *, failures: float) -> None:
-        self._world = world
-        self._failures = failures
         self.connection = apsw.Connection(":memory:")
         self.connection.deserialize("main", image)
         self.connection.execute("PRAGMA foreign_keys = ON")
-        self._waiting: list[tuple[asyncio.Future[Any], Callable[[], Work[Any]]]] = []
-        self._busy = False
-        self.commits = self.failed = 0
+        self.engine = FailingEngine(world, self.connection, failures)
+        self._writer = Writer(self.engine, VirtualHands(world))
 
     async def read(self, work: Work[T]) -> T:
         return work(SqliteTx(self.connection))
 
     async def write(self, work: Work[T]) -> T:
-        return await self.write_group(lambda: work)
+        return await self._writer.write(lambda: work)
 
     async def write_group(self, prepare: Callable[[], Work[T]]) -> T:
-        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._waiting.append((future, prepare))
-        if not self._busy:
-            self._begin()
-        return await future
-
-    def _begin(self) -> None:
-        group, self._waiting = self._waiting, []
-        works = [(future, prepare()) for future, prepare in group]
-        self._busy = True
-        delay = self._world.rng.choice([0.0002, 0.001, 0.03, 0.5])
-        asyncio.get_running_loop().call_later(delay, self._commit, works)
-
-    def _commit(self, works: list[tuple[asyncio.Future[Any], Work[Any]]]) -> None:
-        self._busy = False
-        results: list[tuple[asyncio.Future[Any], Any]] = []
-        fails = self._world.rng.random() < self._failures
-        self.connection.execute("BEGIN")
-        for future, work in works:
-            results.append((future, work(SqliteTx(self.connection))))
-        self.connection.execute("ROLLBACK" if fails else "COMMIT")
-        self.failed, self.commits = self.failed + fails, self.commits + (not fails)
-        for future, result in results:
-            if fails:
-                reason = self._world.rng.choice([Reason.STORAGE_FULL, Reason.STORAGE_UNAVAILABLE])
-                future.set_exception(Unavailable(reason))
-            elif not future.done():
-                future.set_result(result)
-        if self._waiting:
-            self._begin()
+        return await self._writer.write(prepare)
 
     async def truncate_log(self) -> None:
         pass
 
     async def close(self) -> None:
+        await self._writer.close()
         self.connection.close()

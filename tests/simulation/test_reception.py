@@ -22,7 +22,7 @@ from mailstead.secretmem import Arena
 from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.smtp import COMMAND_SECONDS, DATA_SECONDS, SmtpService
 from mailstead.store.opening import StoreSettings, open_database
-from tests.simulation.simulator import FailingDatabase, Link, VirtualClock, VirtualLoop, World
+from tests.simulation.simulator import FailingDatabase, FailingEngine, Link, VirtualClock, VirtualLoop, World
 from tests.support.house import CHEAP, PASSWORD, SERVER_KEY
 
 SEEDS = range(int(os.environ.get("MAILSTEAD_SEEDS", "200")))
@@ -223,8 +223,8 @@ def test_a_seed_replays_octet_for_octet(
 
 def test_the_worlds_are_not_all_alike(image: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     runs = [simulate(seed, image, tmp_path / str(seed), monkeypatch) for seed in range(12)]
-    assert any(database.failed for *_, database in runs)
-    assert any(not database.failed for *_, database in runs)
+    assert any(database.engine.failed for *_, database in runs)
+    assert any(not database.engine.failed for *_, database in runs)
     assert sum(len(acknowledged) for _, acknowledged, *_ in runs) > 30
 
 
@@ -232,31 +232,10 @@ def test_answering_before_the_commit_is_found(
     image: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The control: a database that answers before its commit loses what it has acknowledged."""
-    commit = FailingDatabase._commit
-
-    def early(self: FailingDatabase, works) -> None:
-        # The works are run, answered, and undone when the disk fails.
-        failures, self._failures = self._failures, 0.0
-        if self._world.rng.random() < failures:
-            execute = self.connection.execute
-            execute("BEGIN")
-            from mailstead.store.sqlite import SqliteTx
-
-            results = [(future, work(SqliteTx(self.connection))) for future, work in works]
-            execute("ROLLBACK")
-            self._busy = False
-            for future, result in results:
-                future.set_result(result)
-            if self._waiting:
-                self._begin()
-        else:
-            commit(self, works)
-        self._failures = failures
-
     lost = 0
     for seed in range(12):
         with monkeypatch.context() as patch:
-            patch.setattr(FailingDatabase, "_commit", early)
+            patch.setattr(FailingEngine, "report", lambda self, reason: None)
             _, acknowledged, stored, _ = simulate(seed, image, tmp_path / str(seed), patch)
         lost += sum(octets not in stored for octets in acknowledged)
     assert lost

@@ -8,7 +8,6 @@ import pytest
 from mailstead.errors import Exit, MailError, Reason, Trouble
 from mailstead.store.accounts import AccountRow, Stale, add_account, fence, fence_at, last_modseq
 from mailstead.store.database import Database, Tx
-from mailstead.store.group import Group, Job, Writer
 from mailstead.store.mailboxes import add_mailbox, mailboxes
 from mailstead.store.migrate import SCHEMA_VERSION, get_meta, migrate, put_meta, schema_files, statements
 from mailstead.store.opening import StoreSettings, open_database
@@ -104,54 +103,6 @@ async def test_uid_validity_only_grows(database: Database) -> None:
     found = [m.uid_validity for m in await database.read(lambda tx: mailboxes(tx, 1))]
     assert found == sorted(set(found))
     assert len(found) == 5
-
-
-async def test_works_that_wait_share_a_transaction() -> None:
-    """And are asked for at the very moment their group is closed."""
-    groups: list[int] = []
-
-    class Engine:
-        def run(self, group: Group) -> None:
-            groups.append(len(group.jobs))
-            for job in group.jobs:
-                assert job.work is not None
-                job.result = job.work(None)  # type: ignore[arg-type]
-
-        def close(self) -> None:
-            pass
-
-    writer = Writer(Engine())
-    asked: list[int] = []
-
-    def prepare(n: int):
-        asked.append(n)
-        return lambda tx: n
-
-    results = await asyncio.gather(*(writer.write(lambda n=n: prepare(n)) for n in range(100)))
-    assert results == list(range(100))
-    assert groups[0] == 1
-    assert len(groups) < 5, "99 waited while the first was written"
-    await writer.close()
-    with pytest.raises(MailError):
-        await writer.write(lambda: lambda tx: None)
-
-
-async def test_nobody_is_answered_before_the_commit() -> None:
-    order: list[str] = []
-
-    class Engine:
-        def run(self, group: Group) -> None:
-            order.append("commit")
-
-        def close(self) -> None:
-            pass
-
-    writer = Writer(Engine())
-    await writer.write(lambda: lambda tx: None)
-    order.append("answer")
-    assert order == ["commit", "answer"]
-    await writer.close()
-    assert Job.__slots__
 
 
 def test_a_migration_is_whole_or_not_there() -> None:

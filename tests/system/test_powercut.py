@@ -52,7 +52,12 @@ class Disk:
             os.close(fd)
 
     def unplug(self) -> None:
-        subprocess.run(["umount", "-l", str(self.place)], capture_output=True, check=False)
+        """Take it off for good: mounted again while anybody holds it, it would be the one that is shut down."""
+        end = time.monotonic() + 15
+        while subprocess.run(["umount", str(self.place)], capture_output=True, check=False).returncode:
+            if not self.place.is_mount() or time.monotonic() > end:
+                return
+            time.sleep(0.05)
 
 
 @pytest.fixture

@@ -32,6 +32,10 @@ class Tx(Protocol):
 Work = Callable[[Tx], T]
 
 
+class Conflict(Exception):
+    """A row was not as its table demands: what *work* wanted cannot be, whoever tries it."""
+
+
 class Database(Protocol):
     """Where transactions run."""
 

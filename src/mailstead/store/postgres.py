@@ -16,7 +16,7 @@ import psycopg
 from psycopg import errors
 
 from mailstead.errors import Reason, Trouble, Unavailable
-from mailstead.store.database import Row, SqlValue, Tx, Work
+from mailstead.store.database import Conflict, Row, SqlValue, Tx, Work
 from mailstead.store.group import Group, Writer
 from mailstead.store.migrate import migrate
 
@@ -176,12 +176,16 @@ class PostgresEngine:
         try:
             connection = self._ready()
             with connection.transaction():
-                group.run_each(PostgresTx(connection), _Savepoint(connection))
+                if not group.begin() or not group.run_each(PostgresTx(connection), _Savepoint(connection)):
+                    raise psycopg.Rollback
         except psycopg.OperationalError as error:
             self.close()
             raise unavailable(error) from error
         except psycopg.Error as error:
             raise unavailable(error) from error
+
+    def rest(self) -> None:
+        """PostgreSQL looks after its own log."""
 
     def _ready(self) -> "psycopg.Connection[Row]":
         if self._connection is None or self._connection.closed:
@@ -220,9 +224,16 @@ class _Savepoint:
         self._connection.execute("ROLLBACK TO SAVEPOINT work")
         self._connection.execute("RELEASE SAVEPOINT work")
 
-    def fatal(self, error: BaseException) -> bool:
+    def fatal(self, error: Exception) -> bool:
         """Whether *error* spoils the whole transaction, not only the work that met it."""
-        return isinstance(error, psycopg.OperationalError)
+        return isinstance(error, psycopg.Error) and not isinstance(error, psycopg.IntegrityError)
+
+    def named(self, error: Exception) -> Exception:
+        if not isinstance(error, psycopg.IntegrityError):
+            return error
+        conflict = Conflict(str(error))
+        conflict.__cause__ = error
+        return conflict
 
 
 def unavailable(error: psycopg.Error) -> Unavailable:

@@ -20,14 +20,14 @@ from typing import Any, LiteralString, TypeVar
 import apsw
 
 from mailstead.errors import Exit, MailError, Reason, Trouble, Unavailable
-from mailstead.store.database import Row, SqlValue, Work
+from mailstead.store.database import Conflict, Row, SqlValue, Work
 from mailstead.store.group import Group, Writer
 from mailstead.store.lock import WriteLock
 
 T = TypeVar("T")
 
 OLDEST = 3_051_003  # the WAL-reset corruption race is fixed since 3.51.3
-BUSY = 5000  # milliseconds
+BUSY = 4000  # milliseconds, less than a group waits for its transaction
 LOG_PAGES = 4000  # of the write-ahead log, at which it is moved into the database
 PAGE_OCTETS = 4096
 
@@ -154,21 +154,24 @@ class SqliteEngine:
             Unavailable: nothing of it is stored.
         """
         connection = self._ready()
-        tx = SqliteTx(connection)
         try:
             with self._lock:
                 connection.execute("BEGIN IMMEDIATE")
                 try:
-                    group.run_each(tx, _Savepoint(connection))
-                    connection.execute("COMMIT")
-                except BaseException:
+                    if group.begin() and group.run_each(SqliteTx(connection), Savepoints(connection)):
+                        connection.execute("COMMIT")
+                finally:
                     self._abandon(connection)
-                    raise
-                self._checkpoint(connection)
         except apsw.Error as error:
             if not isinstance(error, apsw.BusyError):
                 self._drop(suspect=isinstance(error, apsw.IOError | apsw.CorruptError))
             raise unavailable(error) from error
+
+    def rest(self) -> None:
+        """Keep the log short, once the group was answered; a reader in its way only puts it off."""
+        if self._connection is not None and self._log_pages > LOG_PAGES:
+            with contextlib.suppress(apsw.Error), self._lock:
+                self._connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
 
     def _ready(self) -> apsw.Connection:
         if self._connection is None:
@@ -205,12 +208,6 @@ class SqliteEngine:
         self._log_pages = pages
         return apsw.SQLITE_OK
 
-    def _checkpoint(self, connection: apsw.Connection) -> None:
-        """Keep the log short; a reader in its way only puts it off."""
-        if self._log_pages > LOG_PAGES:
-            with contextlib.suppress(apsw.Error):
-                connection.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_PASSIVE)
-
     def truncate_log(self) -> None:
         """Move the log into the database and cut it to nothing."""
         connection = self._ready()
@@ -227,25 +224,38 @@ class SqliteEngine:
             self._connection = None
 
 
-class _Savepoint:
+class Savepoints:
     """Undoes one work of a group and leaves its neighbours alone."""
 
     def __init__(self, connection: apsw.Connection) -> None:
         self._connection = connection
 
     def begin(self) -> None:
+        """Mark the place to come back to."""
         self._connection.execute("SAVEPOINT work")
 
     def keep(self) -> None:
+        """Forget the place."""
         self._connection.execute("RELEASE work")
 
     def undo(self) -> None:
+        """Go back to the place."""
         self._connection.execute("ROLLBACK TO work")
         self._connection.execute("RELEASE work")
 
-    def fatal(self, error: BaseException) -> bool:
+    def fatal(self, error: Exception) -> bool:
         """Whether *error* spoils the whole transaction, not only the work that met it."""
         return isinstance(error, apsw.Error) and not isinstance(error, apsw.ConstraintError)
+
+    def named(self, error: Exception) -> Exception:
+        """*error* in the words of those above."""
+        return _conflict(error) if isinstance(error, apsw.ConstraintError) else error
+
+
+def _conflict(error: apsw.Error) -> Conflict:
+    conflict = Conflict(str(error))
+    conflict.__cause__ = error
+    return conflict
 
 
 def unavailable(error: apsw.Error) -> MailError:
