@@ -15,9 +15,10 @@ import apsw
 from mailstead.errors import Reason, Unavailable
 from mailstead.net.wire import Wire
 from mailstead.store.database import Work
-from mailstead.store.group import Group, Writer
+from mailstead.store.group import Group
 from mailstead.store.sqlite import Savepoints, SqliteTx
 from mailstead.store.thread import Task
+from mailstead.store.writer import Writer
 
 T = TypeVar("T")
 START = 1_800_000_000.0

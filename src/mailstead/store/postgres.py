@@ -17,8 +17,9 @@ from psycopg import errors
 
 from mailstead.errors import Reason, Trouble, Unavailable
 from mailstead.store.database import Conflict, Row, SqlValue, Tx, Work
-from mailstead.store.group import Group, Writer
+from mailstead.store.group import Group
 from mailstead.store.migrate import migrate
+from mailstead.store.writer import Writer
 
 T = TypeVar("T")
 

@@ -21,8 +21,9 @@ import apsw
 
 from mailstead.errors import Exit, MailError, Reason, Trouble, Unavailable
 from mailstead.store.database import Conflict, Row, SqlValue, Work
-from mailstead.store.group import Group, Writer
+from mailstead.store.group import Group
 from mailstead.store.lock import WriteLock
+from mailstead.store.writer import Writer
 
 T = TypeVar("T")
 

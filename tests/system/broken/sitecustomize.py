@@ -12,9 +12,9 @@ class _Breaker:
         if name != "mailstead.services.worker":
             return
         sys.meta_path.remove(self)
-        from mailstead.store import group
+        from mailstead.store import writer
 
-        original = group.Writer._hand_over
+        original = writer.Writer._hand_over
 
         def hand_over(self, loop):
             before = list(self._waiting)
@@ -29,7 +29,7 @@ class _Breaker:
                         letters = job.work.__closure__[names.index("letters")].cell_contents
                         job.future.set_result([[Placed(1, 1) for _ in lt.arrivals] for lt in letters])
 
-        group.Writer._hand_over = hand_over
+        writer.Writer._hand_over = hand_over
         from mailstead.store import sqlite
 
         run = sqlite.SqliteEngine.run

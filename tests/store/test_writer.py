@@ -1,4 +1,4 @@
-"""The writer's four rules (mailstead.store.group), with engines and hands that do as they are told."""
+"""The writer's four rules (mailstead.store.writer), with engines and hands that do as they are told."""
 
 import asyncio
 import threading
@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from mailstead.errors import MailError, Reason, Unavailable
-from mailstead.store import group as group_module
+from mailstead.store import writer as writer_module
 from mailstead.store.database import Conflict, Database, Tx
-from mailstead.store.group import Group, Writer
+from mailstead.store.group import Group
 from mailstead.store.opening import StoreSettings, open_database
+from mailstead.store.writer import Writer
 
 
 class Engine:
@@ -63,7 +64,7 @@ async def test_nobody_is_answered_before_the_commit() -> None:
 
 async def test_who_waits_too_long_is_told_and_never_written(monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever holds the database: the work is certain not to run later, and the next one does."""
-    monkeypatch.setattr(group_module, "PATIENCE", 0.05)
+    monkeypatch.setattr(writer_module, "PATIENCE", 0.05)
     held = threading.Event()
     ran: list[str] = []
     engine = Engine(held.wait)
@@ -86,7 +87,7 @@ async def test_who_waits_too_long_is_told_and_never_written(monkeypatch: pytest.
 
 
 async def test_after_a_failure_the_next_group_waits_a_little(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(group_module, "FIRST_PAUSE", 0.02)
+    monkeypatch.setattr(writer_module, "FIRST_PAUSE", 0.02)
     loop = asyncio.get_running_loop()
     tries: list[float] = []
 
@@ -192,7 +193,7 @@ async def test_a_lock_that_somebody_keeps_defers_and_is_got_over(
     """Another process holds SQLite's write lock: 451 in time, and no restart once it lets go."""
     import fcntl
 
-    monkeypatch.setattr(group_module, "PATIENCE", 0.1)
+    monkeypatch.setattr(writer_module, "PATIENCE", 0.1)
     database = open_database(StoreSettings(tmp_path))
     with (tmp_path / "run" / "write.lock").open("rb") as other:
         fcntl.flock(other, fcntl.LOCK_EX)
