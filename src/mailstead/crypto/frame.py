@@ -15,7 +15,7 @@ from mailstead.errors import UnsealError
 PADDED, ZSTD, DICTIONARY, SEEKABLE = 1, 2, 4, 8
 KNOWN_FLAGS = PADDED | ZSTD | DICTIONARY | SEEKABLE
 BLOCK = 65536  # plain octets of one frame of a seekable content
-LEVEL = 3
+LEVEL = 1
 _WINDOW = 8 << 20
 _LENGTH = struct.Struct(">Q")
 _SEEK_MAGIC, _SEEKABLE_MAGIC = 0x184D2A5E, 0x8F92EAB1

@@ -31,6 +31,20 @@ def fields(block: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield match[1].lower(), unfold(match[2])
 
 
+def chosen(block: bytes, names: frozenset[bytes]) -> dict[bytes, list[bytes]]:
+    """The values of the fields called *names* (lower case), in order; as `fields`, and cheaper."""
+    found: dict[bytes, list[bytes]] = {}
+    for name, value in _FIELD.findall(block)[:FIELDS_CAP]:
+        lower = name.lower()
+        if lower in names:
+            plain = _FOLD.sub(b"", value) if b"\n" in value else value
+            values = found.get(lower)
+            if values is None:
+                values = found[lower] = []
+            values.append(plain.strip(b" \t\r\n"))
+    return found
+
+
 def unfold(value: bytes) -> bytes:
     """A field's value on one line (RFC 5322 section 2.2.3)."""
     if b"\n" in value:

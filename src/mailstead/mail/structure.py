@@ -8,7 +8,7 @@ it gives a structure: what is too deep, or too much, stays an opaque leaf (RFC 2
 import re
 from dataclasses import dataclass, field
 
-from mailstead.mail.header import Parameterised, fields, media_type, parameterised
+from mailstead.mail.header import Parameterised, chosen, media_type, parameterised
 
 DEPTH_CAP = 100
 PARTS_CAP = 10_000
@@ -91,6 +91,7 @@ class Scanner:
         self._root = Part(0)
         self._stack: list[_Open] = [_Open(self._root, None)]
         self._boundaries: dict[bytes, list[int]] = {}
+        self._delimiter = _DELIMITER
         self._in_header = True
         self._header: list[bytes] = []
         self._header_octets = 0
@@ -153,10 +154,11 @@ class Scanner:
         if not self._boundaries:
             self._consume(len(self._buffer))
             return -1
-        hit = self._buffer.find(_DELIMITER, at)
+        wanted = self._delimiter
+        hit = self._buffer.find(wanted, at)
         if hit < 0:
-            # Two octets may be the beginning of "\n--", and one before them its CR.
-            self._consume(max(0, len(self._buffer) - 3))
+            # The last octets may be the beginning of it, and one before them its CR.
+            self._consume(max(0, len(self._buffer) - len(wanted)))
             return -1
         line = self._line(hit, final=final)
         if line is None:
@@ -259,6 +261,7 @@ class Scanner:
                 opened.boundary = boundary
                 opened.digest = part.media[1].lower() == b"digest"
                 self._boundaries.setdefault(boundary, []).append(len(self._stack) - 1)
+                self._seek()
                 # The first delimiter may be the very next line: its line end is the header's.
                 self._give_back_line_end()
             return
@@ -291,12 +294,18 @@ class Scanner:
         self._base -= 1
         self._lines -= 1
 
+    def _seek(self) -> None:
+        """What a delimiter begins with: a long needle is found faster than a short one."""
+        only = next(iter(self._boundaries)) if len(self._boundaries) == 1 else b""
+        self._delimiter = _DELIMITER + only
+
     def _forget(self, opened: _Open) -> None:
         if opened.boundary is not None:
             depths = self._boundaries[opened.boundary]
             depths.pop()
             if not depths:
                 del self._boundaries[opened.boundary]
+                self._seek()
             opened.boundary = None
 
     def _close_part(self, end: int) -> None:
@@ -322,11 +331,7 @@ _MESSAGE_FIELDS = _PART_FIELDS | {
 
 
 def _read_header(part: Part, block: bytes, *, own_message: bool) -> None:
-    wanted = _MESSAGE_FIELDS if own_message else _PART_FIELDS
-    headers = part.headers
-    for name, value in fields(block):
-        if name in wanted:
-            headers.setdefault(name, []).append(value)
+    part.headers = headers = chosen(block, _MESSAGE_FIELDS if own_message else _PART_FIELDS)
     if b"content-type" in headers:
         content_type = parameterised(headers[b"content-type"][0])
         media = media_type(content_type.value)

@@ -30,22 +30,24 @@ class DotReader:
         Once `bad` is true there is no content any more.
         """
         octets = self._waiting + octets if self._waiting else octets
-        end = octets.find(_END)
+        # Most messages have one line that begins with a dot, and it is their end.
+        dot = octets.find(_STUFFED)
+        end = octets.find(_END, dot) if dot >= 0 else -1
+        rest = b""
         if end >= 0:
             self.ended = True
-            stop, rest = end + 2, octets[end + len(_END) :]
+            self._waiting, rest = b"", octets[end + len(_END) :]
+            content = checked = octets[: end + 2]
         else:
             # What could be the beginning of an end waits: from the first CR of the last four on.
-            stop, rest = len(octets), b""
-            found = octets.find(b"\r", max(0, stop - 4))
-            stop = found if found >= 0 else stop
-        checked = octets[: end + 2] if self.ended else octets.removesuffix(b"\r")
+            stop = octets.find(b"\r", max(0, len(octets) - 4))
+            stop = stop if stop >= 0 else len(octets)
+            self._waiting, content = octets[stop:], octets[:stop]
+            checked = octets.removesuffix(b"\r")
         if has_bad_octet(checked):
             self.bad = True
             return b"", b""
-        self._waiting = b"" if self.ended else octets[stop:]
-        content = octets[:stop]
-        if _STUFFED in content:
+        if dot != end and _STUFFED in content:
             content = content.replace(_STUFFED, b"\r\n")
         if self._skip and content:
             content, self._skip = content[self._skip :], 0
