@@ -159,6 +159,11 @@ def _path_end(octets: bytes) -> int:
     """Where the bracket closes; one inside a quoted string does not count."""
     if not octets.startswith(b"<"):
         raise AddressError("a path stands in angle brackets")
+    end = octets.find(b">")
+    if octets.find(b'"', 1, end) < 0:  # nothing is quoted: the first bracket closes it
+        if end < 0:
+            raise AddressError("the path has no end")
+        return end
     quoted = False
     at = 1
     while at < len(octets):

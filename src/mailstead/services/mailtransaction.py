@@ -6,7 +6,7 @@ from mailstead.delivery.reception import Reception, Recipient, Transaction
 from mailstead.delivery.trace import Peer
 from mailstead.errors import MailError, Reason
 from mailstead.log import Log
-from mailstead.mail.address import AddressError
+from mailstead.mail.address import Address, AddressError
 from mailstead.mail.envelope import Envelope, RecipientOptions
 from mailstead.smtp import reply as replies
 from mailstead.smtp.commands import MailFrom, RcptTo
@@ -35,6 +35,8 @@ class MailTransaction:
         self._lmtp = lmtp
         self._envelope: Envelope | None = None
         self._recipients: list[Recipient] = []
+        self._paths: list[Address] = []
+        self._options: list[RecipientOptions] = []
         self._transaction: Transaction | None = None
         self._failure: MailError | None = None
         self.octets = 0
@@ -53,7 +55,7 @@ class MailTransaction:
         """Forget envelope and octets."""
         self.discard()
         self._envelope = None
-        self._recipients = []
+        self._recipients, self._paths, self._options = [], [], []
         self._failure = None
 
     def discard(self) -> None:
@@ -90,19 +92,16 @@ class MailTransaction:
         except MailError as error:
             return self._refused("smtp.rcpt.refused", error)
         self._recipients.append(found)
-        options = RecipientOptions(command.notify, command.original_recipient)
-        self._envelope = replace(
-            self._envelope,
-            forward_paths=(*self._envelope.forward_paths, path),
-            options=(*self._envelope.options, options),
-        )
+        self._paths.append(path)
+        self._options.append(RecipientOptions(command.notify, command.original_recipient))
         return replies.RECIPIENT_OK
 
     def begin(self, peer: Peer) -> None:
         """The message begins, unless it has: its trace fields are its first octets."""
         if self._transaction is None and self._envelope is not None:
             self.octets = 0
-            self._transaction = self._reception.begin(self._envelope, peer, self._recipients)
+            envelope = replace(self._envelope, forward_paths=tuple(self._paths), options=tuple(self._options))
+            self._transaction = self._reception.begin(envelope, peer, self._recipients)
 
     def push(self, octets: bytes) -> None:
         """Take octets of the message; a failure is told at its end."""

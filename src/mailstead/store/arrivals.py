@@ -49,9 +49,10 @@ Outcome = Placed | Reason
 @dataclass(slots=True)
 class _Account:
     modseq: int  # the next to be given
-    used: int
+    used: int  # before this group
     quota: int
     inbox_id: bytes
+    asked: int  # octets of all its arrivals, which the row has already been charged with
     taken: int = 0
 
     def room_for(self, octets: int) -> bool:
@@ -86,29 +87,34 @@ def add_arrivals(tx: Tx, letters: Sequence[Letter]) -> list[list[Outcome]]:
     pendings = _take_uids(tx, accounts, placing)
     _insert(tx, pendings)
     for (account_id, _), account in accounts.items():
-        if account.taken:
+        if account.taken != account.asked:  # some were refused
             tx.execute(
-                "UPDATE account SET used_octets = used_octets + ? WHERE account_id = ?",
-                (account.taken, account_id),
+                "UPDATE account SET used_octets = used_octets - ? WHERE account_id = ?",
+                (account.asked - account.taken, account_id),
             )
     return outcomes
 
 
 def _lock_accounts(tx: Tx, letters: Sequence[Letter]) -> dict[_Key, _Account]:
-    wanted: dict[_Key, int] = defaultdict(int)
+    counts: dict[_Key, int] = defaultdict(int)
+    octets: dict[_Key, int] = defaultdict(int)
     for letter in letters:
         for arrival in letter.arrivals:
-            wanted[arrival.account_id, arrival.epoch] += 1
+            key = (arrival.account_id, arrival.epoch)
+            counts[key] += 1
+            octets[key] += arrival.message.stored_octets
     accounts: dict[_Key, _Account] = {}
-    for key in sorted(wanted):  # ascending, so that two groups cannot wait for each other
+    for key in sorted(counts):  # ascending, so that two groups cannot wait for each other
+        count, asked = counts[key], octets[key]
         rows = tx.execute(
-            "UPDATE account SET modseq = modseq + ? WHERE account_id = ? AND epoch = ?"
-            " AND status = 0 RETURNING modseq, used_octets, quota_octets, inbox_id",
-            (wanted[key], *key),
+            "UPDATE account SET modseq = modseq + ?, used_octets = used_octets + ?"
+            " WHERE account_id = ? AND epoch = ? AND status = 0"
+            " RETURNING modseq, used_octets, quota_octets, inbox_id",
+            (count, asked, *key),
         )
         if rows:
             last, used, quota, inbox_id = rows[0]
-            accounts[key] = _Account(last - wanted[key] + 1, used, quota, inbox_id)
+            accounts[key] = _Account(last - count + 1, used - asked, quota, inbox_id, asked)
     return accounts
 
 
