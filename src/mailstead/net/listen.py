@@ -49,13 +49,11 @@ class Gate:
 
     Args:
         per_source: How many one source may hold; the machine itself is exempt.
-        stress: With more connections than this, the idle ones are given little time.
     """
 
-    def __init__(self, per_source: int, stress: int = 500) -> None:
+    def __init__(self, per_source: int) -> None:
         self.wires: set[Wire] = set()
         self._per_source = per_source
-        self._stress = stress
         self._held: Counter[str] = Counter()
         self._empty = asyncio.Event()
 
@@ -81,11 +79,6 @@ class Gate:
         while self.wires:
             self._empty.clear()
             await self._empty.wait()
-
-    @property
-    def stressed(self) -> bool:
-        """Whether there are so many connections that idle ones must go soon."""
-        return len(self.wires) > self._stress
 
 
 Serve = Callable[[Wire], Coroutine[Any, Any, None]]

@@ -57,6 +57,7 @@ class MailTransaction:
         self._envelope = None
         self._recipients, self._paths, self._options = [], [], []
         self._failure = None
+        self.octets = 0
 
     def discard(self) -> None:
         """Let go of the octets."""
@@ -99,7 +100,6 @@ class MailTransaction:
     def begin(self, peer: Peer) -> None:
         """The message begins, unless it has: its trace fields are its first octets."""
         if self._transaction is None and self._envelope is not None:
-            self.octets = 0
             envelope = replace(self._envelope, forward_paths=tuple(self._paths), options=tuple(self._options))
             self._transaction = self._reception.begin(envelope, peer, self._recipients)
 
@@ -123,7 +123,7 @@ class MailTransaction:
         if error is None and self._failure is not None:
             error = FOR_REASON[self._failure.reason]
         if error is not None:
-            answers = [error] * (len(self._recipients) if self._lmtp and last else 1)
+            answers = [error] * (len(self._recipients) if self._lmtp and last else 1) or [error]
         elif not last:
             return [reply(250, f"2.0.0 {self.octets} octets received")]
         else:

@@ -3,6 +3,7 @@
 Everything a sender wrote is untrusted: control characters are shown, never sent to the terminal.
 """
 
+import contextlib
 from collections.abc import Callable
 
 from mailstead.delivery.reception import Transaction
@@ -28,6 +29,8 @@ def shower(write: Callable[[str], None]) -> Callable[[Transaction], None]:
         ]
         if body.size > len(octets):
             lines.append(f"[... {body.size - len(octets)} octets more]")
-        write("\n".join([*lines, RULE, ""]))
+        # Nobody there to read it, or no such letters there: the mail is stored all the same.
+        with contextlib.suppress(OSError, ValueError):
+            write("\n".join([*lines, RULE, ""]))
 
     return show

@@ -17,11 +17,12 @@ from mailstead.smtp.reply import Reply, reply
 from mailstead.smtp.server import BadCommand, BodyChunk, BodyEnd, Event, Need, ServerConnection, State
 
 COMMAND_SECONDS = 300.0  # RFC 5321 section 4.5.3.2.7 asks for five minutes
-STRESSED_SECONDS = 10.0
 DATA_SECONDS = 180.0  # RFC 5321 section 4.5.3.2.5; and then as long as the slowest rate allows
 DATA_RATE = 500.0  # octets a second
 ERRORS, DELAYED_ERRORS = 20, 10
 JUNK_BURST, JUNK_RATE = 100.0, 25.0  # junk commands at once, and a second
+TINY_OCTETS = 64  # a chunk of a message that is smaller moves no mail
+TURN = 20  # events of one session, after which the others have their turn
 LINGER_SECONDS = 30.0
 
 
@@ -80,6 +81,7 @@ class _Session:
         self._tls: str | None = None
         self._data_begun = 0.0
         self._errors = 0
+        self._tiny = False
         self._junk = JUNK_BURST
         self._junk_at = self._loop.time()
 
@@ -93,18 +95,26 @@ class _Session:
         greeting = reply(220, f"{self._service.settings.hostname} {kind} mailstead")
         self._wire.write(greeting.octets())
         self._set_deadline()
-        going = True
+        going, events = True, 0
         while going:
             event = self._connection.next_event()
             going = await self._read() if event is Need.OCTETS else await self._deal_with(event)
+            events += 1
+            if events % TURN == 0:
+                # Thousands of commands may be here already: no reply piles up, and nobody waits for us.
+                await self._wire.drain()
+                await asyncio.sleep(0)
 
     async def _deal_with(self, event: Event | Need) -> bool:
         """Do what *event* asks for; False when the connection is over."""
         match event:
             case BodyChunk():
+                if not event.octets:  # a chunk begins of which nothing will be taken
+                    self._data_begun = self._loop.time()
                 self._mail.push(event.octets)
                 self._set_deadline()
             case Bdat():
+                self._tiny = event.octets < TINY_OCTETS and not event.last
                 self._begin()
             case BodyEnd():
                 await self._end(event)
@@ -168,8 +178,7 @@ class _Session:
         if self._connection.state in (State.DATA, State.CHUNK):
             self._wire.deadline = self._data_begun + DATA_SECONDS + self._mail.octets / DATA_RATE
         else:
-            seconds = STRESSED_SECONDS if self._service.gate.stressed else COMMAND_SECONDS
-            self._wire.deadline = self._loop.time() + seconds
+            self._wire.deadline = self._loop.time() + COMMAND_SECONDS
 
     def _noise(self) -> bool:
         """Whether a command that moves no mail was one too many."""
@@ -179,7 +188,7 @@ class _Session:
         return self._junk < 0
 
     async def _answer(self, command: Command) -> Reply:
-        if command in JUNK and self._noise():
+        if (command in JUNK or isinstance(command, Hello)) and self._noise():
             return replies.TOO_MUCH_NOISE
         match command:
             case Hello():
@@ -233,6 +242,10 @@ class _Session:
         return Peer(address, port, self._hello.name, self._tls, kind + ("S" if self._tls else ""))
 
     async def _end(self, event: BodyEnd) -> None:
+        if self._tiny and not event.last and self._noise():
+            self.forget()
+            await self._say(replies.TOO_MUCH_NOISE)
+            return
         self._wire.deadline = NEVER
         answers = await self._mail.finish(event.error, last=event.last)
         if answers[-1].positive and event.last:

@@ -69,6 +69,8 @@ _DIGITS = re.compile(rb"[0-9]{1,20}")
 _PARAMETER = re.compile(rb" +([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\xff]+))?")
 # xtext (RFC 3461 section 4)
 _XTEXT = re.compile(rb"(?:[!-*,-<>-~]|\+[0-9A-F]{2})+")
+# orig-recipient = addr-type ";" xtext (RFC 3461 section 4.2); UTF-8 by RFC 6533 section 3
+_ORCPT = re.compile(rb"[A-Za-z0-9-]+;(?:[!-*,-<>-~\x80-\xff]|\+[0-9A-F]{2})+")
 _NOTIFY = frozenset(("SUCCESS", "FAILURE", "DELAY"))
 _NEVER = frozenset(("NEVER",))
 _BARE = {
@@ -198,7 +200,7 @@ def _rcpt(rest: bytes) -> Command | Reply:
                 notify = frozenset(value.decode("ascii", "replace").upper().split(","))
                 if notify != _NEVER and not notify <= _NOTIFY:
                     return replies.SYNTAX
-            case "ORCPT", bytes() if len(value) <= 500 and b";" in value:
+            case "ORCPT", bytes() if len(value) <= 500 and _ORCPT.fullmatch(value):
                 original = value.decode("utf-8", "replace")
             case (("NOTIFY" | "ORCPT"), _):
                 return replies.SYNTAX

@@ -66,6 +66,7 @@ BAD_OCTET = reply(550, "5.6.11 Bare CR, bare LF or NUL in message")
 BAD_OCTET_CHUNK = reply(550, "5.6.0 Bare CR, bare LF or NUL in message")
 TOO_MANY_RECIPIENTS = reply(452, "4.5.3 Too many recipients")
 NO_VALID_RECIPIENTS = reply(554, "5.5.1 No valid recipients")
+NO_VALID_RECIPIENTS_LMTP = reply(503, "5.5.1 No valid recipients")  # RFC 2033 section 4.2
 TOO_LARGE = reply(552, "5.3.4 Message too large")
 
 FOR_REASON: dict[Reason, Reply] = {

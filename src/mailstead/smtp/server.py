@@ -79,7 +79,7 @@ class BodyEnd:
     """The message, or a chunk that is not the last, is complete; answer it.
 
     Args:
-        last: The message ends here.
+        last: The message ends here; LMTP answers for each recipient (RFC 2033 sections 4.2, 4.3).
         error: Why it cannot be taken, whatever delivery would say.
     """
 
@@ -100,6 +100,7 @@ class ServerConnection:
     def __init__(self, *, lmtp: bool, size_limit: int) -> None:
         self.state = State.CONNECTED
         self._lmtp = lmtp
+        self._nobody = replies.NO_VALID_RECIPIENTS_LMTP if lmtp else replies.NO_VALID_RECIPIENTS
         self._size_limit = size_limit
         self._buffer = b""
         self._pending: Event | None = None
@@ -202,9 +203,8 @@ class ServerConnection:
         if isinstance(parsed, Bdat):
             return self._begin_chunk(parsed, legal=legal)
         if not legal:
-            if parsed is Plain.DATA and self.state is State.MAIL:
-                return BadCommand(replies.NO_VALID_RECIPIENTS)
-            return BadCommand(replies.BAD_SEQUENCE)
+            nobody = parsed is Plain.DATA and self.state is State.MAIL
+            return BadCommand(self._nobody if nobody else replies.BAD_SEQUENCE)
         return parsed
 
     def _next_of_data(self) -> Event | Need:
@@ -232,8 +232,7 @@ class ServerConnection:
         """The chunk's octets are read whatever is wrong with the command (RFC 3030 section 2)."""
         self._chunk_error = None
         if not legal:
-            in_mail = self.state is State.MAIL
-            self._chunk_error = replies.NO_VALID_RECIPIENTS if in_mail else replies.BAD_SEQUENCE
+            self._chunk_error = self._nobody if self.state is State.MAIL else replies.BAD_SEQUENCE
         elif self._size + command.octets > self._size_limit:
             self._chunk_error = replies.TOO_LARGE
         if command.octets > self._size_limit:
@@ -265,7 +264,7 @@ class ServerConnection:
             self._chunks.take(b"", last=True)  # a CR that no LF followed
             if self._chunks.bad and self._chunk_error is None:
                 self._chunk_error = replies.BAD_OCTET_CHUNK
-        return BodyEnd(self._chunk_last and self._chunk_error is None, self._chunk_error)
+        return BodyEnd(self._chunk_last, self._chunk_error)
 
 
 def _key(command: Command) -> _Key:
