@@ -15,13 +15,14 @@ import msgspec
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.delivery.reception import DeliverySettings
 from mailstead.errors import Exit, Trouble
-from mailstead.mail.address import AddressError, canonical_domain
+from mailstead.mail.address import AddressError, canonical_domain, parse_mailbox
 from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.worker import WorkerSettings
 from mailstead.store.opening import StoreSettings
 
 PLACES = ("./mailstead.toml", "/etc/mailstead.toml")
 VARIABLE = "MAILSTEAD_CONFIG"
+_MAKE = "mailstead init DIR --hostname H --domain D, then --config DIR/mailstead.toml"
 LATER = ("imap", "imaps", "submission", "submissions", "pop3", "pop3s", "sieve", "https")
 
 Octets = Annotated[int, msgspec.Meta(ge=0)]
@@ -113,9 +114,13 @@ class Settings:
         self.file = file
         self.folder = path.parent
         try:
-            self.domains = tuple(dict.fromkeys(canonical_domain(d) for d in file.domains))
+            self.domains = tuple(dict.fromkeys(_domain(d) for d in file.domains))
         except AddressError as error:
             raise _bad(path, "domains", str(error)) from error
+        try:
+            _domain(file.hostname)
+        except AddressError as error:
+            raise _bad(path, "hostname", str(error)) from error
         if not self.domains:
             raise _bad(path, "domains", "there must be at least one")
 
@@ -157,15 +162,11 @@ class Settings:
         return WorkerSettings(
             SmtpSettings(file.hostname, file.limits.message_octets, file.limits.recipients),
             DeliverySettings(
-                file.hostname,
-                self.domains,
-                self.data,
-                file.limits.free_octets,
-                file.seal.compress,
+                file.hostname, self.domains, self.data, file.limits.free_octets, file.seal.compress,
                 file.seal.lane_messages,
             ),
             file.limits.connections_per_address,
-        )
+        )  # fmt: skip
 
     def server_key(self) -> ServerKey:
         """The server's own secret.
@@ -186,25 +187,20 @@ class Settings:
             octets = path.read_bytes()
         except OSError as error:
             raise Trouble(
-                f"the server key {path} cannot be read",
-                why=error.strerror or str(error),
+                f"the server key {path} cannot be read", why=error.strerror or str(error),
                 fix="set [keys] file, or restore it from your backup; it is never made anew",
                 exit_code=Exit.WRONG_KEY,
-            ) from error
+            ) from error  # fmt: skip
         if mode & 0o077:
             raise Trouble(
-                f"the server key {path} can be read by others",
-                why=f"its mode is {mode & 0o777:04o}",
-                fix=f"chmod 600 {path}",
-                exit_code=Exit.BAD_CONFIG,
-            )
+                f"the server key {path} can be read by others", why=f"its mode is {mode & 0o777:04o}",
+                fix=f"chmod 600 {path}", exit_code=Exit.BAD_CONFIG,
+            )  # fmt: skip
         if len(octets) != 32:
             raise Trouble(
-                f"{path} is not a server key",
-                why=f"it has {len(octets)} octets instead of 32",
-                fix="restore it from your backup",
-                exit_code=Exit.WRONG_KEY,
-            )
+                f"{path} is not a server key", why=f"it has {len(octets)} octets instead of 32",
+                fix="restore it from your backup", exit_code=Exit.WRONG_KEY,
+            )  # fmt: skip
         return octets
 
 
@@ -224,22 +220,14 @@ def _find(given: str | None) -> Path:
         if path.is_dir():
             path /= "mailstead.toml"
         if not path.is_file():
-            raise Trouble(
-                f"there is no {path}",
-                why="--config" if given else f"{VARIABLE} names it",
-                fix="mailstead init DIR --hostname H --domain D",
-                exit_code=Exit.BAD_CONFIG,
-            )
+            why = f"{'--config' if given else VARIABLE} names it"
+            raise Trouble(f"there is no {path}", why=why, fix=_MAKE, exit_code=Exit.BAD_CONFIG)
         return path.resolve()
     for place in PLACES:
         if Path(place).is_file():
             return Path(place).resolve()
-    raise Trouble(
-        "there are no settings",
-        why=f"neither --config, {VARIABLE}, {' nor '.join(PLACES)}",
-        fix="mailstead init DIR --hostname H --domain D, then --config DIR/mailstead.toml",
-        exit_code=Exit.BAD_CONFIG,
-    )
+    why = f"neither --config, {VARIABLE}, {' nor '.join(PLACES)}"
+    raise Trouble("there are no settings", why=why, fix=_MAKE, exit_code=Exit.BAD_CONFIG)
 
 
 def read(path: Path) -> Settings:
@@ -269,6 +257,7 @@ def read(path: Path) -> Settings:
 
 
 _UNKNOWN = re.compile(r"unknown field `([^`]*)`(?: - at `\$\.?([^`]*)`)?")
+_ABSENT = re.compile(r"Object missing required field `([^`]*)`")
 _AT = re.compile(r"(.*) - at `\$\.?([^`]*)`")
 
 
@@ -276,6 +265,8 @@ def _explain(path: Path, message: str) -> Trouble:
     unknown = _UNKNOWN.search(message)
     if unknown is None:
         at = _AT.fullmatch(message)
+        if absent := _ABSENT.match(message):
+            return _bad(path, f"{at[2]}.{absent[1]}" if at else absent[1], "there must be one")
         return _bad(path, at[2] if at else "", at[1] if at else message)
     table = unknown[2] or ""
     known: dict[str, type[msgspec.Struct]] = {"": File, "listen": Listen, "tls": Tls, "limits": Limits}
@@ -295,6 +286,12 @@ def _bad(path: Path, key: str, why: str) -> Trouble:
         fix="see docs/config.md",
         exit_code=Exit.BAD_CONFIG,
     )
+
+
+def _domain(name: str) -> str:
+    canonical = canonical_domain(name)
+    parse_mailbox(f"x@{canonical}".encode())
+    return canonical
 
 
 def _host_port(path: Path, name: str, text: str) -> tuple[str, int]:

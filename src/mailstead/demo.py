@@ -30,9 +30,10 @@ from mailstead.mail.compose import compose
 from mailstead.mail.encodedwords import text
 from mailstead.mail.header import first
 from mailstead.mail.mailbox import Uid
-from mailstead.net.dial import Dialled, SmtpClient
+from mailstead.net.dial import Dialled, SendError, SmtpClient
 from mailstead.net.tls import ServerTls
 from mailstead.secretmem import Arena
+from mailstead.services.show import shower
 from mailstead.services.worker import Worker
 from mailstead.store.accounts import epoch_keys
 from mailstead.store.database import Database
@@ -68,6 +69,7 @@ class Proof:
     tls: str | None = None
     subject: str = SUBJECT
     sent: bytes = b""
+    shown: str = ""
     stored_octets: int = 0
     first_octets: bytes = b""
     files: int = 0
@@ -104,6 +106,7 @@ class Demo:
         self.log = StringIO()
         self.messages = 0
         self._say = say
+        self.trouble: Trouble | None = None
         self._database: Database | None = None
         self._office: Office | None = None
 
@@ -118,7 +121,15 @@ class Demo:
         self.proof.ports = {service: port for service, _, port in listeners}
         tls = ServerTls(self.folder / "certificate.pem", self.folder / "certificate.key")
         log = Log(self.log, addresses=False)
-        worker = Worker(self.settings.worker(), database, key, tls, _pair(listeners, held), log)
+        worker = Worker(
+            self.settings.worker(),
+            database,
+            key,
+            tls,
+            _pair(listeners, held),
+            log,
+            shower=shower(self._shown),
+        )
         started = asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -128,12 +139,18 @@ class Demo:
                     await self._make_alice()
                     await self._prove(eml)
                     await then(self)
+                except SendError as error:
+                    fix = "send another one" if eml is not None else "look at the log: mailstead demo, then l"
+                    self.trouble = Trouble("the message was not taken", why=str(error), fix=fix)
                 finally:
                     worker.stop()
         finally:
             await database.close()
             for sock in held:
                 sock.close()
+
+    def _shown(self, text: str) -> None:
+        self.proof.shown = text
 
     async def _make_alice(self) -> None:
         assert self._office is not None

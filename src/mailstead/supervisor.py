@@ -40,6 +40,7 @@ class Supervisor:
         self._show_mail = show_mail
         self._workers: dict[int, subprocess.Popen[bytes]] = {}
         self._stopping = 0
+        self._reload = False
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT.
@@ -56,7 +57,8 @@ class Supervisor:
             for number in range(self._settings.workers):
                 self._start(number, listeners)
             for service, host, port in listeners:
-                self._say(f"{service:5} {host}:{port}")
+                shown = f"[{host}]" if ":" in host else host
+                self._say(f"{service:5} {shown}:{port}")
             self._say("ready")
             notify("READY=1")
             self._watch(listeners)
@@ -96,6 +98,9 @@ class Supervisor:
     def _watch(self, listeners: list[Listener]) -> None:
         """Start a worker again when it dies, until it is time to stop."""
         while not self._stopping:
+            if self._reload:  # only now: a worker that is still starting would die of the signal
+                self._reload = False
+                self._send(signal.SIGHUP)
             for number, worker in list(self._workers.items()):
                 if worker.poll() is not None and not self._stopping:
                     self._say(f"worker {number} ended with {worker.returncode}, starting another")
@@ -124,7 +129,7 @@ class Supervisor:
             self._send(signal.SIGKILL)
 
     def _on_reload(self, *_: object) -> None:
-        self._send(signal.SIGHUP)
+        self._reload = True
 
 
 def _lock(data: Path) -> int:

@@ -65,6 +65,8 @@ def command(once: bool, as_json: bool, keep: str | None, port_base: int, file: s
 
         with contextlib.suppress(KeyboardInterrupt):
             uvloop.run(demo.run(port_base, eml, then))
+        if demo.trouble is not None:
+            raise demo.trouble
     if talk and not once:
         left = f"Everything is in {keep}." if keep else "Nothing is left."
         gone = "" if keep else f" Removed {demo.messages} messages and the temporary folder."
@@ -87,7 +89,8 @@ def _read(file: str) -> bytes:
             f"{file} cannot be read", why=error.strerror or str(error), fix="name another file",
             exit_code=Exit.USAGE,
         ) from error  # fmt: skip
-    return octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    octets = octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+    return octets if octets.endswith(b"\r\n") or not octets else octets + b"\r\n"  # as DATA ends
 
 
 def _as_json(demo: Demo) -> dict[str, object]:
@@ -121,13 +124,17 @@ def _print_proof(demo: Demo, seconds: float, *, once: bool) -> None:
         (True, "listening", ports),
         (code.startswith("250"), "sent", f'"{safe(proof.subject)}"     {SENDER} -> {OWNER}'),
         (None, "", f"SMTP with STARTTLS ({proof.tls}), answered {code}"),
+        (None, "", proof.shown),
         (proof.hits == 0, "stored", f"{proof.stored_octets:,} bytes, AES-256-GCM, sealed to alice's key"),
         (None, "", f"on disk it begins {sealed} …"),
         (None, "", f'searched {proof.files} files for "{word}" and "{SENDER}": {proof.hits} found'),
         (None, "", "readable without the key: owner, rounded size, number of messages"),
         (same, "read back", f"with alice's password: {verdict}  sha-256 {digest[:4]}…{digest[-2:]}"),
     ):  # fmt: skip
-        click.echo(f"  {_mark(good)}  {name:10} {text}".rstrip())
+        if text is proof.shown:
+            click.echo(text.rstrip())
+        else:
+            click.echo(f"  {_mark(good)}  {name:10} {text}".rstrip())
     click.echo(f"\n  Login  {OWNER}   password  {proof.password}")
     click.echo(f"  Send to it, no login:   smtp://localhost:{proof.ports['smtp']}\n")
     keys = "" if once else "  [s] send another  [t] trace  [l] log  [q] quit"
@@ -173,6 +180,7 @@ async def _obey(demo: Demo, keys: "asyncio.Queue[str]", stop: asyncio.Event) -> 
                 began = time.monotonic()
                 await demo.send(sender, message(sender, subject, "Yours,\n\n" + sender + "\n"))
                 took = (time.monotonic() - began) * 1000
+                click.echo(demo.proof.shown.rstrip())
                 click.echo(f'  ok  sent       "{subject}"  {sender} -> {OWNER}   {took:.0f} ms')
             case "t":
                 click.echo("\n".join(demo.dialogue))

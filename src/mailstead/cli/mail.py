@@ -1,9 +1,7 @@
 """`mailstead mail`: send a message, and read your own."""
 
-import os
+import re
 import sys
-import time
-from base64 import b32encode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
@@ -15,20 +13,18 @@ from mailstead.accounts.provision import Office
 from mailstead.accounts.reading import Located
 from mailstead.accounts.unlocked import Mailbox, UnlockedAccount
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import print_json, print_table, time_of
+from mailstead.cli.output import fancy, page, print_json, print_table, time_of
 from mailstead.cli.secrets import password_from
+from mailstead.cli.send import send
 from mailstead.config import Settings
-from mailstead.delivery.trace import date_time
 from mailstead.errors import Exit, Trouble, UnsealError
 from mailstead.mail import header
-from mailstead.mail.address import Address, AddressError, parse_mailbox
-from mailstead.mail.compose import Attachment, compose
 from mailstead.mail.encodedwords import text as readable
 from mailstead.mail.mailbox import SystemFlag, Uid, mailbox_name
 from mailstead.mail.text import safe
-from mailstead.net.dial import Dialled, SendError, SmtpClient, TlsMode
 
 T = TypeVar("T")
+_FIELD = re.compile(r"[!-9;-~]+:")  # field-name ":" (RFC 5322 section 3.6.8)
 
 
 @click.group("mail")
@@ -36,123 +32,7 @@ def command() -> None:
     """Send mail, and read your own."""
 
 
-@command.command("send")
-@click.option("--server", required=True, metavar="HOST:PORT", help="Where to.")
-@click.option("--from", "sender", required=True, metavar="ADDRESS", help="The sender.")
-@click.option(
-    "--to",
-    "recipients",
-    required=True,
-    multiple=True,
-    metavar="ADDRESS",
-    help="A recipient; may be repeated.",
-)
-@click.option("--subject", default="", help="The subject.")
-@click.option("--body", metavar="TEXT|-", help="The text, or - for standard input.")
-@click.option(
-    "--attach",
-    "files",
-    multiple=True,
-    metavar="FILE",
-    help="A file to send along; may be repeated.",
-)
-@click.option("--eml", metavar="FILE", help="Send the octets of this file instead, as they are.")
-@click.option(
-    "--tls",
-    type=click.Choice(["none", "starttls", "implicit"]),
-    default="starttls",
-    show_default=True,
-)
-@click.option("--ca", metavar="FILE", help="Trust these certificates.")
-@click.option("--insecure", is_flag=True, help="Encrypt, and ask nobody who is there.")
-@click.option("-v", "verbose", is_flag=True, help="Show the dialogue.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def send(
-    server: str, sender: str, recipients: tuple[str, ...], subject: str, body: str | None,
-    files: tuple[str, ...], eml: str | None, tls: TlsMode, ca: str | None, insecure: bool,
-    verbose: bool, as_json: bool,
-) -> None:  # fmt: skip
-    """Send one message to a server."""
-    origin = _address(sender) if sender not in ("", "<>") else None
-    targets = [_address(r) for r in recipients]
-    octets = _read(eml) if eml else _composed(origin, targets, subject, body, files)
-    say: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if verbose else _silent
-    try:
-        client = SmtpClient(_dialled(server, tls, ca, insecure), say)
-        try:
-            reply, refused = client.send(origin, targets, octets)
-        finally:
-            client.close()
-    except SendError as error:
-        raise Trouble("the message was not sent", why=str(error), fix="see the dialogue with -v") from error
-    if as_json:
-        print_json(
-            {
-                "reply": str(reply),
-                "octets": len(octets),
-                "tls": tls,
-                "refused": {who: str(why) for who, why in refused.items()},
-            }
-        )
-    else:
-        click.echo(f"sent {len(octets)} octets: {reply}")
-        for who, why in refused.items():
-            click.echo(f"not to {who}: {why}", err=True)
-    if refused:
-        sys.exit(int(Exit.FAILED))
-
-
-def _silent(_: str) -> None:
-    """Nobody asked for the dialogue."""
-
-
-def _dialled(server: str, tls: TlsMode, ca: str | None, insecure: bool) -> Dialled:
-    host, _, port = server.rpartition(":")
-    host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit():
-        raise Trouble(f'"{server}" is not a server', why="", fix="--server HOST:PORT", exit_code=Exit.USAGE)
-    return Dialled(host, int(port), tls, Path(ca) if ca else None, insecure)
-
-
-def _composed(
-    sender: Address | None,
-    to: list[Address],
-    subject: str,
-    body: str | None,
-    files: tuple[str, ...],
-) -> bytes:
-    text = sys.stdin.read() if body == "-" else body or ""
-    token = b32encode(os.urandom(15)).decode().lower()
-    origin = sender or Address("postmaster", "localhost")
-    try:
-        return compose(
-            origin, to, subject, text, [Attachment(Path(f).name, _read(f)) for f in files],
-            date=date_time(time.time()), message_id=f"{token}@{origin.domain}", boundary=token,
-        )  # fmt: skip
-    except ValueError as error:
-        raise Trouble(
-            "the message cannot be written", why=str(error), fix="change it",
-            exit_code=Exit.USAGE,
-        ) from error  # fmt: skip
-
-
-def _read(file: str) -> bytes:
-    try:
-        return Path(file).read_bytes()
-    except OSError as error:
-        raise Trouble(
-            f"{file} cannot be read", why=error.strerror or str(error), fix="name another file",
-            exit_code=Exit.USAGE,
-        ) from error  # fmt: skip
-
-
-def _address(text: str) -> Address:
-    try:
-        return parse_mailbox(text.encode())
-    except AddressError as error:
-        raise Trouble(
-            f'"{text}" is not an address', why=str(error), fix="name@domain", exit_code=Exit.USAGE
-        ) from error
+command.add_command(send)
 
 
 def _owner_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -258,14 +138,30 @@ def _flag_names(message: Located) -> list[str]:
 def read(
     config: str | None, data: bool, user: str, password_file: str | None, mailbox: str, uid: int
 ) -> None:
-    """The octets of one message, exactly as they are kept: trace fields, then what was sent."""
+    """The octets of one message, exactly as they are kept: trace fields, then what was sent.
+
+    On a terminal control characters are made visible: a sender could write with them what he likes.
+    """
+    terminal = sys.stdout.isatty()
+    whole = bytearray()
 
     async def act(account: UnlockedAccount, box: Mailbox) -> None:
         message = await account.locate(box.id, Uid(uid))
-        await _copy(account.read(message), sys.stdout.buffer.write)
+        await _copy(account.read(message), whole.extend if terminal else sys.stdout.buffer.write)
         sys.stdout.buffer.flush()
 
     _open(config, user, password_file, act, mailbox)
+    if terminal:
+        _show(whole.decode("utf-8", "replace"))
+
+
+def _show(message: str) -> None:
+    shown = safe(message)
+    if fancy():
+        head, gap, body = shown.partition("\n\n")
+        lines = [_FIELD.sub(lambda m: click.style(m[0], bold=True), line) for line in head.split("\n")]
+        shown = "\n".join(lines) + gap + body
+    page(shown if shown.endswith("\n") else shown + "\n")
 
 
 @command.command("export")
@@ -278,10 +174,14 @@ def export(
     as_json: bool,
 ) -> None:  # fmt: skip
     """Write every message of a mailbox to DIR/MAILBOX/UID.eml, in clear."""
-    target = Path(folder) / mailbox.replace("..", "_")
-    target.mkdir(mode=0o700, parents=True, exist_ok=True)
+    names = [name.replace("..", "_") for name in mailbox.split("/") if name]
+    target = Path(folder, *names)
+
+    def make_folder() -> None:
+        target.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def act(account: UnlockedAccount, box: Mailbox) -> int:
+        make_folder()
         await account.absorb(box.id)
         count = 0
         async for message in account.messages(box.id):

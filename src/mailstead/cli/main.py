@@ -2,6 +2,7 @@
 
 import difflib
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -82,16 +83,32 @@ def run() -> None:
     for stream in (sys.stdout, sys.stderr):
         reconfigure: Any = getattr(stream, "reconfigure", None)
         if reconfigure is not None:
-            reconfigure(line_buffering=True)
+            # What a terminal has no letter for is shown by its number, and ends nothing.
+            reconfigure(line_buffering=True, errors="backslashreplace")
     try:
         cli.main(standalone_mode=False)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         sys.exit(Exit.USAGE)
+    except click.ClickException as error:
+        fail(_usage(error), as_json=wants_json(sys.argv))
     except (click.Abort, KeyboardInterrupt):
         click.echo("stopped", err=True)
         sys.exit(Exit.FAILED)
     except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left has no reader
         sys.exit(Exit.FAILED)
+    except OSError as error:
+        name = error.filename or "the system"
+        why = error.strerror or str(error)
+        fix = "see that it is there, and yours to use"
+        fail(Trouble(f"{name} cannot be used", why=why, fix=fix), as_json=wants_json(sys.argv))
     except Trouble as trouble:
         fail(trouble, as_json=wants_json(sys.argv))
+
+
+def _usage(error: click.ClickException) -> Trouble:
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    path = context.command_path if context is not None else "mailstead"
+    why = context.get_usage().removeprefix("Usage: ") if context is not None else ""
+    return Trouble(error.format_message(), why=why, fix=f"{path} --help", exit_code=Exit.USAGE)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -56,6 +57,14 @@ def fancy() -> bool:
     return sys.stdout.isatty() and not plain
 
 
+def page(text: str) -> None:
+    """Print *text* on a terminal, through a pager when it is longer than the screen."""
+    if text.count("\n") < shutil.get_terminal_size().lines:
+        click.echo(text, nl=False)
+    else:
+        click.echo_via_pager(text, color=fancy())
+
+
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
     """A table: aligned plain text, or with colours and paging on a terminal."""
     if not rows:
@@ -69,11 +78,9 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: st
         for row in rows:
             table.add_row(*(cell.replace("[", "\\[") for cell in row))
         console = Console()
-        if len(rows) > console.height - 3:
-            with console.pager(styles=True):
-                console.print(table)
-        else:
+        with console.capture() as captured:
             console.print(table)
+        page(captured.get())
         return
     widths = [max(len(c), *(len(r[i]) for r in rows)) for i, c in enumerate(columns)]
     for row in (columns, *rows):

@@ -57,7 +57,9 @@ def check(settings: Settings) -> None:
             fix='smtp = "127.0.0.1:2525"',
             exit_code=Exit.BAD_CONFIG,
         )
-    load_tls(settings)
+    tls = load_tls(settings)
+    if tls is not None:
+        tls.check_date()
 
     async def look() -> None:
         database = open_database(settings.store())

@@ -28,7 +28,13 @@ _password_file = click.option(
 @command.command("add")
 @click.argument("address")
 @_password_file
-@click.option("--quota", default=0, metavar="N", help="Octets of sealed mail; 0: the settings' quota.")
+@click.option(
+    "--quota",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Octets of sealed mail; 0: the settings' quota.",
+)
 @_json
 @click.pass_obj
 def add(config: str | None, address: str, password_file: str | None, quota: int, as_json: bool) -> None:

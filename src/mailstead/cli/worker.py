@@ -4,6 +4,7 @@ import asyncio
 import ctypes
 import json
 import os
+import resource
 import signal
 import sys
 from collections.abc import Callable
@@ -35,6 +36,8 @@ def command(order: str) -> None:
     told: dict[str, Any] = json.loads(order)
     _die_with(told["parent"])
     harden_process()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))  # a thousand stalled peers are not all we serve
     pipe = os.fdopen(told["ready"], "wb", buffering=0)
 
     def ready() -> None:

@@ -45,6 +45,11 @@ def self_signed(hostname: str, now: float) -> tuple[bytes, bytes]:
     )
 
 
+def good_until(pem: bytes) -> float:
+    """When the first certificate of a chain expires, in seconds since the epoch."""
+    return x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
+
+
 def fingerprint(pem: bytes) -> str:
     """SHA-256 of a certificate's DER, as people compare it: 5A:1F:..."""
     digest = x509.load_pem_x509_certificate(pem).fingerprint(hashes.SHA256())

@@ -1,8 +1,10 @@
 """TLS contexts: 1.2 or newer, forward secret and authenticated ciphers, reload without a gap."""
 
 import ssl
+import time
 from pathlib import Path
 
+from mailstead.crypto.certificate import good_until
 from mailstead.errors import Exit, Trouble
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
@@ -36,10 +38,27 @@ class ServerTls:
             ) from error
         return context
 
+    def check_date(self) -> None:
+        """See that the certificate has not expired.
+
+        Raises:
+            Trouble: it has: whoever checks it would not send us mail.
+        """
+        until = good_until(self._certificate.read_bytes())
+        if until <= time.time():
+            raise Trouble(
+                f"the certificate {self._certificate} has expired",
+                why=f"it was good until {time.strftime('%Y-%m-%d %H:%M:%SZ', time.gmtime(until))}",
+                fix="put a new one in its place",
+                exit_code=Exit.BAD_CONFIG,
+            )
+
     def reload(self) -> None:
         """Read the files again; the old certificate stays when they cannot be used.
 
         Raises:
             Trouble: they cannot.
         """
-        self.context = self._load()
+        context = self._load()
+        self.check_date()
+        self.context = context

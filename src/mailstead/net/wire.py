@@ -14,6 +14,7 @@ from typing import cast
 HIGH_WATER = 64 << 10  # octets read and not taken, at which reading pauses
 NEVER = float("inf")
 HANDSHAKE_SECONDS = 10.0
+QUIET_SECONDS = 2.0  # who was told that this is the end and sends nothing has heard it
 STRESS = 500  # connections of one worker, above which the idle ones are given less time:
 HURRY_SECONDS = 290.0  # five minutes for a command become ten seconds
 
@@ -191,12 +192,15 @@ class Wire(asyncio.Protocol):
     async def linger(self, octets: int, seconds: float) -> None:
         """Close, but let the peer finish sending, so that it reads the last reply instead of a reset."""
         loop = asyncio.get_running_loop()
-        self.deadline = loop.time() + seconds
+        end = loop.time() + seconds
         with contextlib.suppress(TooLate, OSError):
             if self.transport is not None and self.transport.can_write_eof():
                 self.transport.write_eof()
-            while octets > 0 and (came := await self.read()):
-                octets -= len(came)
+            while octets > 0:
+                self.deadline = min(end, loop.time() + QUIET_SECONDS)
+                octets -= len(came := await self.read())
+                if not came:
+                    break
         self.close()
 
 
