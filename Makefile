@@ -23,7 +23,7 @@ fmt: $(VENV)/dev
 	$(BIN)/ruff format src tests bench tools
 	$(BIN)/ruff check --fix src tests bench tools
 
-# The long form of every fault test: 100 kills, 20 power cuts, crash states (docs/faults.md).
+# The long form of every fault test: 100 kills, 20 power cuts, 5,000 crash states (docs/faults.md).
 faults: $(VENV)/dev
 	MAILSTEAD_FAULTS=full $(BIN)/pytest -m faults tests
 

@@ -17,7 +17,7 @@ from tests.support.loader import Ledger, load, missing
 from tests.support.server import Server
 
 FULL = os.environ.get("MAILSTEAD_FAULTS") == "full"
-KILLS = 100 if FULL else 8
+KILLS = 100 if FULL else 20
 STRACE = shutil.which("strace")
 pytestmark = [pytest.mark.system, pytest.mark.faults]
 
@@ -62,7 +62,7 @@ def test_a_kill_at_every_system_call_loses_nothing(folder: Path) -> None:
     server = Server(folder, workers=1).make()
     calls = "pwrite64,fdatasync,fsync,ftruncate,unlink,sendto,write,writev"
     ledger = Ledger()
-    points = range(1, 400, 1 if FULL else 7)
+    points = range(1, 400, 1 if FULL else 5)
     kills = survivals = 0
     for number in points:
         server.start()
