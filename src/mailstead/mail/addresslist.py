@@ -1,6 +1,7 @@
 """Address lists of header fields (RFC 5322 section 3.4), as the ENVELOPE shows them.
 
-One pass over tokens, no recursion: any octets give a list. Names stay encoded as they came.
+One pass over tokens, no recursion: any octets give a list. Names stay encoded as they came. What is
+no address is shown as Dovecot shows it, so that clients meet nothing they do not know.
 """
 
 import re
@@ -33,6 +34,9 @@ class ListedAddress:
 
 END_OF_GROUP = ListedAddress(None, None, None, None)
 
+# What is shown in place of what is not there: no client takes them for an address (as Dovecot).
+NO_MAILBOX, NO_DOMAIN, NO_SENSE = b"MISSING_MAILBOX", b"MISSING_DOMAIN", b"SYNTAX_ERROR"
+
 
 class _Reader:
     """The state of one pass: the words since the last separator, and what they turned out to be."""
@@ -48,23 +52,38 @@ class _Reader:
         self.domain: list[bytes] | None = None
         self.route: bytes | None = None
         self.angle = False
+        self.bare = True  # not in <>: then a comment is the name
+        self.quoted = False  # the only word is a quoted string
+        self.over = False  # what follows belongs to no address
         self.comment: bytes | None = None
 
-    def word(self, octets: bytes) -> None:
-        if self.domain is not None:
-            self.domain.append(octets)
-        elif self.angle:
-            assert self.local is not None
-            self.local.append(octets)
-        else:
+    def word(self, octets: bytes, *, quoted: bool = False) -> None:
+        if self.over:
+            return
+        if not self.angle and self.domain is None:
+            if not self.words:
+                self.quoted, self.comment = quoted, None
             self.words.append(octets)
+            return
+        piece = self.local if self.domain is None else self.domain
+        assert piece is not None
+        if not piece or _dotted(piece[-1], octets):
+            piece.append(octets)
+        else:  # two words where one address was: neither "ab" nor "bc" was ever written
+            self.over = True
+            if self.angle:
+                self.domain = [NO_SENSE]
 
     def special(self, sign: bytes) -> None:
+        if self.over and sign not in b",;":
+            return
         match sign:
             case b"<":
-                self.angle, self.local, self.domain = True, [], None
+                self.over = self.domain is not None
+                self.angle, self.bare = not self.over, self.over
+                self.local = self.local if self.over else []
             case b">":
-                self.angle = False
+                self.angle, self.over = False, not self.bare
             case b"@":
                 self._at()
             case b"," if self.angle and self.domain is not None and not self.local:
@@ -86,6 +105,9 @@ class _Reader:
             self.domain.append(b"@")
             return
         if not self.angle:
+            if not all(map(_dotted, self.words, self.words[1:])):
+                self.over = True  # a name, and an address without its brackets
+                return
             self.local, self.words = self.words, []
         self.domain = []
 
@@ -97,18 +119,26 @@ class _Reader:
             self.found.append(ListedAddress(None, None, b" ".join(self.words), None))
             self.in_group = True
             self.clear()
+        else:
+            self.over = True
 
     def end(self) -> None:
         """A comma, a semicolon or the end: what was read is one address, if anything."""
-        local = self.local
-        name: bytes | None = b" ".join(self.words) or None
-        if local is None and self.words:  # only words: a local part without a domain
-            local, name = self.words, None
-        if local is not None or self.domain is not None:
-            mailbox = b"".join(local or [])
-            host = b"".join(self.domain) if self.domain else b""
-            self.found.append(ListedAddress(name or self.comment, self.route, mailbox, host))
+        local, name = self.local, b" ".join(self.words) or None
+        if local is None and self.words and (self.comment or not (self.words[1:] or self.quoted)):
+            local, name = self.words[:1], None  # one word: a local part without a domain
+        if local is not None or self.domain is not None or self.words:
+            if self.bare and self.comment:
+                name = self.comment
+            domain = [NO_SENSE] if self.angle else self.domain or []
+            mailbox, host = b"".join(local or []), b"".join(domain)
+            self.found.append(ListedAddress(name, self.route, mailbox or NO_MAILBOX, host or NO_DOMAIN))
         self.clear()
+
+
+def _dotted(one: bytes, two: bytes) -> bool:
+    """Whether two words are one name (obs-local-part, obs-domain: RFC 5322 section 4.4)."""
+    return one.endswith((b".", b"@", b",")) or two.startswith(b".")
 
 
 def address_list(value: bytes) -> list[ListedAddress]:
@@ -121,8 +151,7 @@ def address_list(value: bytes) -> list[ListedAddress]:
     while at < len(value) and len(reader.found) < ADDRESSES_CAP:
         if depth:
             at, depth = _skip_comment(value, at, depth)
-            if reader.comment is None:
-                reader.comment = value[comment_start : at - 1].strip() or None
+            reader.comment = value[comment_start : at - 1].strip() or None
             continue
         token = _TOKENS.match(value, at)
         if token is None:  # a lone "[" or the like
@@ -131,7 +160,7 @@ def address_list(value: bytes) -> list[ListedAddress]:
         at = token.end()
         match token.lastgroup:
             case "quoted":
-                reader.word(_QUOTED_PAIR.sub(rb"\1", token["quoted"]))
+                reader.word(_QUOTED_PAIR.sub(rb"\1", token["quoted"]), quoted=True)
             case "special" if token["special"] == b"(":
                 depth, comment_start = 1, at
             case "special":

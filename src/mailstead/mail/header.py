@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from mailstead.mail.rfc2231 import join_pieces
+
 FIELDS_CAP = 2000
 PARAMS_CAP = 100
 VALUE_CAP = 64 << 10  # octets of a value that is looked into
@@ -66,7 +68,7 @@ class Parameterised:
 
     Args:
         value: "text/plain", as it came.
-        params: Names as they came, values unquoted; RFC 2231 pieces are not joined.
+        params: Names as they came, values unquoted, the pieces of RFC 2231 joined.
     """
 
     value: bytes
@@ -82,7 +84,7 @@ class Parameterised:
 
 def parameterised(value: bytes) -> Parameterised:
     """Read a value and its parameters; what makes no sense is passed over."""
-    value = _without_comments(value[:VALUE_CAP])
+    value = without_comments(value[:VALUE_CAP])
     head, _, rest = value.partition(b";")
     params: list[tuple[bytes, bytes]] = []
     at = 0
@@ -100,6 +102,8 @@ def parameterised(value: bytes) -> Parameterised:
         params.append((name[1], found[2] if quoted is None else _QUOTED_PAIR.sub(rb"\1", quoted)))
         semicolon = rest.find(b";", found.end())
         at = len(rest) if semicolon < 0 else semicolon + 1
+    if b"*" in rest:
+        params = join_pieces(params)
     return Parameterised(head.strip(b" \t"), tuple(params))
 
 
@@ -115,7 +119,7 @@ def media_type(value: bytes) -> tuple[bytes, bytes] | None:
 _COMMENT_MARK = re.compile(rb'[()"\\]')
 
 
-def _without_comments(value: bytes) -> bytes:
+def without_comments(value: bytes) -> bytes:
     """Drop comments, of any depth, outside of quoted strings (RFC 5322 section 3.2.2)."""
     if b"(" not in value:
         return value

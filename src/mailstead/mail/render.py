@@ -6,7 +6,7 @@ They are made once, at delivery, and sent as they are for ever after.
 import re
 
 from mailstead.mail.addresslist import ListedAddress, address_list
-from mailstead.mail.header import Parameterised, parameterised
+from mailstead.mail.header import Parameterised, parameterised, without_comments
 from mailstead.mail.structure import Part
 
 NIL = b"NIL"
@@ -17,7 +17,12 @@ _QUOTABLE = re.compile(rb"[ -~]*")
 STRING_CAP = 32 << 10
 
 # What Dovecot, too, shows for a multipart without a part, which the grammar does not allow.
-_NO_PART = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0)'
+_NO_PART = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL NIL NIL)'
+_ASCII = b'"charset" "us-ascii"'  # of a text that names no other (RFC 2045 section 5.2)
+_CTE = re.compile(rb"[!#-'*+\-.0-9A-Z^-~]+")  # token (RFC 2045 section 5.1)
+# Text for people that is a quoted string as it stands: words with one space between them.
+_WORDS = re.compile(rb"[!#-\[\]-~]+(?: [!#-\[\]-~]+)*")
+_SPACE = re.compile(rb"[ \t\r\n]+")
 
 
 def string(octets: bytes) -> bytes:
@@ -29,6 +34,17 @@ def string(octets: bytes) -> bytes:
         return b'"' + _ESCAPED.sub(rb"\\\1", octets) + b'"'
     octets = octets.replace(b"\x00", b"")  # no string of IMAP holds a NUL
     return b"{%d}\r\n%b" % (len(octets), octets)
+
+
+def words(octets: bytes | None) -> bytes:
+    """Text for people, or NIL: runs of space are one space, as Dovecot shows them."""
+    if octets is None:
+        return NIL
+    octets = octets[:STRING_CAP]
+    if _WORDS.fullmatch(octets):
+        return b'"' + octets + b'"'
+    octets = _SPACE.sub(b" ", octets.replace(b"\x00", b"")).strip(b" ")
+    return b"{%d}\r\n%b" % (len(octets), octets) if octets else b'""'
 
 
 def nstring(octets: bytes | None) -> bytes:
@@ -43,17 +59,23 @@ def envelope(part: Part) -> bytes:
     sender = _addresses(headers.get(b"sender"))
     reply_to = _addresses(headers.get(b"reply-to"))
     return b"(%b %b %b %b %b %b %b %b %b %b)" % (
-        nstring(_first(part, b"date")),
-        nstring(_first(part, b"subject")),
+        nstring(_last(part, b"date")),
+        words(_last(part, b"subject")),
         sender_default,
         sender_default if sender == NIL else sender,
         sender_default if reply_to == NIL else reply_to,
         _addresses(headers.get(b"to")),
         _addresses(headers.get(b"cc")),
         _addresses(headers.get(b"bcc")),
-        nstring(_first(part, b"in-reply-to")),
-        nstring(_first(part, b"message-id")),
+        nstring(_last(part, b"in-reply-to")),
+        nstring(_last(part, b"message-id")),
     )
+
+
+def _last(part: Part, name: bytes) -> bytes | None:
+    """A field that may stand there once; of several, the one Dovecot shows."""
+    values = part.headers.get(name)
+    return values[-1] if values else None
 
 
 def _first(part: Part, name: bytes) -> bytes | None:
@@ -70,7 +92,7 @@ def _addresses(values: list[bytes] | None) -> bytes:
 
 def _address(address: ListedAddress) -> bytes:
     return b"(%b %b %b %b)" % (
-        nstring(address.name),
+        words(address.name),
         nstring(address.route),
         nstring(address.mailbox),
         nstring(address.host),
@@ -93,42 +115,54 @@ def bodystructure(root: Part) -> bytes:
 
 
 def _one(part: Part, children: list[bytes]) -> bytes:
-    params = _params(part.content_type)
+    kind, subtype = part.media
+    text = part.kind() == b"text"
+    params = _params(part.content_type, text=text)
     tail = b"%b %b %b" % (
-        _disposition(_first(part, b"content-disposition")),
+        _disposition(_last(part, b"content-disposition")),
         _languages(_first(part, b"content-language")),
         nstring(_first(part, b"content-location")),
     )
     if part.kind() == b"multipart":
         body = b"".join(children) or _NO_PART
-        return b"(%b %b %b %b)" % (body, string(part.media[1]), params, tail)
+        return b"(%b %b %b %b)" % (body, string(subtype), params, tail)
     size = part.body_end - part.body_start
-    if part.content_type is None and part.kind() == b"text":
-        params = b'("charset" "us-ascii")'
+    if children:
+        kind, subtype = kind.lower(), subtype.lower()
     basic = b"%b %b %b %b %b %b %d" % (
-        string(part.media[0]),
-        string(part.media[1]),
+        string(kind),
+        string(subtype),
         params,
         nstring(_first(part, b"content-id")),
         nstring(_first(part, b"content-description")),
-        string(_first(part, b"content-transfer-encoding") or b"7bit"),
+        string(_encoding(part)),
         size,
     )
     if children:
         basic += b" %b %b %d" % (envelope(part.children[0]), children[0], part.lines)
-    elif part.kind() == b"text":
+    elif text:
         basic += b" %d" % part.lines
-    elif part.kind() == b"message" and part.media[1].lower() in (b"rfc822", b"global"):
+    elif part.kind() == b"message" and subtype.lower() in (b"rfc822", b"global"):
         # Its content was not looked into (too deep, or encoded): an empty message's structure.
         empty = b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
         basic += b" %b %b %d" % (empty, _NO_PART, part.lines)
     return b"(%b %b %b)" % (basic, nstring(_first(part, b"content-md5")), tail)
 
 
-def _params(value: Parameterised | None) -> bytes:
-    if value is None or not value.params:
-        return NIL
-    return b"(" + b" ".join(string(n) + b" " + string(v) for n, v in value.params) + b")"
+def _encoding(part: Part) -> bytes:
+    """The transfer encoding as it came; one that is not a token is none (RFC 2045 section 6.1)."""
+    value = _first(part, b"content-transfer-encoding")
+    if value is None or _CTE.fullmatch(value):
+        return value or b"7bit"
+    token = without_comments(value).strip(b" \t")
+    return token if _CTE.fullmatch(token) else b"7bit"
+
+
+def _params(value: Parameterised | None, *, text: bool = False) -> bytes:
+    pairs = [] if value is None else [string(n) + b" " + string(v) for n, v in value.params]
+    if text and (value is None or value.param(b"charset") is None):
+        pairs.append(_ASCII)
+    return b"(" + b" ".join(pairs) + b")" if pairs else NIL
 
 
 def _disposition(value: bytes | None) -> bytes:
@@ -143,11 +177,5 @@ def _disposition(value: bytes | None) -> bytes:
 def _languages(value: bytes | None) -> bytes:
     if value is None:
         return NIL
-    tags = [t.strip() for t in value.split(b",") if t.strip()][:50]
-    match tags:
-        case []:
-            return NIL
-        case [tag]:
-            return string(tag)
-        case _:
-            return b"(" + b" ".join(map(string, tags)) + b")"
+    tags = [t.strip() for t in without_comments(value).split(b",") if t.strip()][:50]
+    return b"(" + b" ".join(map(string, tags)) + b")" if tags else NIL

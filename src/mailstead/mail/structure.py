@@ -147,7 +147,7 @@ class Scanner:
             return -1
         if not self._is_delimiter(line):
             return mark.start() + 1
-        self._end_header(mark.start())  # a header that a delimiter cuts off
+        self._end_header(mark.start() + 1)  # a header that a delimiter cuts off
         return 0
 
     def _body_step(self, at: int, *, final: bool) -> int:
@@ -187,7 +187,8 @@ class Scanner:
         name = line[2:].rstrip(b" \t\r")
         closing = name not in self._boundaries
         depth = self._boundaries[name[:-2] if closing else name][-1]
-        before = hit - 1 if hit and self._buffer[hit - 1] == 0x0D else hit
+        # At the very front it is that of a header or of another delimiter, which keep theirs.
+        before = 1 if not hit else hit - 1 if self._buffer[hit - 1] == 0x0D else hit
         self._consume(before)
         end = self._base
         while len(self._stack) - 1 > depth:
