@@ -10,14 +10,14 @@ moved to quarantine with its octets, and never stops the others.
 """
 
 from collections import defaultdict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.pages import NO_DIGEST, EntryA, EntryB, pack_a, pack_b
 from mailstead.accounts.shelf import Shelf, ShelfRows, ShelfWrites, read_shelf
 from mailstead.accounts.states import MessageState
 from mailstead.crypto.unseal import LaneReader, RecordName, open_summary
-from mailstead.errors import UnsealError
+from mailstead.errors import Refused, UnsealError
 from mailstead.mail.mailbox import Modseq, SystemFlag, Uid
 from mailstead.mail.summary import Summary
 from mailstead.store import messages as rows
@@ -142,7 +142,7 @@ class Absorber:
         if read is None:
             return 0
         batch = open_pendings(keys, mailbox_id, read.others, read.pendings, read.lanes)
-        writes = _seal(Shelf(keys, mailbox_id, read.shelf), batch.opened) if batch.opened else None
+        writes = self._seal(mailbox_id, read.shelf, batch.opened) if batch.opened else None
 
         def work(tx: Tx) -> None:
             fence(tx, account_id, keys.root_gen, keys.read_gen, 0)
@@ -154,6 +154,13 @@ class Absorber:
 
         await self._database.write(work)
         return len(read.pendings)
+
+    def _seal(self, mailbox_id: bytes, read: ShelfRows, opened: list[Opened]) -> ShelfWrites:
+        try:
+            return _seal(Shelf(self._keys, mailbox_id, read), opened)
+        except Refused:  # whoever fills a row with keywords shall not stop the mail beside his
+            plain = [replace(m, summary=replace(m.summary, keywords=())) for m in opened]
+            return _seal(Shelf(self._keys, mailbox_id, read), plain)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ the static dictionary, never across messages: docs/format.md, "Pages", says the 
 
 import struct
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailstead.crypto.frame import compress_entry, decompress_entry
 from mailstead.errors import UnsealError
@@ -16,6 +16,7 @@ from mailstead.mail.mailbox import Uid
 VERSION = 1
 PAGE_MESSAGES = 256
 PAGE_CAP = 4 << 20  # decoded octets of one column group
+ENTRY_CAP = 16_000  # packed octets of one entry, so that 256 of them always fit into a page
 NO_DIGEST = bytes(32)
 
 _PAGE = struct.Struct(">BBH")  # version, group, entries
@@ -119,15 +120,33 @@ def merge(content: bytes | None, group: int, added: Mapping[Uid, bytes], without
 
 
 def pack_a(entry: EntryA) -> bytes:
-    """One entry of group A, as `merge` takes it."""
+    """One entry of group A, as `merge` takes it; an ENVELOPE that does not fit is left out."""
+    packed = _pack_a(entry)
+    return packed if len(packed) <= ENTRY_CAP else _pack_a(replace(entry, envelope=b""))
+
+
+def _pack_a(entry: EntryA) -> bytes:
     return _A.pack(
         entry.internal_date, entry.save_date, entry.size, entry.trace_octets, entry.object_id
     ) + compress_entry(entry.envelope)
 
 
 def pack_b(entry: EntryB) -> bytes:
-    """One entry of group B, as `merge` takes it."""
-    e = entry
+    """One entry of group B, as `merge` takes it.
+
+    What does not fit is left out, the header block first: it is found again from the body. Else
+    whoever sends large headers could fill a page until nobody can open it.
+    """
+    packed = _pack_b(entry)
+    if len(packed) > ENTRY_CAP:
+        entry = replace(entry, header=b"", header_whole=False)
+        packed = _pack_b(entry)
+    if len(packed) > ENTRY_CAP:
+        packed = _pack_b(replace(entry, bodystructure=b"", parts=b"", preview=b""))
+    return packed
+
+
+def _pack_b(e: EntryB) -> bytes:
     fields = (e.bodystructure, e.parts, e.preview, e.header)
     return _B.pack(
         e.object_id, e.key, e.lane_id, e.ctr, e.body_flags, e.digest, e.provenance, e.header_whole

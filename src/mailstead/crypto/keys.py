@@ -40,7 +40,13 @@ class StoreKeys:
         content: bytes,
         object_id: bytes = ZERO_ID,
     ) -> SealedRecord:
-        """Seal a record for the row's *version* after this write."""
+        """Seal a record for the row's *version* after this write.
+
+        Raises:
+            ValueError: it is larger than `open` allows: it would be sealed for ever.
+        """
+        if len(content) > CAPS[kind]:
+            raise ValueError(f"a record of kind {kind.name} has {CAPS[kind]} octets at most")
         write_id = random_octets(16)
         head = header(kind, Ref.STORE_KEY, PADDED, object_id, epoch_ref(self.epoch), index)
         context = stored_context(head, self._account, place, version, modseq, write_id)

@@ -1,0 +1,160 @@
+"""Absorbing what strangers made: nothing that comes stops the mail that is beside it."""
+
+import base64
+import os
+import struct
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from mailstead.accounts import pages
+from mailstead.accounts.pages import EntryA, EntryB, pack_a, pack_b, unpack_a, unpack_b
+from mailstead.crypto import frame, primitives
+from mailstead.crypto.lanes import SUMMARY_FLAGS, DeliveryKey, LaneWriter, MessageSealer
+from mailstead.crypto.sealed import Kind, Sealed
+from mailstead.errors import UnsealError
+from mailstead.mail.structure import Scanner
+from mailstead.mail.summary import Provenance, Summary, summarise
+from mailstead.store.database import Database, Tx
+from tests.support.house import House, house
+
+
+async def test_large_headers_never_make_a_page_that_does_not_open(sqlite: Database, tmp_path: Path) -> None:
+    async with house(sqlite, tmp_path) as h:
+        await h.move_in()
+        sent = [
+            b"Subject: %d\r\nX: " % n + base64.b64encode(os.urandom(23_000)) + b"\r\n\r\nbody\r\n"
+            for n in range(250)
+        ]
+        for octets in sent:
+            await h.deliver(octets)
+        account = await h.unlock()
+        await account.absorb(await h.inbox(account))
+        assert await account.quarantined() == []
+        assert list((await h.read_all(account)).values()) == sent
+        account.close()
+
+
+async def hostile(h: House, content: bytes, *, compress: bool = True) -> None:
+    """Put a pending beside the others that somebody made who has the public key and can write the database."""
+    await h.deliver(b"Subject: to be replaced\r\n\r\nx\r\n")
+
+    def work(tx: Tx) -> None:
+        ((uuid,),) = tx.execute("SELECT uuid FROM account")
+        ((public,),) = tx.execute("SELECT public_key FROM epoch_key")
+        lane = LaneWriter(uuid, 1, DeliveryKey.parse(public))
+        object_id, uid = tx.execute("SELECT object_id, uid FROM pending ORDER BY uid DESC LIMIT 1")[0]
+        with lane.next() as sealer:
+            _, summary = (
+                sealer.summary(object_id, content) if compress else raw_summary(sealer, object_id, content)
+            )
+        tx.execute(
+            "INSERT INTO lane (account_id, lane_id, epoch, sealed) VALUES (1, ?, 1, ?)",
+            (lane.lane_id, lane.sealed.sealed.octets),
+        )
+        tx.execute(
+            "UPDATE pending SET lane_id = ?, ctr = 0, summary = ? WHERE uid = ?",
+            (lane.lane_id, summary.octets, uid),
+        )
+
+    await h.database.write(work)
+
+
+def raw_summary(sealer: MessageSealer, object_id: bytes, compressed: bytes) -> tuple[int, Sealed]:
+    """A SUMMARY record whose compressed content is what somebody wants it to be."""
+    context = sealer._context(Kind.SUMMARY, SUMMARY_FLAGS, object_id, frame.DICTIONARY_ID)
+    return SUMMARY_FLAGS, Sealed(primitives.seal(sealer._key, context, frame.frame(compressed)))
+
+
+def honest() -> Summary:
+    scanner = Scanner()
+    scanner.push(b"Subject: hostile\r\n\r\nx\r\n")
+    return summarise(scanner.finish(), internal_date=0, trace_octets=0, provenance=Provenance.DELIVERED)
+
+
+def offsets(*numbers: int) -> bytes:
+    return struct.pack(">HIIIII", *numbers)
+
+
+ZSTD = zstandard.ZstdCompressor(level=19)
+CONTENTS: dict[str, bytes] = {
+    "nothing": b"",
+    "noise": os.urandom(100),
+    "an offset outside of the body": replace(honest(), parts=offsets(0, 0, 5, 99, 0, 0)).encode(bytes(16)),
+    "offsets out of order": replace(honest(), parts=offsets(0, 9, 5, 20, 0, 0)).encode(bytes(16)),
+    "an unknown flag": replace(honest(), flags=32).encode(bytes(16)),
+    "trace fields longer than the message": replace(honest(), trace_octets=10_000).encode(bytes(16)),
+    "a part of an offset": replace(honest(), parts=b"x" * 21).encode(bytes(16)),
+    "octets left over": honest().encode(bytes(16)) + b"\0",
+    "a field too many": honest().encode(bytes(16)) + bytes(4),
+    "a preview that is not UTF-8": honest().encode(bytes(16)).replace(b"\0\0\0\1x", b"\0\0\0\1\xff"),
+    "more than the cap": replace(honest(), header=os.urandom(300_000)).encode(bytes(16)),
+}  # fmt: skip
+COMPRESSED: dict[str, bytes] = {
+    "a bomb": ZSTD.compress(bytes(1 << 30)),
+    "a frame without its size": zstandard.ZstdCompressor(write_content_size=False).compress(b"x" * 100),
+    "two frames": frame.compress_entry(honest().encode(bytes(16))) + frame.compress_entry(b"x"),
+    "a skippable frame": struct.pack("<II", 0x184D2A50, 4) + b"skip",
+    "a frame of another dictionary": zstandard.ZstdCompressor(dict_data=zstandard.ZstdCompressionDict(b"other words" * 99)).compress(honest().encode(bytes(16)) * 9),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [*CONTENTS, *COMPRESSED])
+async def test_a_summary_of_a_stranger_is_put_aside(sqlite: Database, tmp_path: Path, name: str) -> None:
+    async with house(sqlite, tmp_path) as h:
+        await h.move_in()
+        await h.deliver(b"Subject: before\r\n\r\n")
+        await hostile(h, CONTENTS.get(name) or COMPRESSED.get(name, b""), compress=name in CONTENTS)
+        await h.deliver(b"Subject: after\r\n\r\n")
+        account = await h.unlock()
+        await account.absorb(await h.inbox(account))
+        assert [uid for _, uid, _ in await account.quarantined()] == [2]
+        assert list(await h.read_all(account)) == [1, 3]
+        account.close()
+
+
+async def test_a_well_made_summary_is_shown(sqlite: Database, tmp_path: Path) -> None:
+    """The control of the test above: it is what is wrong that puts a summary aside."""
+    async with house(sqlite, tmp_path) as h:
+        await h.move_in()
+        await hostile(h, honest().encode(bytes(16)))
+        account = await h.unlock()
+        await account.absorb(await h.inbox(account))
+        assert await account.quarantined() == []
+        with pytest.raises(UnsealError):  # its body was sealed by another lane
+            await h.read_all(account)
+        account.close()
+
+
+async def test_keywords_of_a_stranger_do_not_stop_the_others(sqlite: Database, tmp_path: Path) -> None:
+    async with house(sqlite, tmp_path) as h:
+        await h.move_in()
+        await h.deliver(b"Subject: before\r\n\r\n")
+        many = tuple(f"keyword{n:03}" for n in range(256))
+        await hostile(h, replace(honest(), keywords=many).encode(bytes(16)))
+        await hostile(h, replace(honest(), keywords=("x" * 256,)).encode(bytes(16)))
+        await hostile(
+            h, replace(honest(), keywords=tuple("x" * 250 + f"{n:03}" for n in range(250))).encode(bytes(16))
+        )
+        account = await h.unlock()
+        assert await account.absorb(await h.inbox(account)) == 4
+        assert [m.uid async for m in account.messages(await h.inbox(account))] == [1, 2, 3, 4]
+        account.close()
+
+
+def test_an_entry_always_fits_into_its_page() -> None:
+    noise = base64.b64encode(os.urandom(60_000))
+    a = EntryA(1, 2, 3, 4, b"o" * 16, noise)
+    b = EntryB(b"o" * 16, b"k" * 32, b"l" * 16, 7, 3, bytes(32), 1, noise, noise, noise, noise[:40_000], True)
+    assert unpack_a(pack_a(a)) == replace(a, envelope=b"")
+    assert unpack_b(pack_b(b)) == replace(
+        b, bodystructure=b"", parts=b"", preview=b"", header=b"", header_whole=False
+    )
+    only_header = replace(b, bodystructure=b"s", parts=b"", preview=b"p")
+    assert unpack_b(pack_b(only_header)) == replace(only_header, header=b"", header_whole=False)
+    small = replace(only_header, header=noise[:9000])
+    assert unpack_b(pack_b(small)) == small
+    largest = max(len(pack_a(a)), len(pack_b(b)), pages.ENTRY_CAP)
+    assert 4 + 256 * (12 + largest) <= pages.PAGE_CAP
