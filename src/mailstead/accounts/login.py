@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from mailstead.accounts.directory import check_account, check_address
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.unlocked import UnlockedAccount
-from mailstead.accounts.waysin import checked_header, open_root, read_ring
+from mailstead.accounts.waysin import check_delivery_keys, checked_header, open_root, read_ring
 from mailstead.crypto import passwords
+from mailstead.crypto.keyring import Ring
 from mailstead.crypto.slots import FULL, SlotHeader, SlotType, Wrap, slot_secret
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.secretmem import Secret
 from mailstead.store import accounts as rows
-from mailstead.store.accounts import AccountRow, RecipientRow, SlotRow
+from mailstead.store.accounts import AccountRow, EpochKeyRow, RecipientRow, SlotRow
 from mailstead.store.database import Tx
 
 if TYPE_CHECKING:
@@ -66,9 +67,14 @@ async def unlock(office: "Office", address: str, credential: Credential) -> Unlo
     """
     unlocked = await unlock_root(office, address, credential)
     account = unlocked.account
+
+    def read(tx: Tx) -> tuple[Ring, list[EpochKeyRow]]:
+        return read_ring(tx, account, root.view), rows.epoch_keys(tx, account.account_id)
+
     with unlocked.root as root:
         try:
-            ring = await office.database.read(lambda tx: read_ring(tx, account, root.view))
+            ring, delivery_keys = await office.database.read(read)
+            check_delivery_keys(ring, delivery_keys)
         except UnsealError as error:
             raise Refused(Reason.DAMAGED, str(error)) from error
     keys = SessionKeys(office.arena, account.account_id, account.uuid, ring)
@@ -87,39 +93,43 @@ async def unlock_root(office: "Office", address: str, credential: Credential) ->
         return found, rows.slots(tx, found.account.account_id) if found else []
 
     found, slots = await office.database.read(read)
-    wanted = [s for s in slots if s.type == credential.type]
-    try:
-        if found is None or found.account.status != rows.ACTIVE or not wanted:
-            raise UnsealError("no such way in")
-        check_account(office.server_key.rows, found.account)
-        check_address(office.server_key.rows, found.account, found.address)
-        return await _open_one(office, found.account, wanted, credential)
-    except UnsealError as error:
-        if found is None or not wanted:
-            await _same_work(office, address, credential)
-        raise Refused(Reason.LOGIN_FAILED) from error
-
-
-async def _open_one(
-    office: "Office", account: AccountRow, slots: list[SlotRow], credential: Credential
-) -> UnlockedRoot:
-    key = office.server_key
+    ways: list[tuple[SlotHeader, SlotRow]] = []
     failure = UnsealError("no such way in")
-    for row in slots:
+    if found is not None:
         try:
-            header = checked_header(key.rows, account, row)
-            root = await asyncio.to_thread(
-                open_root, office.arena, header, row, credential.octets, key.peppers
-            )
+            ways = _ways(office, found, [s for s in slots if s.type == credential.type])
         except UnsealError as error:
             failure = error
-            continue
-        return UnlockedRoot(account, root)
-    raise failure
+        for header, row in ways:
+            try:
+                root = await asyncio.to_thread(
+                    open_root, office.arena, header, row, credential.octets, office.server_key.peppers
+                )
+            except UnsealError as error:
+                failure = error
+                continue
+            return UnlockedRoot(found.account, root)
+    if not ways:  # an account that is not there, or disabled, costs what one costs that is
+        await _same_work(office, address, credential)
+    raise Refused(Reason.LOGIN_FAILED) from failure
+
+
+def _ways(office: "Office", found: RecipientRow, slots: list[SlotRow]) -> list[tuple[SlotHeader, SlotRow]]:
+    """The ways in that a credential may be tried on.
+
+    Raises:
+        UnsealError: a row is not this server's, or the account is disabled.
+    """
+    macs = office.server_key.rows
+    check_account(macs, found.account)
+    check_address(macs, found.account, found.address)
+    if found.account.status != rows.ACTIVE:
+        raise UnsealError("the account is disabled")
+    return [(checked_header(macs, found.account, row), row) for row in slots]
 
 
 async def _same_work(office: "Office", address: str, credential: Credential) -> None:
-    """A login that does not exist costs what one costs that does."""
+    """The work of a login that fails, for one that has nothing to be tried on."""
     salt = office.server_key.unknown_salt(address)
     cost = office.cost
     header = SlotHeader(

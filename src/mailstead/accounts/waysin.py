@@ -4,13 +4,14 @@ from dataclasses import dataclass
 
 from mailstead.crypto.keyring import (
     ROOT_ID,
+    STORE_KEY_ONLY,
     Ring,
     RingSlot,
     open_read_ring,
     open_root_ring,
     read_key,
 )
-from mailstead.crypto.primitives import Octets, sha256
+from mailstead.crypto.primitives import Octets, public_octets, sha256
 from mailstead.crypto.rows import RowMacs
 from mailstead.crypto.sealed import ZERO_ID, Kind
 from mailstead.crypto.slots import (
@@ -28,7 +29,7 @@ from mailstead.crypto.slots import (
 )
 from mailstead.errors import UnsealError
 from mailstead.secretmem import Arena, Secret
-from mailstead.store.accounts import AccountRow, SlotRow
+from mailstead.store.accounts import AccountRow, EpochKeyRow, SlotRow
 from mailstead.store.database import Tx
 from mailstead.store.records import get_record
 
@@ -126,6 +127,18 @@ def read_ring(tx: Tx, account: AccountRow, root: Octets) -> Ring:
         raise UnsealError("the keyring is missing")
     key = read_key(root, account.root_gen, account.read_gen)
     return open_read_ring(key, account.uuid, account.root_gen, account.read_gen, record)
+
+
+def check_delivery_keys(ring: Ring, found: list[EpochKeyRow]) -> None:
+    """What mail is sealed to is what the owner can open: the last word on a swapped key is his.
+
+    Raises:
+        UnsealError: a delivery key is not that of its epoch.
+    """
+    keys = {e.number: public_octets(e.xwing_seed) for e in ring.epochs if e.state != STORE_KEY_ONLY}
+    for row in found:
+        if row.public_key != keys.get(row.epoch, row.public_key):
+            raise UnsealError(f"mail is sealed to a key that is not this account's (epoch {row.epoch})")
 
 
 def root_ring(tx: Tx, account: AccountRow, root: Octets) -> Ring:

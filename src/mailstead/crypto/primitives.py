@@ -74,9 +74,16 @@ def sha256(*parts: Octets) -> bytes:
 def argon2id(
     password: Octets, salt: bytes, m_kib: int, t: int, pepper: Octets | None, out: memoryview
 ) -> None:
-    """Argon2id v1.3 (RFC 9106) into *out*, always with one lane: more of them can deadlock."""
+    """Argon2id v1.3 (RFC 9106) into *out*, always with one lane: more of them can deadlock.
+
+    Raises:
+        UnsealError: the parameters are less than it can work with.
+    """
     secret = None if pepper is None else bytes(pepper)
-    kdf = Argon2id(salt=salt, length=len(out), iterations=t, lanes=1, memory_cost=m_kib, secret=secret)
+    try:
+        kdf = Argon2id(salt=salt, length=len(out), iterations=t, lanes=1, memory_cost=m_kib, secret=secret)
+    except ValueError as error:
+        raise UnsealError("the parameters of Argon2id make no sense") from error
     kdf.derive_into(bytes(password), out)
 
 
