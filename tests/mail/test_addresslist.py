@@ -4,7 +4,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailstead.mail.addresslist import ADDRESSES_CAP, NO_DOMAIN, NO_MAILBOX, VALUE_CAP, address_list
+from mailstead.mail.addresslist import (
+    ADDRESSES_CAP,
+    NO_DOMAIN,
+    NO_MAILBOX,
+    VALUE_CAP,
+    address_list,
+    read_list,
+)
 
 Row = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
 END: Row = (None, None, None, None)
@@ -66,3 +73,13 @@ def test_it_is_capped() -> None:
     assert len(address_list(b"a@b," * 5000)) == ADDRESSES_CAP
     assert len(address_list(b"g:" + b"a@b," * 5000)) <= ADDRESSES_CAP + 1
     assert address_list(b" " * VALUE_CAP + b"a@b") == []
+
+
+@given(
+    st.from_regex(
+        rb'((?:"[^"\\\x00-\x1f]{1,9}"|[A-Za-z0-9.=?_-]{1,9}( [A-Za-z0-9]{1,5})?) )?<?[a-z.+]{1,9}@[a-z.-]{1,9}>?',
+        fullmatch=True,
+    )
+)
+def test_the_short_way_through_a_list_ends_where_the_long_one_does(value: bytes) -> None:
+    assert address_list(value) == read_list(value)

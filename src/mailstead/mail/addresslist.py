@@ -141,9 +141,25 @@ def _dotted(one: bytes, two: bytes) -> bool:
     return one.endswith((b".", b"@", b",")) or two.startswith(b".")
 
 
+# name-addr or addr-spec without comments, routes and the like: what most fields are.
+_WORD = rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+"
+_SIMPLE = re.compile(
+    rb'(?:(?:"([^"\\\x00-\x1f]+)"|(%b(?: %b)*+)) <(%b(?:\.%b)*+)@(%b(?:\.%b)*+)>'
+    rb"|(%b(?:\.%b)*+)@(%b(?:\.%b)*+))" % ((_WORD,) * 10)
+)
+
+
 def address_list(value: bytes) -> list[ListedAddress]:
     """The addresses of an unfolded field value, 1,000 at the most."""
-    value = value[:VALUE_CAP]
+    simple = _SIMPLE.fullmatch(value)
+    if simple is not None:
+        quoted, words, local, domain, bare, host = simple.groups()
+        return [ListedAddress(quoted or words, None, local or bare, domain or host)]
+    return read_list(value[:VALUE_CAP])
+
+
+def read_list(value: bytes) -> list[ListedAddress]:
+    """As `address_list`, whatever the addresses look like."""
     reader = _Reader()
     depth = 0
     comment_start = 0

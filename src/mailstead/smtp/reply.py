@@ -27,10 +27,8 @@ class Reply:
 
     def octets(self) -> bytes:
         """What is sent."""
-        last = len(self.lines) - 1
-        return "".join(
-            f"{self.code}{' ' if i == last else '-'}{line}\r\n" for i, line in enumerate(self.lines)
-        ).encode()
+        *first, last = self.lines
+        return "".join([*(f"{self.code}-{line}\r\n" for line in first), f"{self.code} {last}\r\n"]).encode()
 
 
 def reply(code: int, text: str) -> Reply:
