@@ -10,7 +10,6 @@ import pytest
 import zstandard
 
 from mailstead.crypto import frame, keyring, primitives, slots
-from mailstead.crypto.body import BodyBuilder
 from mailstead.crypto.keyring import CLOSING, CURRENT, MANIFESTS, Epoch, Ring, RingSlot
 from mailstead.crypto.keys import StoreKeys
 from mailstead.crypto.lanes import EXTENT, DeliveryKey, LaneWriter
@@ -20,6 +19,7 @@ from mailstead.crypto.serverbox import ServerBox
 from mailstead.crypto.unseal import BodyReader, LaneReader, RecordName, open_summary
 from mailstead.errors import UnsealError
 from mailstead.secretmem import Arena
+from tests.crypto.bodies import built, read_body
 
 SEED = bytes(range(32))
 ACCOUNT, OTHER = b"A" * 16, b"B" * 16
@@ -34,31 +34,6 @@ def lane() -> LaneWriter:
 def reader(lane: LaneWriter) -> LaneReader:
     private = primitives.private_key(SEED)
     return LaneReader(private, ACCOUNT, 1, lane.lane_id, lane.sealed.sealed)
-
-
-def built(octets: bytes, compress: str = "all", piece: int = 5000):
-    builder = BodyBuilder(compress)  # type: ignore[arg-type]
-    content = b""
-    for at in range(0, len(octets), piece):
-        builder.push(octets[at : at + piece])
-        content += builder.take()
-    builder.finish()
-    content += builder.take()
-    return builder.prepared(lambda: [content[i : i + 1000] for i in range(0, len(content), 1000)])
-
-
-def read_body(key: bytes, name: RecordName, extents: list[bytes], size: int, start: int, stop: int) -> bytes:
-    sealed = [Sealed(e) for e in extents]
-    body = BodyReader(key, name, sealed[0], sum(map(len, extents)), size)
-    table = body.needs_table()
-    if table is not None:
-        body.take_table(sealed[table.start : table.stop])
-    parts = []
-    for block in body.blocks(start, stop):
-        needed = body.needs(block)
-        plain = body.read(block, needed.start, sealed[needed.start : needed.stop])
-        parts.append(plain[max(0, start - block * 65536) : stop - block * 65536])
-    return b"".join(parts)
 
 
 SIZES = [

@@ -50,6 +50,7 @@ def test_lane_opens_and_its_ratchet_steps() -> None:
         octets(v["sealed"]), primitives.private_key(octets(EMS1["xwing_seed"])), info
     )
     assert opened.hex() == EMS1["lane_seed"]
+    assert oracle.decapsulate(octets(EMS1["xwing_seed"]), octets(v["sealed"]), info) == opened
     chain = opened
     for step in EMS1["lane_keys"]:
         both = oracle.expand(chain, b"EMS1 lane step", 64)
@@ -103,6 +104,10 @@ def test_hpke_slot_and_its_tag() -> None:
     header_octets = octets(KEYS["slot_header_wrap1"])
     header = slots.SlotHeader.decode(header_octets)
     secret = octets(KEYS["slot_secret"])
+    pepper = octets(EMS1["slot"]["pepper"])
+    found = bytearray(32)
+    primitives.argon2id(b"password", header.salt, header.m_kib, header.t, pepper, memoryview(found))
+    assert found == secret
     assert slots.auth_key(secret).hex() == KEYS["slot_auth_key"]
     public = primitives.public_octets(secret)
     assert primitives.sha256(public).hex() == KEYS["slot_pub_sha256"]

@@ -1,0 +1,291 @@
+"""The vectors of what is ours in docs/format.md, opened by our code and by the slow oracle.
+
+They were sealed once (tools/make_vectors.py). A change that does not open them is another format.
+"""
+
+import base64
+import hashlib
+import json
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+import zstandard
+from mnemonic import Mnemonic
+
+from mailstead.accounts import mboxes, pages
+from mailstead.accounts.states import Counts, StatePage
+from mailstead.crypto import frame, keyring, passwords, primitives, slots
+from mailstead.crypto.keys import StoreKeys
+from mailstead.crypto.sealed import Kind, Sealed, SealedRecord
+from mailstead.crypto.serverkey import ServerKey
+from mailstead.crypto.unseal import LaneReader, RecordName, open_summary
+from mailstead.mail.summary import Summary
+from mailstead.secretmem import Arena
+from tests.crypto import oracle
+from tests.crypto.bodies import read_body
+
+ROOT = Path(__file__).parent.parent.parent
+OWN: dict[str, Any] = json.loads((ROOT / "tests" / "vectors" / "mailstead.json").read_text())
+SERVER, WAYS, RINGS, LANE = OWN["server_key"], OWN["ways"], OWN["rings"], OWN["lane"]
+ACCOUNT = bytes.fromhex(LANE["account"])
+DICTIONARY = (ROOT / "src" / "mailstead" / "crypto" / "dictionary1.bin").read_bytes()
+# The clear numbers of docs/format.md, "Kinds", written out again.
+KINDS = {"PAGE": 16, "STATE": 17, "MBOXES": 19, "TOMB": 25, "COUNTS": 27}
+LABELS = {"PAGE": b"page", "STATE": b"state", "COUNTS": b"state", "MBOXES": b"mboxes", "TOMB": b"tomb"}
+
+
+def octets(text: str) -> bytes:
+    return bytes.fromhex(text)
+
+
+def inflate(packed: bytes) -> bytes:
+    return zstandard.ZstdDecompressor(dict_data=zstandard.ZstdCompressionDict(DICTIONARY)).decompress(packed)
+
+
+def test_server_key() -> None:
+    secret = octets(SERVER["server_key"])
+    key = ServerKey(secret)
+    pepper = oracle.expand(secret, b"EMS1 pepper", 32)
+    assert pepper.hex() == SERVER["pepper"] == key.peppers[0].octets.hex()
+    pepper_id = hashlib.sha256(b"EMS1 pepper id\x00" + pepper).digest()[:4]
+    assert pepper_id.hex() == SERVER["pepper_id"] == key.peppers[0].id().hex()
+    v = SERVER["instance"]
+    check = oracle.mac(oracle.expand(secret, b"EMS1 instance", 32), octets(v["id"]))
+    assert check.hex() == v["check"] == key.instance_check(octets(v["id"])).hex()
+    v = SERVER["unknown"]
+    salt = oracle.mac(oracle.expand(secret, b"EMS1 unknown", 32), v["name"].encode())[:20]
+    assert salt.hex() == v["salt"] == key.unknown_salt(v["name"]).hex()
+
+
+@pytest.mark.parametrize("table", sorted(SERVER["rows"]))
+def test_row_macs(table: str) -> None:
+    v = SERVER["rows"][table]
+    secret = octets(SERVER["server_key"])
+    macs = ServerKey(secret).rows
+    fields: list[bytes]
+    match table:
+        case "address":
+            fields = [v["address"].encode(), ACCOUNT, bytes((v["kind"],))]
+            macs.check_address(octets(v["mac"]), v["address"], ACCOUNT, v["kind"])
+        case "epoch_key":
+            public = octets(v["public_key"])
+            fields = [
+                ACCOUNT,
+                v["epoch"].to_bytes(4, "big"),
+                bytes((v["suite"],)),
+                bytes((v["state"],)),
+                public,
+            ]
+            macs.check_epoch_key(octets(v["mac"]), ACCOUNT, v["epoch"], v["suite"], v["state"], public)
+        case "slot":
+            header, public, blob, tag = (octets(v[n]) for n in ("header", "public_key", "blob", "tag"))
+            fields = [ACCOUNT, header, *(v[n].to_bytes(4, "big") for n in ("root_gen", "read_gen"))]
+            fields += [v["not_after"].to_bytes(8, "big"), hashlib.sha256(public).digest(), blob, tag, b""]
+            gens = (v["root_gen"], v["read_gen"])
+            macs.check_slot(octets(v["mac"]), ACCOUNT, header, gens, v["not_after"], public, blob, tag, b"")
+        case _:
+            gens_octets = [v[n].to_bytes(4, "big") for n in ("epoch", "root_gen", "read_gen")]
+            fields = [ACCOUNT, bytes((v["status"],)), *gens_octets]
+            macs.check_account(
+                octets(v["mac"]), ACCOUNT, v["status"], v["epoch"], v["root_gen"], v["read_gen"]
+            )
+    assert oracle.row_mac(secret, table.encode(), *fields).hex() == v["mac"]
+
+
+@pytest.mark.parametrize("name", ["password", "recovery"])
+def test_ways_in(name: str) -> None:
+    v = WAYS[name]
+    head, secret, blob = octets(v["header"]), octets(v["secret"]), octets(v["blob"])
+    header = slots.SlotHeader.decode(head)
+    arena = Arena(8)
+    # Recovery words depend on no file of the server.
+    peppers = [slots.Pepper(octets(SERVER["pepper"]))] if name == "password" else []
+    with slots.slot_secret(arena, header, octets(v["credential"]), peppers) as found:
+        assert bytes(found.view) == secret
+    if name == "password":
+        assert header.salt[16:].hex() == SERVER["pepper_id"]
+    else:
+        assert (v["credential"], header.m_kib, header.t, len(header.salt)) == (WAYS["entropy"], 65536, 3, 16)
+    # From here on by hand.
+    c = oracle.expand(secret, b"EMS1 slot auth", 32)
+    public = oracle.xwing(secret)[2]
+    assert (c.hex(), hashlib.sha256(public).hexdigest()) == (v["C"], v["public_key_sha256"])
+    gens = (1).to_bytes(4, "big") * 2
+    tagged = (
+        b"EMS1 slot tag\x00"
+        + len(head).to_bytes(2, "big")
+        + head
+        + gens
+        + hashlib.sha256(public).digest()
+        + blob
+    )
+    assert oracle.mac(c, tagged).hex() == v["tag"]
+    assert oracle.decapsulate(secret, blob, b"EMS1 slot\x00" + head).hex() == v["payload"]
+    slot = slots.Slot(head, 1, 1, public, blob, octets(v["tag"]))
+    assert bytes(slots.open_slot(arena, slot, header, secret).view).hex() == v["payload"]
+
+
+def test_words_and_passwords() -> None:
+    assert passwords.entropy(WAYS["words"]).hex() == WAYS["entropy"]
+    listed = Mnemonic("english").wordlist
+    bits = "".join(f"{listed.index(w):011b}" for w in WAYS["words"].split())
+    entropy = int(bits[:128], 2).to_bytes(16, "big")
+    assert entropy.hex() == WAYS["entropy"]
+    assert bits[128:] == f"{hashlib.sha256(entropy).digest()[0]:08b}"[:4]
+    for typed, prepared in WAYS["prepared"]:
+        assert passwords.prepare(octets(typed)).hex() == prepared
+    text = octets(WAYS["prepared"][2][0]).decode()
+    assert (
+        unicodedata.normalize("NFC", text.replace("\u3000", " ").replace("\u00a0", " ")).encode() == b"a b c"
+    )
+
+
+def test_keyrings() -> None:
+    root, read_gen = octets(RINGS["root"]), RINGS["read_gen"]
+    key = oracle.expand(root, b"EMS1 read key\x00" + (1).to_bytes(4, "big") + read_gen.to_bytes(4, "big"), 32)
+    assert key.hex() == RINGS["read_key"]
+    for name, ref, ring_key, ref_id, object_id, magic in (
+        ("read", 5, oracle.expand(key, b"EMS1 read keyring", 32), bytes(8) + bytes((0, 0, 0, 1, 0, 0, 0, 2)), bytes(16), b"EKD1"),
+        ("root_ring", 4, oracle.expand(root, b"EMS1 root keyring", 32), bytes(15) + b"\x01", b"\xff" * 16, b"EKR1"),
+    ):  # fmt: skip
+        v = RINGS[name]
+        head = oracle.header(20, ref, 1, object_id, ref_id, 0, 0)
+        context = oracle.stored_context(head, ACCOUNT, bytes(16), v["version"], 0, octets(v["write_id"]))
+        content = oracle.unframe(oracle.open_(ring_key, context, octets(v["payload"])))
+        assert content.hex() == v["content"]
+        ring = oracle.keyring(content)
+        assert (ring["magic"], ring["version"]) == (magic, v["version"])
+        record = SealedRecord(v["version"], 0, octets(v["write_id"]), Sealed(octets(v["payload"])))
+        opened = (
+            keyring.open_read_ring(key, ACCOUNT, 1, read_gen, record)
+            if name == "read"
+            else keyring.open_root_ring(root, ACCOUNT, 1, read_gen, record)
+        )
+        assert [(e.number, e.state, e.xwing_seed, e.store_key) for e in opened.epochs] == [
+            (n, state, seed, store)
+            for n, _, state, _, _, seed, store in ring["epochs"]  # type: ignore[attr-defined]
+        ]
+        assert len(opened.slots) == (name == "root_ring")
+
+
+def lane_reader() -> LaneReader:
+    key = primitives.private_key(octets(LANE["xwing_seed"]))
+    return LaneReader(key, ACCOUNT, LANE["epoch"], octets(LANE["lane_id"]), Sealed(octets(LANE["sealed"])))
+
+
+@pytest.mark.parametrize("v", LANE["messages"], ids=lambda v: v["name"])
+def test_messages_of_a_lane(v: dict[str, Any]) -> None:
+    lane_id, object_id = octets(LANE["lane_id"]), octets(v["object_id"])
+    info = b"EMS1 lane\x00" + ACCOUNT + LANE["epoch"].to_bytes(4, "big") + lane_id
+    seed = oracle.decapsulate(octets(LANE["xwing_seed"]), octets(LANE["sealed"]), info)
+    key = oracle.lane_keys(seed, v["ctr"] + 1)[-1]
+    assert key == bytes(lane_reader().key(v["ctr"]))
+
+    wanted = base64.b64decode(v["summary_content"])
+    sealed = base64.b64decode(v["summary"])
+    head = oracle.header(2, 0, v["summary_flags"], object_id, lane_id, v["ctr"], 1)
+    assert inflate(oracle.unframe(oracle.open_(key, oracle.lane_context(head, ACCOUNT), sealed))) == wanted
+    name = RecordName(ACCOUNT, object_id, lane_id, v["ctr"], v["summary_flags"])
+    assert open_summary(key, name, Sealed(sealed)) == wanted
+    by_hand, ours = oracle.summary(wanted), Summary.decode(wanted)
+    assert (by_hand["envelope"], by_hand["header"], by_hand["date"], by_hand["size"]) == (
+        ours.envelope, ours.header, ours.internal_date, ours.size,
+    ) != (b"", b"", 0, 1)  # fmt: skip
+
+    sealed = base64.b64decode(v["body"])
+    head = oracle.header(1, 0, v["body_flags"], object_id, lane_id, v["ctr"], 0)
+    content = oracle.unframe(oracle.open_(key, oracle.lane_context(head, ACCOUNT), sealed))
+    message = oracle.body(content, v["body_flags"], v["size"])
+    assert hashlib.sha256(message).hexdigest() == v["sha256"]
+    name = RecordName(ACCOUNT, object_id, lane_id, v["ctr"], v["body_flags"])
+    assert read_body(key, name, [sealed], v["size"], 0, v["size"]) == message
+
+
+def test_every_way_to_hold_a_body_is_among_them() -> None:
+    assert {v["body_flags"] for v in LANE["messages"]} == {1, 3, 9}
+    assert {v["size"] == 0 for v in LANE["messages"]} == {True, False}
+
+
+@pytest.mark.parametrize("v", OWN["stored"], ids=lambda v: f"{v['kind']}-{v['index']}")
+def test_stored_records(v: dict[str, Any]) -> None:
+    key = oracle.expand(octets(OWN["store_key"]), b"EMS1 " + LABELS[v["kind"]], 32)
+    ref_id = bytes(12) + OWN["epoch"].to_bytes(4, "big")
+    head = oracle.header(KINDS[v["kind"]], 1, 1, octets(v["object_id"]), ref_id, v["index"], 0)
+    context = oracle.stored_context(
+        head, ACCOUNT, octets(v["place"]), v["version"], v["modseq"], octets(v["write_id"])
+    )
+    assert len(context) == 124
+    content = oracle.unframe(oracle.open_(key, context, octets(v["payload"])))
+    assert content.hex() == v["content"]
+    keys = StoreKeys(Arena(8), ACCOUNT, OWN["epoch"], octets(OWN["store_key"]))
+    record = SealedRecord(v["version"], OWN["epoch"], octets(v["write_id"]), Sealed(octets(v["payload"])))
+    assert (
+        keys.open(
+            Kind[v["kind"]], octets(v["place"]), v["index"], v["modseq"], record, octets(v["object_id"])
+        )
+        == content
+    )
+
+
+def content_of(kind: str, index: int) -> bytes:
+    return octets(next(v["content"] for v in OWN["stored"] if (v["kind"], v["index"]) == (kind, index)))
+
+
+def test_what_is_in_pages_and_tombs() -> None:
+    group, entries = oracle.page(content_of("PAGE", 2))
+    assert (group, list(entries)) == (0, [257])
+    take = oracle.Take(entries[257])
+    fixed = [int.from_bytes(take(8), "big", signed=True), *(take.n(8) for _ in range(3)), take(16)]
+    a = pages.unpack_a(pages.split(0, content_of("PAGE", 2))[257])  # type: ignore[index]
+    assert [*fixed, inflate(take.octets)] == [-1, 2, 3, 4, b"o" * 16, b"(NIL NIL)"]
+    assert [a.internal_date, a.save_date, a.size, a.trace_octets, a.object_id, a.envelope] == [
+        *fixed,
+        b"(NIL NIL)",
+    ]
+
+    group, entries_b = oracle.page(content_of("PAGE", 3))
+    take = oracle.Take(entries_b[257])
+    found = [take(16), take(32), take(16), take.n(4), take.n(1), take(32), take.n(1), take.n(1)]
+    assert found == [b"o" * 16, b"k" * 32, b"l" * 16, 7, 3, bytes(32), 1, 1]
+    rest = oracle.Take(inflate(take.octets))
+    assert [rest.counted(4) for _ in range(4)] == [b"(b)", b"", "hä".encode(), b"A: b\r\n\r\n"]
+    b = pages.unpack_b(pages.split(1, content_of("PAGE", 3))[257])  # type: ignore[index]
+    assert (b.key, b.lane_id, b.ctr, b.preview, b.header) == (
+        b"k" * 32,
+        b"l" * 16,
+        7,
+        "hä".encode(),
+        b"A: b\r\n\r\n",
+    )
+
+    tomb = oracle.Take(content_of("TOMB", 0))
+    assert tomb.n(8) == 3600
+    buried = [(tomb.n(1), tomb.n(4), tomb.counted(4)) for _ in range(2)]
+    assert buried == [(0, 257, entries[257]), (1, 257, entries_b[257])]
+    assert not tomb.octets
+
+
+def test_what_is_in_states_counts_and_names() -> None:
+    live, gone = oracle.state(content_of("STATE", 1))
+    assert live == {257: (9, 8 | 16, {"$Forwarded", "x"})}
+    assert gone == {258: (10, 11)}
+    ours = StatePage.decode(content_of("STATE", 1))
+    assert {u: (s.modseq, int(s.flags), set(s.keywords)) for u, s in ours.live.items()} == live
+    take = oracle.Take(content_of("COUNTS", 0))
+    assert [take.n(n) for n in (1, 4, 4, 4, 8, 8)] == [1, 1, 2, 3, 4, 5]
+    assert Counts.decode(content_of("COUNTS", 0)) == Counts(1, 2, 3, 4, 5)
+    names = oracle.mailbox_names(content_of("MBOXES", 0))
+    assert names == [(bytes(range(16, 32)), 1, 1, "INBOX"), (b"m" * 16, 0, 0, "Entwürfe/alt")]
+    assert [
+        (n.mailbox_id, n.special_use or 0, n.subscribed, n.name)
+        for n in mboxes.decode(content_of("MBOXES", 0))
+    ] == names
+
+
+def test_the_dictionary() -> None:
+    digest = hashlib.sha256(DICTIONARY).hexdigest()
+    assert len(DICTIONARY) == 32768
+    assert digest == frame.DICTIONARY_SHA256
+    assert digest in (ROOT / "docs" / "format.md").read_text()

@@ -1,0 +1,224 @@
+"""Makes tests/vectors/mailstead.json: the vectors of what docs/format.md has and ems1*.json do not.
+
+    python -m tools.make_vectors
+
+Salts and encapsulations are random, so that every run gives others; the file in the repository is
+never made again for a format that exists: what was sealed once opens for ever.
+"""
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from mailstead.accounts import mboxes, pages
+from mailstead.accounts.mboxes import MailboxName
+from mailstead.accounts.pages import EntryA, EntryB, pack_a, pack_b
+from mailstead.accounts.states import Counts, MessageState, StatePage, Tombstone
+from mailstead.crypto import keyring, passwords, primitives, slots
+from mailstead.crypto.body import BodyBuilder, PreparedBody
+from mailstead.crypto.keyring import CURRENT, MANIFESTS, STORE_KEY_ONLY, Epoch, Ring, RingSlot
+from mailstead.crypto.keys import StoreKeys
+from mailstead.crypto.lanes import DeliveryKey, LaneWriter
+from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
+from mailstead.crypto.serverkey import ServerKey
+from mailstead.mail.mailbox import Modseq, SpecialUse, SystemFlag, Uid
+from mailstead.mail.structure import Scanner
+from mailstead.mail.summary import Provenance, summarise
+from mailstead.secretmem import Arena
+
+FILE = Path(__file__).parent.parent / "tests" / "vectors" / "mailstead.json"
+ACCOUNT, MAILBOX = bytes(range(16)), bytes(range(16, 32))
+ROOT, SERVER_KEY = bytes(range(32)), bytes(range(32, 64))
+SEED, STORE_KEY = b"\x11" * 32, b"\x22" * 32
+SMALL = b"From: ann@b.test\r\nSubject: h\xc3\xa4llo\r\n\r\nbody\r\n"
+MESSAGES = {
+    "empty": (b"", "all"),
+    "one block": (SMALL, "all"),
+    "seekable": (b"".join(b"line %d of a long message\r\n" % n for n in range(6000)), "all"),
+    "not compressed": (SMALL * 500, "none"),
+}
+Vector = dict[str, object]
+
+
+def _hex(octets: bytes) -> str:
+    return octets.hex()
+
+
+def _b64(octets: bytes) -> str:
+    return base64.b64encode(octets).decode()
+
+
+def server_key() -> Vector:
+    """What is derived from server.key, and a row MAC of each table."""
+    key = ServerKey(SERVER_KEY)
+    pub, header = b"\x55" * 1216, b"EMSK" + bytes(62)
+    return {
+        "server_key": _hex(SERVER_KEY),
+        "pepper": _hex(key.peppers[0].octets),
+        "pepper_id": _hex(key.peppers[0].id()),
+        "instance": {"id": _hex(MAILBOX), "check": _hex(key.instance_check(MAILBOX))},
+        "unknown": {"name": "nobody@b.test", "salt": _hex(key.unknown_salt("nobody@b.test"))},
+        "rows": {
+            "address": {
+                "address": "ann@b.test", "kind": 0,
+                "mac": _hex(key.rows.address("ann@b.test", ACCOUNT, 0)),
+            },
+            "epoch_key": {
+                "epoch": 1, "suite": 1, "state": 1, "public_key": _hex(pub),
+                "mac": _hex(key.rows.epoch_key(ACCOUNT, 1, 1, 1, pub)),
+            },
+            "slot": {
+                "header": _hex(header), "root_gen": 1, "read_gen": 2, "not_after": 3, "public_key": _hex(pub),
+                "blob": "b0", "tag": "7a", "scram": "",
+                "mac": _hex(key.rows.slot(ACCOUNT, header, (1, 2), 3, pub, b"\xb0", b"\x7a", b"")),
+            },
+            "account": {
+                "status": 0, "epoch": 1, "root_gen": 1, "read_gen": 2,
+                "mac": _hex(key.rows.account(ACCOUNT, 0, 1, 1, 2)),
+            },
+        },
+    }  # fmt: skip
+
+
+def ways() -> Vector:
+    """A password slot, a slot of recovery words, and passwords as they are prepared."""
+    arena = Arena(8)
+    pepper = ServerKey(SERVER_KEY).peppers[0]
+    words = " ".join(passwords.new_words())
+    made: Vector = {"words": words, "entropy": _hex(passwords.entropy(words))}
+    for name, kind, credential in (
+        ("password", slots.SlotType.PASSWORD, b"correct horse"),
+        ("recovery", slots.SlotType.RECOVERY, passwords.entropy(words)),
+    ):
+        header = slots.new_header(kind, ACCOUNT, pepper, slots.Cost(8192, 1))
+        with slots.slot_secret(arena, header, credential, [pepper]) as secret:
+            slot = slots.make_slot(header, secret.view, ROOT, 1, 1)
+            made[name] = {
+                "credential": _hex(credential), "header": _hex(slot.header),
+                "secret": _hex(bytes(secret.view)), "C": _hex(slots.auth_key(secret.view)),
+                "public_key_sha256": _hex(primitives.sha256(slot.public_key)),
+                "blob": _hex(slot.blob), "tag": _hex(slot.tag), "payload": _hex(ROOT),
+            }  # fmt: skip
+    typed = ["x", "pa\u0308ss", "a\u3000b\u00a0c", "A b\tC", "\U0001f511" * 256]
+    made["prepared"] = [[_hex(t.encode()), _hex(passwords.prepare(t.encode()))] for t in typed] + [
+        ["ff00fe".replace("00", "01")] * 2
+    ]
+    return made
+
+
+def rings() -> Vector:
+    """Both keyrings, sealed."""
+    old = Epoch(1, STORE_KEY_ONLY, 5, bytes(32), b"\x33" * 32)
+    slot = RingSlot(b"i" * 16, 1, slots.FULL, 1, 0, b"p" * 32, b"c" * 32, "password")
+    ring = Ring(7, 1, 2, MANIFESTS, 9, (old, Epoch(2, CURRENT, 9, SEED, STORE_KEY)), (slot,))
+    key = keyring.read_key(ROOT, 1, 2)
+
+    def one(record: SealedRecord, content: bytes) -> Vector:
+        return {
+            "version": 7, "write_id": _hex(record.write_id), "payload": _hex(record.sealed.octets),
+            "content": _hex(content),
+        }  # fmt: skip
+
+    return {
+        "root": _hex(ROOT), "root_gen": 1, "read_gen": 2, "read_key": _hex(key),
+        "read": one(keyring.seal_read_ring(key, ACCOUNT, ring), ring.encode_read()),
+        "root_ring": one(keyring.seal_root_ring(ROOT, ACCOUNT, ring), ring.encode_root()),
+    }  # fmt: skip
+
+
+def _built(octets: bytes, compress: str) -> PreparedBody:
+    builder = BodyBuilder(compress)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]  # one of the three
+    builder.push(octets)
+    builder.finish()
+    content = builder.take()
+
+    def pieces() -> Iterator[bytes]:
+        yield content
+
+    return builder.prepared(pieces)
+
+
+def lane() -> Vector:
+    """A lane, with the SUMMARY and the BODY of its messages."""
+    writer = LaneWriter(ACCOUNT, 2, DeliveryKey.parse(primitives.public_octets(SEED)))
+    messages: list[Vector] = []
+    for number, (name, (octets, compress)) in enumerate(MESSAGES.items()):
+        object_id = bytes((number,)) * 16
+        scanner = Scanner()
+        scanner.push(octets)
+        made = summarise(scanner.finish(), internal_date=-1, trace_octets=0, provenance=Provenance.DELIVERED)
+        content = made.encode(MAILBOX)
+        with writer.next() as sealer:
+            summary_flags, summary = sealer.summary(object_id, content)
+            body_flags, extents = sealer.body(object_id, _built(octets, compress))
+            body = b"".join(e.octets for e in extents)
+        messages.append(
+            {
+                "name": name, "ctr": number, "object_id": _hex(object_id), "summary_flags": summary_flags,
+                "summary": _b64(summary.octets), "summary_content": _b64(content), "body_flags": body_flags,
+                "body": _b64(body), "size": len(octets), "sha256": _hex(primitives.sha256(octets)),
+            }
+        )  # fmt: skip
+    return {
+        "xwing_seed": _hex(SEED), "account": _hex(ACCOUNT), "epoch": 2, "lane_id": _hex(writer.lane_id),
+        "sealed": _hex(writer.sealed.sealed.octets), "messages": messages,
+    }  # fmt: skip
+
+
+def stored() -> list[Vector]:
+    """A record of each kind that is sealed under a store key."""
+    a = EntryA(-1, 2, 3, 4, b"o" * 16, b"(NIL NIL)")
+    b = EntryB(
+        b"o" * 16, b"k" * 32, b"l" * 16, 7, 3, bytes(32), 1, b"(b)", b"", b"h\xc3\xa4", b"A: b\r\n\r\n", True
+    )
+    packed_a, packed_b = {Uid(257): pack_a(a)}, {Uid(257): pack_b(b)}
+    states = StatePage(
+        {
+            Uid(257): MessageState(
+                Modseq(9), SystemFlag.SEEN | SystemFlag.DRAFT, frozenset({"$Forwarded", "x"})
+            )
+        },
+        {Uid(258): Tombstone(Modseq(10), 11)},
+    )
+    names = [
+        MailboxName(MAILBOX, "INBOX", SpecialUse.INBOX),
+        MailboxName(b"m" * 16, "Entw\u00fcrfe/alt", None, False),
+    ]
+    tomb = (3600).to_bytes(8, "big")
+    for group, packed in ((0, packed_a), (1, packed_b)):
+        for uid, octets in packed.items():
+            tomb += bytes((group,)) + uid.to_bytes(4, "big") + len(octets).to_bytes(4, "big") + octets
+    keys = StoreKeys(Arena(16), ACCOUNT, 2, STORE_KEY)
+    made: list[Vector] = []
+    for kind, place, index, modseq, object_id, content in (
+        (Kind.PAGE, MAILBOX, 1 << 1, 0, ZERO_ID, pages.merge(None, 0, packed_a, set())),
+        (Kind.PAGE, MAILBOX, 1 << 1 | 1, 0, ZERO_ID, pages.merge(None, 1, packed_b, set())),
+        (Kind.STATE, MAILBOX, 1, states.max_modseq(), ZERO_ID, states.encode()),
+        (Kind.COUNTS, MAILBOX, 0, 0, ZERO_ID, Counts(1, 2, 3, 4, 5).encode()),
+        (Kind.MBOXES, ZERO_ID, 0, 0, ZERO_ID, mboxes.encode(names)),
+        (Kind.TOMB, MAILBOX, 0, 0, b"t" * 16, tomb),
+    ):
+        assert content is not None
+        record = keys.seal(kind, place, index, 3, modseq, content, object_id)
+        made.append(
+            {
+                "kind": kind.name, "place": _hex(place), "index": index, "version": 3, "modseq": modseq,
+                "object_id": _hex(object_id), "write_id": _hex(record.write_id),
+                "payload": _hex(record.sealed.octets), "content": _hex(content),
+            }
+        )  # fmt: skip
+    return made
+
+
+def main() -> None:
+    """Write the file."""
+    vectors = {
+        "server_key": server_key(), "ways": ways(), "rings": rings(), "lane": lane(),
+        "store_key": _hex(STORE_KEY), "epoch": 2, "stored": stored(),
+    }  # fmt: skip
+    FILE.write_text(json.dumps(vectors, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
