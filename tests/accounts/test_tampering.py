@@ -1,5 +1,7 @@
 """Somebody who can write the database: what he changes is refused, and never shown as mail."""
 
+import base64
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -7,9 +9,11 @@ import pytest
 
 from mailstead.accounts.login import Credential, unlock_root
 from mailstead.accounts.waysin import root_ring
+from mailstead.crypto import primitives
+from mailstead.crypto.keyring import CURRENT, MANIFESTS, Epoch, Ring, read_key, seal_read_ring
 from mailstead.errors import MailError, Reason, Refused, Unavailable, UnsealError
 from mailstead.mail.address import parse_mailbox
-from mailstead.store.database import Database, Tx
+from mailstead.store.database import Conflict, Database, Tx
 from tests.support.house import PASSWORD, House, house
 
 
@@ -223,3 +227,190 @@ async def test_mail_to_who_has_no_key_is_put_off(sqlite: Database, tmp_path: Pat
         with pytest.raises(Unavailable) as caught:
             await h.deliver(b"Subject: x\r\n\r\n")
         assert caught.value.reason is Reason.NO_KEY
+
+
+# Every cell of an account that holds something sealed, and that nothing but itself should open.
+CELLS = [("page", "octets"), ("state", "octets"), ("record", "octets"), ("extent", "octets")]
+WRITE_IDS = [("page", "write_id"), ("state", "write_id"), ("record", "write_id")]
+
+
+def exchange(tx: Tx, one: tuple[str, str, int], two: tuple[str, str, int]) -> None:
+    """Swap two cells, whatever tables they are in."""
+    values = [tx.execute(f"SELECT {c} FROM {t} WHERE rowid = ?", (r,))[0][0] for t, c, r in (one, two)]  # type: ignore[arg-type]
+    for (t, c, r), value in zip((one, two), reversed(values), strict=True):
+        tx.execute(f"UPDATE {t} SET {c} = ? WHERE rowid = ?", (value, r))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cells", [CELLS, WRITE_IDS], ids=["octets", "write ids"])
+async def test_any_two_sealed_values_swapped_are_refused(
+    sqlite: Database, tmp_path: Path, cells: list[tuple[str, str]]
+) -> None:
+    """Each of ann's with each other of hers and with each of ben's, of one table and of two."""
+    async with house(sqlite, tmp_path) as h:
+        await lived_in(h, absorb=True)
+
+        def listed(tx: Tx, account: int) -> list[tuple[str, str, int]]:
+            return [
+                (t, c, r[0])
+                for t, c in cells
+                for r in tx.execute(f"SELECT rowid FROM {t} WHERE account_id = {account}")  # type: ignore[arg-type]
+            ]
+
+        anns = await sqlite.read(lambda tx: listed(tx, 1))
+        bens = await sqlite.read(lambda tx: listed(tx, 2))
+        assert len(anns) == len(bens) >= (10 if cells is CELLS else 7)
+        for i, one in enumerate(anns):
+            for two in [*anns[i + 1 :], *bens]:
+                await sqlite.write(lambda tx, a=one, b=two: exchange(tx, a, b))
+                with pytest.raises((UnsealError, Refused)):
+                    await read_everything(h)
+                await sqlite.write(lambda tx, a=one, b=two: exchange(tx, a, b))
+        assert len(await read_everything(h)) == 3, "the control: undone, all opens"
+
+
+CLEAR = [
+    ("page", "version"), ("page", "epoch"), ("state", "version"), ("state", "epoch"),
+    ("state", "max_modseq"), ("record", "version"), ("record", "epoch"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("by", [-1, 1])
+@pytest.mark.parametrize(("table", "column"), CLEAR)
+async def test_a_clear_column_that_a_record_binds_is_not_changed(
+    sqlite: Database, tmp_path: Path, table: str, column: str, by: int
+) -> None:
+    async with house(sqlite, tmp_path) as h:
+        await lived_in(h, absorb=True)
+        # The epoch of a keyring is no part of it; COUNTS and MBOXES have one.
+        where = " AND kind <> 20" if (table, column) == ("record", "epoch") else ""
+        await sqlite.write(
+            lambda tx: tx.execute(
+                f"UPDATE {table} SET {column} = {column} + {by} WHERE account_id = 1{where}"
+            )  # type: ignore[arg-type]
+        )
+        with pytest.raises((UnsealError, Refused)):
+            await read_everything(h)
+
+
+async def test_a_long_body_is_refused_with_its_extents_out_of_place(sqlite: Database, tmp_path: Path) -> None:
+    message = b"Subject: long\r\n\r\n" + base64.b64encode(os.urandom(600_000)) + b"\r\n"
+    async with house(sqlite, tmp_path) as h:
+        await h.move_in()
+        await h.deliver(message)
+        account = await h.unlock()
+        assert await h.read_all(account) == {1: message}
+        kept = await sqlite.read(lambda tx: tx.execute("SELECT object_id, number, octets FROM extent"))
+        assert len(kept) >= 3
+        last = kept[-1][2]
+        whole = len(last) // 16400 * 16400  # cut exactly at a chunk boundary
+
+        def put(octets: dict[int, bytes]) -> Callable[[Tx], None]:
+            def work(tx: Tx) -> None:
+                tx.execute("DELETE FROM extent")
+                for number, value in octets.items():
+                    tx.execute(
+                        "INSERT INTO extent (account_id, object_id, number, octets) VALUES (1, ?, ?, ?)",
+                        (kept[0][0], number, value),
+                    )
+
+            return work
+
+        right = {number: octets for _, number, octets in kept}
+        end = max(right)
+        for wrong in (
+            {**right, 0: right[1], 1: right[0]},
+            {**right, 1: right[0]},
+            {n: o for n, o in right.items() if n != end},
+            {n: o for n, o in right.items() if n != 1},
+            {**right, end: last[:whole]},
+            {**right, end: last[: whole - 16400]},
+            {**right, end: last[:-1]},
+            {**right, end: last + b"\0"},
+            {**right, end: last[:-1] + bytes((last[-1] ^ 1,))},
+            {**right, end + 1: last},
+            {**right, 0: right[0][:-1]},
+        ):
+            await sqlite.write(put(wrong))
+            with pytest.raises(UnsealError):
+                await h.read_all(account)
+        await sqlite.write(put(right))
+        assert await h.read_all(account) == {1: message}, "the control"
+        account.close()
+
+
+@pytest.mark.parametrize(
+    "column", ["header", "public_key", "blob", "tag", "mac", "root_gen", "read_gen", "not_after"]
+)
+async def test_no_part_of_a_way_in_is_exchanged(sqlite: Database, tmp_path: Path, column: str) -> None:
+    """Between ann's password and her words, and between hers and ben's."""
+    async with house(sqlite, tmp_path) as h:
+        await lived_in(h, absorb=False)
+        anns, bens = ("account_id = 1 AND type = 1", "account_id = 2 AND type = 1")
+        for other in (bens, "account_id = 1 AND type = 3"):
+
+            def spoil(tx: Tx, other: str = other) -> bytes | int:
+                ((before,),) = tx.execute(f"SELECT {column} FROM slot WHERE {anns}")  # type: ignore[arg-type]
+                ((value,),) = tx.execute(f"SELECT {column} FROM slot WHERE {other}")  # type: ignore[arg-type]
+                new = value + 1 if isinstance(value, int) else value
+                tx.execute(f"UPDATE slot SET {column} = ? WHERE {anns}", (new,))  # type: ignore[arg-type]
+                return before  # type: ignore[no-any-return]
+
+            before = await sqlite.write(spoil)
+            with pytest.raises(MailError) as caught:
+                await h.unlock("ann@b.test")
+            assert caught.value.reason is Reason.LOGIN_FAILED
+            await sqlite.write(
+                lambda tx, v=before: tx.execute(f"UPDATE slot SET {column} = ? WHERE {anns}", (v,))
+            )  # type: ignore[arg-type]
+        (await h.unlock("ann@b.test")).close()
+
+
+async def test_a_planted_account_is_not_opened_by_the_right_password(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    """Somebody seals a root of his own to ann's slot, with keyrings, a delivery key and mail to go with it."""
+    async with house(sqlite, tmp_path) as h:
+        await lived_in(h, absorb=False)
+        evil = b"E" * 32
+
+        def plant(tx: Tx) -> None:
+            ((uuid, header, public),) = tx.execute(
+                "SELECT uuid, header, public_key FROM slot JOIN account USING (account_id) WHERE account_id = 1 AND type = 1"
+            )
+            blob = primitives.encapsulate(evil, primitives.public_key(public), b"EMS1 slot\x00" + header)
+            epoch = Epoch(1, CURRENT, 0, b"s" * 32, b"k" * 32)
+            ring = Ring(1, 1, 1, MANIFESTS, 0, (epoch,))
+            record = seal_read_ring(read_key(evil, 1, 1), uuid, ring)
+            tx.execute("UPDATE slot SET blob = ? WHERE account_id = 1 AND type = 1", (blob,))
+            tx.execute(
+                "UPDATE record SET version = 1, write_id = ?, octets = ? WHERE account_id = 1 AND kind = 20 AND object_id = ?",
+                (record.write_id, record.sealed.octets, bytes(16)),
+            )
+            # With server.key in hand he makes the row's MAC too; the tag he cannot make.
+            ((gens, tag),) = [
+                ((r, g), t)
+                for r, g, t in tx.execute(
+                    "SELECT root_gen, read_gen, tag FROM slot WHERE account_id = 1 AND type = 1"
+                )
+            ]
+            mac = h.server_key.rows.slot(uuid, header, gens, 0, public, blob, tag, b"")
+            tx.execute("UPDATE slot SET mac = ? WHERE account_id = 1 AND type = 1", (mac,))
+
+        await sqlite.write(plant)
+        with pytest.raises(MailError) as caught:
+            await h.unlock("ann@b.test")
+        assert caught.value.reason is Reason.LOGIN_FAILED
+        assert "does not open" in str(caught.value.__cause__)
+
+
+async def test_a_pending_has_a_lane_and_a_counter_of_its_own(sqlite: Database, tmp_path: Path) -> None:
+    async with house(sqlite, tmp_path) as h:
+        await lived_in(h, absorb=False)
+        for statement in (
+            "DELETE FROM lane",
+            "UPDATE pending SET lane_id = zeroblob(16)",
+            "UPDATE pending SET ctr = 0, lane_id = (SELECT min(lane_id) FROM lane WHERE account_id = pending.account_id)",
+        ):
+            with pytest.raises(Conflict):
+                await sqlite.write(lambda tx, s=statement: tx.execute(s))
+        assert len(await read_everything(h)) == 3

@@ -10,6 +10,7 @@ import pytest
 import zstandard
 
 from mailstead.crypto import frame, keyring, primitives, slots
+from mailstead.crypto.body import PreparedBody
 from mailstead.crypto.keyring import CLOSING, CURRENT, MANIFESTS, Epoch, Ring, RingSlot
 from mailstead.crypto.keys import StoreKeys
 from mailstead.crypto.lanes import EXTENT, DeliveryKey, LaneWriter
@@ -376,3 +377,89 @@ def test_bombs_and_lies_are_refused_before_they_grow() -> None:
             frame.read_seek_table(table, 2, size)
     with pytest.raises(UnsealError):
         frame.unframe(struct.pack(">Q", 9) + b"12345678")
+
+
+def test_no_octet_of_a_body_can_be_changed(lane: LaneWriter) -> None:
+    """Not even in its padding, or in what no range of the message needs."""
+    octets = secrets.token_bytes(700_000)
+    object_id = os.urandom(16)
+    with lane.next() as sealer:
+        flags, sealed = sealer.body(object_id, built(octets))
+        extents = [e.octets for e in sealed]
+    name = RecordName(ACCOUNT, object_id, lane.lane_id, 0, flags)
+    key = bytes(reader(lane).key(0))
+    assert read_body(key, name, extents, len(octets), 0, len(octets)) == octets
+    for number, extent in enumerate(extents):
+        for at in {*range(0, len(extent), 8191), len(extent) - 1}:
+            changed = bytearray(extent)
+            changed[at] ^= 1
+            wrong = [*extents[:number], bytes(changed), *extents[number + 1 :]]
+            with pytest.raises(UnsealError):
+                read_body(key, name, wrong, len(octets), 0, len(octets))
+    for cut in (1, 16, 17, 16400, 16401):
+        with pytest.raises(UnsealError):
+            read_body(key, name, [*extents[:-1], extents[-1][:-cut]], len(octets), 0, len(octets))
+
+
+def test_what_a_body_says_of_itself_is_not_believed(lane: LaneWriter) -> None:
+    """Whoever has the public key can seal any content."""
+    octets = bytes(70_000)
+    good = built(octets)
+    content = b"".join(good.pieces())
+    table = frame.seek_table(
+        [(len(frame.compress(bytes(65536))), 65536), (len(frame.compress(bytes(4464))), 4464)]
+    )
+    assert content.endswith(table), "the control: this is how it is made"
+    blocks = content[: -len(table)]
+    bomb = frame.compress(bytes(1 << 24))
+    lies: list[tuple[int, bytes]] = [
+        (9, blocks),
+        (9, table),
+        (9, b""),
+        (9, blocks + frame.seek_table([(1, 65536), (len(blocks) - 1, 4464)])),
+        (9, blocks + frame.seek_table([(1 << 31, 65536), (1, 4464)])),
+        (9, blocks + frame.seek_table([(0, 0)] * 1000)),
+        (9, bomb + frame.compress(bytes(4464)) + frame.seek_table([(len(bomb), 65536), (len(frame.compress(bytes(4464))), 4464)])),
+        (9, content[:-1] + b"\0"),
+        (3, bomb),
+        (3, frame.compress(octets[:65536])),
+        (3, content),
+        (1, content),
+        (1, octets[:-1]),
+        (1, octets + b"\0"),
+    ]  # fmt: skip
+    for flags, lie in lies:
+        object_id = os.urandom(16)
+        with lane.next() as sealer:
+            key = bytes(sealer._key)
+            ctr = sealer.ctr
+            _, sealed = sealer.body(
+                object_id, PreparedBody(flags, len(octets), len(lie), lambda lie=lie: [lie])
+            )
+            extents = [e.octets for e in sealed]
+        name = RecordName(ACCOUNT, object_id, lane.lane_id, ctr, flags)
+        with pytest.raises(UnsealError):
+            read_body(key, name, extents, len(octets), 0, len(octets))
+
+
+def test_words_open_their_slot_without_any_pepper() -> None:
+    arena = Arena(8)
+    header = slots.new_header(slots.SlotType.RECOVERY, ACCOUNT, PEPPER, slots.Cost(64, 1))
+    with slots.slot_secret(arena, header, bytes(16), [PEPPER]) as secret:
+        slot = slots.make_slot(header, secret.view, ROOT, 1, 1)
+    with slots.slot_secret(arena, header, bytes(16), []) as again:
+        assert bytes(slots.open_slot(arena, slot, header, again.view).view) == ROOT
+
+
+def test_parameters_that_make_no_sense_are_one_of_the_errors() -> None:
+    header = slots.new_header(slots.SlotType.PASSWORD, ACCOUNT, PEPPER, slots.Cost(64, 1))
+    for bad in (replace(header, m_kib=0), replace(header, t=0), replace(header, m_kib=7)):
+        with pytest.raises(UnsealError):
+            slots.slot_secret(Arena(8), bad, b"pw", [PEPPER])
+
+
+def test_a_record_that_could_not_be_opened_is_not_sealed(store: StoreKeys) -> None:
+    largest = bytes(64 << 10)
+    assert store.open(Kind.STATE, PLACE, 0, 0, store.seal(Kind.STATE, PLACE, 0, 1, 0, largest)) == largest
+    with pytest.raises(ValueError, match="at most"):
+        store.seal(Kind.STATE, PLACE, 0, 1, 0, largest + b"\0")

@@ -168,8 +168,8 @@ class BodyReader:
         return range(start // BLOCK, -(-stop // BLOCK))
 
     def needs(self, block: int) -> range:
-        """The extents that hold a block."""
-        return self._extents(*self._span(block))
+        """The extents that hold a block; with the last one, those of the padding too."""
+        return self._extents(*self._span(block), to_end=self._is_last(block))
 
     def read(self, block: int, first: int, extents: Sequence[Sealed]) -> bytes:
         """The plain octets of a block.
@@ -181,7 +181,7 @@ class BodyReader:
             UnsealError: they are not what was sealed.
         """
         start, stop = self._span(block)
-        content = self._plain(start, stop, first, extents)
+        content = self._plain(start, stop, first, extents, to_end=self._is_last(block))
         plain = content if self._flags == 0 else decompress(content, BLOCK)
         if len(plain) != min(BLOCK, self._size - block * BLOCK):
             raise UnsealError("the body has another length than its summary says")
@@ -197,20 +197,29 @@ class BodyReader:
         assert self._frames is not None, "take_table comes first"
         return self._frames[block]
 
-    def _chunk_range(self, start: int, stop: int) -> range:
-        """The chunks that hold octets *start* to *stop* of the content (8 octets go before it)."""
-        return range((8 + start) // CHUNK, -(-(8 + stop) // CHUNK))
+    def _is_last(self, block: int) -> bool:
+        return (block + 1) * BLOCK >= self._size
 
-    def _extents(self, start: int, stop: int) -> range:
-        chunks = self._chunk_range(start, stop)
+    def _chunk_range(self, start: int, stop: int, *, to_end: bool) -> range:
+        """The chunks that hold octets *start* to *stop* of the content (8 octets go before it).
+
+        Who reads to the end opens the padding too: a record that was cut or changed there is refused.
+        """
+        last = self._chunks.chunks if to_end else -(-(8 + stop) // CHUNK)
+        return range((8 + start) // CHUNK, last)
+
+    def _extents(self, start: int, stop: int, *, to_end: bool = False) -> range:
+        chunks = self._chunk_range(start, stop, to_end=to_end)
         if not chunks:
             return range(0)
         first = self._chunks.span(chunks[0])[0]
         last = self._chunks.span(chunks[-1])[1]
         return range(first // EXTENT, -(-last // EXTENT))
 
-    def _plain(self, start: int, stop: int, first: int, extents: Sequence[Sealed]) -> bytes:
-        chunks = self._chunk_range(start, stop)
+    def _plain(
+        self, start: int, stop: int, first: int, extents: Sequence[Sealed], *, to_end: bool = False
+    ) -> bytes:
+        chunks = self._chunk_range(start, stop, to_end=to_end)
         if not chunks:
             return b""
         sealed = b"".join(e.octets for e in extents)
