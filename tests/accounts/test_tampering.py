@@ -414,3 +414,26 @@ async def test_a_pending_has_a_lane_and_a_counter_of_its_own(sqlite: Database, t
             with pytest.raises(Conflict):
                 await sqlite.write(lambda tx, s=statement: tx.execute(s))
         assert len(await read_everything(h)) == 3
+
+
+async def test_rows_moved_to_another_mailbox_of_the_account_are_refused(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    async with house(sqlite, tmp_path) as h:
+        await lived_in(h, absorb=True)
+        account = await h.unlock("ann@b.test")
+        inbox, trash = await h.inbox(account), (await account.mailbox("Trash")).id
+
+        def move(tx: Tx, to: bytes) -> None:
+            for table in ("page", "state"):
+                tx.execute(f"UPDATE {table} SET mailbox_id = ? WHERE account_id = 1", (to,))  # type: ignore[arg-type]
+            tx.execute("UPDATE record SET place = ? WHERE account_id = 1 AND kind = 27", (to,))
+
+        await sqlite.write(lambda tx: move(tx, trash))
+        with pytest.raises(UnsealError):
+            await account.counts(trash)
+        with pytest.raises(UnsealError):
+            [m async for m in account.messages(trash)]
+        await sqlite.write(lambda tx: move(tx, inbox))
+        assert len(await h.read_all(account)) == 3, "the control"
+        account.close()

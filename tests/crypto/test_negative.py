@@ -414,6 +414,7 @@ def test_what_a_body_says_of_itself_is_not_believed(lane: LaneWriter) -> None:
     bomb = frame.compress(bytes(1 << 24))
     lies: list[tuple[int, bytes]] = [
         (9, blocks),
+        (9, blocks + b"junk" + table),
         (9, table),
         (9, b""),
         (9, blocks + frame.seek_table([(1, 65536), (len(blocks) - 1, 4464)])),
