@@ -2,6 +2,9 @@
 
 import os
 import pickle
+import signal
+import subprocess
+import sys
 
 import pytest
 
@@ -50,3 +53,42 @@ def test_the_kernel_gives_it_to_nobody() -> None:
     finally:
         os.close(fd)
     assert bytes(secret.view[:4]) == b"0123", "and we read it all the same"
+
+
+HARDENED = """
+import ctypes, os, resource
+from mailstead.secretmem import harden_process
+libc = ctypes.CDLL(None)
+print(libc.prctl(3, 0, 0, 0, 0), end=" ")
+harden_process()
+print(libc.prctl(3, 0, 0, 0, 0), *resource.getrlimit(resource.RLIMIT_CORE), oct(os.umask(0)))
+"""
+
+
+def test_a_hardened_process_is_not_dumped_and_leaves_no_core() -> None:
+    done = subprocess.run([sys.executable, "-c", HARDENED], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == ["1", "0", "0", "0", "0o77"], (
+        "PR_GET_DUMPABLE before and after; limits; umask"
+    )
+
+
+FORKED = """
+import os
+from mailstead.secretmem import Arena, harden_process
+harden_process()
+arena = Arena(1)
+secret = arena.hold(b"k" * 32)
+pid = os.fork()
+if not pid:
+    try:
+        arena.take()
+    except RuntimeError:
+        bytes(secret.view)  # not mapped here: the child dies of it
+    os._exit(0)
+print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), bytes(secret.view) == b"k" * 32)
+"""
+
+
+def test_a_forked_child_has_no_secrets() -> None:
+    done = subprocess.run([sys.executable, "-c", FORKED], check=True, capture_output=True, text=True)
+    assert done.stdout.split() == [str(-signal.SIGSEGV), "True"]

@@ -4,17 +4,22 @@ Anything else that comes out of one is a fault.
 """
 
 import contextlib
+import re
 from collections.abc import Callable
 
 from mailstead.accounts import mboxes, pages
 from mailstead.accounts.states import Counts, StatePage
-from mailstead.crypto import frame, keyring
+from mailstead.crypto import frame, keyring, passwords, primitives
+from mailstead.crypto.lanes import EXTENT
+from mailstead.crypto.sealed import Kind, Sealed
 from mailstead.crypto.slots import SlotHeader
+from mailstead.crypto.unseal import BodyReader, RecordName
 from mailstead.errors import UnsealError
 from mailstead.mail.address import AddressError, canonical_local, parse_path
 from mailstead.mail.addresslist import address_list
 from mailstead.mail.encodedwords import text
 from mailstead.mail.header import fields, parameterised
+from mailstead.mail.mailbox import mailbox_name
 from mailstead.mail.structure import Scanner
 from mailstead.mail.summary import Provenance, Summary, summarise
 from mailstead.mail.text import display
@@ -25,13 +30,36 @@ from mailstead.smtp.server import BodyChunk, Need, ServerConnection, State
 
 
 def structure(octets: bytes) -> None:
-    """The scanner, cut where the first octet says, and the summary made of it."""
+    """The scanner, cut where the first octet says and whole: one summary, which can be read back."""
     cut = octets[0] if octets else 0
-    scanner = Scanner()
-    scanner.push(octets[:cut])
-    scanner.push(octets[cut:])
-    made = summarise(scanner.finish(), internal_date=0, trace_octets=0, provenance=Provenance.DELIVERED)
-    Summary.decode(made.encode(bytes(16)))
+    made: list[bytes] = []
+    for pieces in ((octets[:cut], octets[cut:]), (octets,)):
+        scanner = Scanner()
+        for piece in pieces:
+            scanner.push(piece)
+        found = summarise(scanner.finish(), internal_date=0, trace_octets=0, provenance=Provenance.DELIVERED)
+        made.append(found.encode(bytes(16)))
+    assert made[0] == made[1]
+    assert Summary.decode(made[0]).encode(bytes(16)) == made[0]
+    for rendered in (found.envelope, found.bodystructure):
+        balanced(rendered)
+
+
+def balanced(rendered: bytes) -> None:
+    """What is sent as it is to a mail program is one whole list of IMAP."""
+    depth = at = 0
+    while at < len(rendered):
+        token = _IMAP.match(rendered, at)
+        assert token is not None, rendered[at:]
+        at = token.end() + int(token[1] or 0)
+        depth += (token[0] == b"(") - (token[0] == b")")
+        assert depth > 0 or at == len(rendered)
+    assert at == len(rendered)
+    assert depth == 0
+
+
+# list, quoted string, literal, NIL or number, space (RFC 9051 section 9)
+_IMAP = re.compile(rb'[()]|"(?:[^"\\\r\n\x80-\xff]|\\["\\])*"|\{(\d+)\}\r\n|NIL|\d+| ')
 
 
 def headers(octets: bytes) -> None:
@@ -95,6 +123,36 @@ def client_reply(octets: bytes) -> None:
             pass
 
 
+def body(octets: bytes) -> None:
+    """What the content of a BODY record may be, made by whoever has the public key."""
+    if len(octets) < 4:
+        return
+    flags, size = (1, 3, 9, octets[0])[octets[1] & 3], int.from_bytes(octets[1:4], "big")
+    name = RecordName(bytes(16), bytes(16), bytes(16), 0, flags)
+    sealed = primitives.seal(bytes(32), name.context(Kind.BODY), frame.frame(octets[4:]))
+    extents = [Sealed(sealed[at : at + EXTENT]) for at in range(0, len(sealed), EXTENT)]
+    with contextlib.suppress(UnsealError):
+        reader = BodyReader(bytes(32), name, extents[0], len(sealed), size)
+        table = reader.needs_table()
+        if table is not None:
+            reader.take_table(extents[table.start : table.stop])
+        for block in reader.blocks(0, size):
+            needed = reader.needs(block)
+            assert len(reader.read(block, needed.start, extents[needed.start : needed.stop])) <= 65536
+
+
+def typed(octets: bytes) -> None:
+    """What people type: passwords, recovery words, names of mailboxes."""
+    with contextlib.suppress(ValueError):
+        prepared = passwords.prepare(octets)
+        assert passwords.prepare(prepared[:1024])
+    with contextlib.suppress(ValueError):
+        assert len(passwords.entropy(octets.decode())) == 16
+    with contextlib.suppress(ValueError):
+        name = mailbox_name(octets.decode())
+        assert mailbox_name(name) == name
+
+
 def records(octets: bytes) -> None:
     """Everything that is found inside of a record once it has been opened."""
     decoders: list[Callable[[bytes], object]] = [
@@ -110,5 +168,16 @@ def records(octets: bytes) -> None:
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
     f.__name__: f
-    for f in (structure, headers, addresses, shown, command, conversation, client_reply, records)
+    for f in (
+        structure,
+        headers,
+        addresses,
+        shown,
+        command,
+        conversation,
+        client_reply,
+        records,
+        body,
+        typed,
+    )
 }
