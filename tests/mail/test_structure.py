@@ -1,6 +1,8 @@
 """The scanner: the same structure however the octets are cut, and a structure whatever they are."""
 
 import random
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -183,6 +185,23 @@ def test_hostile_structure_is_survived(case: str) -> None:
             assert b"\0" not in rendered
         assert "<script" not in found.preview
         display(octets)
+
+
+# Milliseconds of processor time that the case allows; a second where it names none.
+ALLOWED = {"MIM-001": 100, "MIM-002": 100, "MIM-004": 200, "MIM-007": 20, "MIM-008": 20, "MIM-010": 100,
+           "MIM-012": 50, "MIM-013": 20, "MIM-022": 500}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", sorted(HOSTILE))
+@pytest.mark.parametrize("shown", [summary, display], ids=["summary", "display"])
+def test_hostile_structure_costs_no_more_than_it_may(case: str, shown: Callable[[bytes], object]) -> None:
+    for octets in HOSTILE[case]:
+        costs: list[float] = []
+        for _ in range(3):
+            begin = time.process_time()
+            shown(octets)
+            costs.append(time.process_time() - begin)
+        assert min(costs) * 1000 <= ALLOWED.get(case, 1000)
 
 
 def depth(part: Part) -> int:

@@ -19,6 +19,7 @@ PREVIEW_OCTETS = 4096
 _END_OF_HEADER = re.compile(rb"\n(?:\r?\n|--)")
 _DELIMITER = b"\n--"
 _LINE_CAP = BOUNDARY_CAP + 64
+_PIECE = 16 << 10  # octets that are looked at together
 
 TEXT_PLAIN = (b"text", b"plain")
 _IDENTITY = (b"", b"7bit", b"8bit", b"binary")
@@ -104,8 +105,10 @@ class Scanner:
 
     def push(self, octets: bytes) -> None:
         """Take the next octets."""
-        self._buffer += octets
-        self._scan(final=False)
+        # What is dealt with is cut off the buffer's front: with many parts in a large one, for ever.
+        for at in range(0, len(octets), _PIECE):
+            self._buffer += octets[at : at + _PIECE]
+            self._scan(final=False)
 
     def finish(self) -> Structure:
         """There are no more octets."""
