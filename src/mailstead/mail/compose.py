@@ -10,6 +10,7 @@ from mailstead.mail.address import Address
 
 LINE = 78
 _ASCII = re.compile(r"[ -~]*")
+_LINE_END = re.compile(r"\r\n|\r|\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ def _base64(octets: bytes) -> str:
 
 
 def _text_part(text: str) -> bytes:
-    octets = "\r\n".join(text.splitlines()).encode() + b"\r\n"
+    octets = _LINE_END.sub("\r\n", text).removesuffix("\r\n").encode() + b"\r\n"
     short = max(map(len, octets.split(b"\r\n"))) <= 990
     if octets.isascii() and short:
         charset, encoding = "us-ascii", "7bit"
