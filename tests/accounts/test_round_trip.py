@@ -62,6 +62,24 @@ async def test_large_message_is_written_ahead_and_read_in_part(database: Databas
     assert not list((tmp_path / "spool").iterdir())
 
 
+async def test_nothing_at_all_and_as_much_as_is_allowed(sqlite: Database, tmp_path: Path) -> None:
+    line = random.Random(3).randbytes(1 << 20).hex().encode()
+    lines = b"\r\n".join(line[at : at + 998] for at in range(0, len(line), 998)) + b"\r\n"
+    limit = 50 << 20
+    largest = b"Subject: largest\r\n\r\n" + lines * (limit // len(lines))
+    largest += b"x" * (limit - len(largest) - 2) + b"\r\n"
+    assert len(largest) == limit
+    async with house(sqlite, tmp_path) as h:
+        await h.move_in()
+        for octets in (b"", b"\r\n", b"x", largest):
+            assert isinstance((await h.deliver(octets))[0], str)
+        account = await h.unlock()
+        assert list((await h.read_all(account)).values()) == [b"", b"\r\n", b"x", largest]
+        await account.absorb(await h.inbox(account))
+        assert list((await h.read_all(account)).values()) == [b"", b"\r\n", b"x", largest]
+        account.close()
+
+
 async def test_one_copy_for_two_addresses_of_one_account(database: Database, tmp_path: Path) -> None:
     async with house(database, tmp_path) as h:
         await h.move_in()
