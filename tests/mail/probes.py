@@ -32,7 +32,7 @@ ADDRESSES = [
     b"A:b@c", b"A:b@c, d@e;, f", b"q g: a@b ;", b"g:;", b'"q g":a@b;', b"Undisclosed recipients:;", b"=?x?= y <a@b>", b"J. Q. P <a@b>",
     b"a@[x y]", b"a@b,", b"a@b;", b'"a@b" <c@d>', b"a@b:c@d", b"(x)", b"<", b"a <b", b'"x""y" <d@e>', b"a\xff b <c@d>", b"a@b(c)d",
     b'"Joe \\"Q\\" \\\\ P" <a@b.test>', b'Joe "Q" Public <a@b>', b"Joe\n\t Public  <a@b>", b'"Joe\n  Pub" <a@b>', b"(com\n ment) x@y (re\n  al)",
-    b"pete(his (nested) account)@silly.test (Pete)", b"a @ b . c", b"",
+    b"a@b (esc \\) x)", b"pete(his (nested) account)@silly.test (Pete)", b"a @ b . c", b"",
 ]  # fmt: skip
 
 PROBES: dict[str, bytes] = {

@@ -167,7 +167,8 @@ def read_list(value: bytes) -> list[ListedAddress]:
     while at < len(value) and len(reader.found) < ADDRESSES_CAP:
         if depth:
             at, depth = _skip_comment(value, at, depth)
-            reader.comment = value[comment_start : at - 1].strip() or None
+            comment = value[comment_start : at - 1].strip()
+            reader.comment = _QUOTED_PAIR.sub(rb"\1", comment) or None
             continue
         token = _TOKENS.match(value, at)
         if token is None:  # a lone "[" or the like
