@@ -56,6 +56,7 @@ PROBES: dict[str, bytes] = {
     "RFC 2231": _m(b"Content-Type: text/plain; name*0=ab; name*1=cd\nContent-Disposition: attachment; filename*0*=utf-8''%41; filename*1=b%; filename*2*=%43; size=3"),
     "RFC 2231 beside plain": _m(b"Content-Type: application/x; a=2\nContent-Disposition: attachment; filename*=utf-8''%41; filename=x"),
     "RFC 2231 with a gap": _m(b"Content-Type: application/x; name*0=ab; name*2=cd; q*1=x; r*0*=a''b; r*1=c d;y"),
+    "RFC 2231 in both forms": _m(b"Content-Type: application/x; t*0*=us-ascii'en'%41; t*1=\"isn't; 5%\"; t*2*=%42"),
     "RFC 2231 charset": _m(b"Content-Type: text/plain; charset*=us-ascii'en'utf-8"),
     "parameters": _m(b'Content-Type: TEXT/Plain ; CHARSET = "US-ASCII" ; Format=Flowed;delsp=yes ; q="a\\"b" (com) ; e= ;f'),
     "parameters without quotes": _m(b"Content-Disposition: attachment; filename=a b.txt\nContent-Type: x/y; name=a b.txt"),

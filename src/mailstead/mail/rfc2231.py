@@ -11,8 +11,6 @@ Params = list[tuple[bytes, bytes]]
 
 # attribute ["*" section] ["*"] (RFC 2231 section 7)
 _PIECE = re.compile(rb"([^*]+)(?:\*([0-9]{1,6}))?(\*)?")
-# everything but attribute-char, which stands for itself in an extended value
-_QUOTED = re.compile(rb"[^!#$&+\-.0-9A-Z^-~]")
 
 
 def join_pieces(params: Params) -> Params:
@@ -37,11 +35,8 @@ def _joined(pieces: list[tuple[bytes, int, bool, bytes, bytes]]) -> Params:
     base = pieces[0][0]
     if not any(extended for _, _, extended, _, _ in pieces):
         return [(base, b"".join(value for *_, value in pieces))]
-    # Without a charset in its first piece the value has an empty one.
+    # Without a charset in its first piece the value has an empty one; what was not in the extended
+    # form has its percent signs written so that they stay what they are.
     values = [b"" if pieces[0][2] else b"''"]
-    values += [value if extended else _quote(value) for _, _, extended, _, value in pieces]
+    values += [value if extended else value.replace(b"%", b"%25") for _, _, extended, _, value in pieces]
     return [(base + b"*", b"".join(values))]
-
-
-def _quote(value: bytes) -> bytes:
-    return _QUOTED.sub(lambda m: b"%%%02X" % m[0][0], value)
