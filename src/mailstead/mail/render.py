@@ -143,7 +143,7 @@ def _one(part: Part, children: list[bytes]) -> bytes:
     elif text:
         basic += b" %d" % part.lines
     elif part.kind() == b"message" and subtype.lower() in (b"rfc822", b"global"):
-        # Its content was not looked into (too deep, or encoded): an empty message's structure.
+        # Its content was not looked into (too deep): an empty message's structure.
         empty = b"(NIL NIL NIL NIL NIL NIL NIL NIL NIL NIL)"
         basic += b" %b %b %d" % (empty, _NO_PART, part.lines)
     return b"(%b %b %b)" % (basic, nstring(_first(part, b"content-md5")), tail)

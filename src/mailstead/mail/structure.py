@@ -22,7 +22,6 @@ _LINE_CAP = BOUNDARY_CAP + 64
 _PIECE = 16 << 10  # octets that are looked at together
 
 TEXT_PLAIN = (b"text", b"plain")
-_IDENTITY = (b"", b"7bit", b"8bit", b"binary")
 
 
 @dataclass(slots=True)
@@ -269,12 +268,10 @@ class Scanner:
                 # The first delimiter may be the very next line: its line end is the header's.
                 self._give_back_line_end()
             return
-        encoding = part.headers.get(b"content-transfer-encoding", [b""])[0].lower()
         if (
             part.kind() == b"message"
             and part.media[1].lower() in (b"rfc822", b"global")
-            and not deep
-            and encoding in _IDENTITY
+            and not deep  # whatever its encoding is said to be: it may have none (RFC 2046 section 5.2.1)
             and self._parts < PARTS_CAP
         ):
             self._parts += 1
