@@ -1,17 +1,14 @@
 """The hostile inputs of cases.yaml that concern reception, against a real server.
 
-While each runs, a well-behaved session sends NOOP every 50 ms; afterwards the same process is
-alive, no larger than it was, with its descriptors closed, and everything acknowledged before is
-still there.
+Each runs under the standard asserts of the file (tests/support/standard.py).
 """
 
 import contextlib
 import os
 import re
+import resource
 import socket
 import ssl
-import statistics
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,10 +17,16 @@ import pytest
 import yaml
 
 from tests.support.server import Server, Talk
+from tests.support.standard import resident, standard_asserts
 
 FILE = Path(__file__).parent / "cases.yaml"
 AREAS = ("smtp-smuggling", "smtp-tls", "smtp-limits", "smtp-addr")
 CASES = {c["id"]: c for c in yaml.safe_load(FILE.read_text())["cases"] if c["area"] in AREAS}
+
+# A thousand connections at once, or as many as this machine lets a process have.
+_, MOST = resource.getrlimit(resource.RLIMIT_NOFILE)
+MANY = min(1000, MOST - 200)
+resource.setrlimit(resource.RLIMIT_NOFILE, (MOST, MOST))
 
 # Not of reception by SMTP or LMTP without a login, and what they are of.
 NOT_HERE = {
@@ -41,73 +44,23 @@ def test_every_case_is_run_or_listed() -> None:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    folder = tmp_path_factory.mktemp("cases") / "box"
-    made = Server(folder, extra="[limits]\nmessage_octets = 12000000").make().start()
+    folder = tmp_path_factory.mktemp("cases")
+    (folder / "tmp").mkdir()
+    limits = "[limits]\nmessage_octets = 12000000"
+    made = Server(folder / "box", extra=limits, env={"TMPDIR": str(folder / "tmp")}).make().start()
+    talk = made.connect().hello()
+    # What a server allocates once, it has allocated before the first case is measured.
+    assert transaction(talk, b"Subject: large\r\n\r\n" + (b"x" * 998 + b"\r\n") * 8000)[0] == 250
+    talk.close()
     yield made
     assert made.stop() == 0
-    assert "Traceback" not in made.read_log(), made.read_log()
-    assert "smtp.session.failed" not in made.read_log()
-
-
-class Bystander(threading.Thread):
-    """A well-behaved session."""
-
-    def __init__(self, port: int) -> None:
-        super().__init__(daemon=True)
-        self.talk = Talk(port).hello()
-        self.took: list[float] = []
-        self.done = threading.Event()
-
-    def run(self) -> None:
-        while not self.done.wait(0.05):
-            began = time.monotonic()
-            assert self.talk.command(b"NOOP")[0] == 250
-            self.took.append(time.monotonic() - began)
-
-    def finish(self) -> None:
-        self.done.set()
-        self.join(10)
-        self.talk.close()
-
-
-def resident(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * 4096
-
-
-def settle(pid: int, descriptors: int) -> None:
-    """Wait for the descriptors of a case to be closed."""
-    end = time.monotonic() + 15
-    while len(os.listdir(f"/proc/{pid}/fd")) > descriptors and time.monotonic() < end:
-        time.sleep(0.05)
-    assert len(os.listdir(f"/proc/{pid}/fd")) <= descriptors
-
-
-def store_one(server: Server) -> None:
-    talk = server.connect().hello()
-    assert transaction(talk, b"Subject: kept\r\n\r\nkept\r\n")[0] == 250
-    talk.close()
 
 
 @pytest.mark.system
 @pytest.mark.parametrize("case", [c for c in CASES if c not in NOT_HERE])
 def test_case(server: Server, case: str) -> None:
-    (pid,) = server.worker_pids()
-    store_one(server)
-    time.sleep(0.05)
-    descriptors = len(os.listdir(f"/proc/{pid}/fd"))
-    before = resident(pid)
-    bystander = Bystander(server.ports["smtp"])
-    bystander.start()
-    try:
+    with standard_asserts(server, "bob@local.test"):
         RUN[case](server)
-    finally:
-        bystander.finish()
-    settle(pid, descriptors)
-    assert server.worker_pids() == [pid], "ALIVE"
-    assert resident(pid) - before <= 32 << 20, "RSS32"
-    if len(bystander.took) >= 4:
-        assert statistics.quantiles(bystander.took, n=100)[-1] <= 0.25, "BYST"
-    store_one(server)
 
 
 def octets_of(text: str) -> bytes:
@@ -128,6 +81,12 @@ def client_parts(case: str) -> list[bytes]:
     text = CASES[case]["input"].replace("(wait 354) ", "").strip()
     parts = re.split(r"(?:^| )C: ", text)
     return [octets_of(p.removesuffix(" (TCP FIN)")) for p in parts if p]
+
+
+def paths(case: str) -> list[bytes]:
+    """What stands in angle brackets; of a bare "name@" the local domain is meant."""
+    found = re.findall(r"<([^<>]+)>", CASES[case]["input"])
+    return [octets_of(p + "local.test" if p.endswith("@") else p) for p in found]
 
 
 def transaction(talk: Talk, message: bytes, to: bytes = b"bob@local.test") -> tuple[int, bytes]:
@@ -169,7 +128,7 @@ def smuggle(case: str) -> Callable[[Server], None]:
 def smg_013(server: Server) -> None:
     """Every variant in one-octet pieces, and cut at every offset: the same verdict."""
     envelope, _ = client_parts("SMG-001")
-    variants = [client_parts(c)[1] for c in ("SMG-001", "SMG-003", "SMG-007", "SMG-009", "SMG-012")]
+    variants = [client_parts(c)[1] for c in CASES if re.fullmatch(r"SMG-0(0[1-9]|1[0-2])", c)]
     with stores(server, 0):
         for body in variants:
             head = body[: body.index(b"MAIL")]
@@ -183,6 +142,15 @@ def smg_013(server: Server) -> None:
                 talk.send(head[cut:] + b"x")
                 assert talk.reply()[0] == 550
                 talk.close()
+            talk = server.connect()
+            talk.send(envelope)
+            assert [talk.reply()[0] for _ in range(5)][-1] == 354
+            talk.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for octet in head + b"x":
+                talk.send(bytes((octet,)))
+                time.sleep(0.005)
+            assert talk.reply()[0] == 550
+            talk.close()
     legal = b"Subject: x\r\n\r\nhi\r\n.\r\n"
     with stores(server, 1):
         talk = server.connect()
@@ -236,9 +204,13 @@ def smg_020(server: Server) -> None:
 
 
 def smg_021(server: Server) -> None:
+    (pid,) = server.worker_pids()
+    before = resident(pid)
     talk = in_rcpt(server)
-    assert talk.command(b"BDAT 99999999999999999999 LAST")[0] in (552, 501)
+    talk.send(client_parts("SMG-021")[0])
+    assert talk.reply()[0] in (552, 501)
     assert talk.closed()
+    assert resident(pid) - before <= 1 << 20
     talk.close()
 
 
@@ -333,7 +305,7 @@ def smg_030(server: Server) -> None:
 
 def tls_001(server: Server) -> None:
     talk = server.connect().hello()
-    talk.send(b"STARTTLS\r\nMAIL FROM:<evil@x.test>\r\n")
+    talk.send(client_parts("TLS-001")[1].rpartition(b"\r\n")[0] + b"\r\n")
     assert b"250" not in talk.until_closed(3), "nothing is answered that came before the handshake"
     talk.close()
 
@@ -384,6 +356,14 @@ def tls_014(server: Server) -> None:
         with pytest.raises((ssl.SSLError, ConnectionError)):
             context.wrap_socket(talk.socket)
         talk.close()
+    for version, suites in (
+        (b"\x03\x00", [0x002F, 0xC02F]),  # SSLv3
+        (b"\x03\x03", [0x0004, 0x0005]),  # RC4
+        (b"\x03\x03", [0x0001, 0x0002, 0x003B]),  # NULL
+        (b"\x03\x03", [0x0003, 0x0006, 0x0008, 0x0014]),  # EXPORT
+        (b"\x03\x03", [0x0033, 0x0039, 0x009E, 0x009F]),  # DHE of any size
+    ):
+        assert hello(server, client_hello(version, suites)) in (b"", b"\x15"), (version, suites)
     for ciphers in ("AES256-SHA:@SECLEVEL=0", "DHE-RSA-AES256-GCM-SHA384", "NULL:@SECLEVEL=0"):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
@@ -397,7 +377,42 @@ def tls_014(server: Server) -> None:
         talk.close()
 
 
+def client_hello(version: bytes, suites: list[int], name: bytes = b"localhost") -> bytes:
+    """A ClientHello as no library sends it."""
+
+    def sized(octets: bytes, width: int = 2) -> bytes:
+        return len(octets).to_bytes(width, "big") + octets
+
+    def extension(number: int, octets: bytes) -> bytes:
+        return number.to_bytes(2, "big") + sized(octets)
+
+    extensions = extension(0, sized(b"\x00" + sized(name)))  # server_name
+    extensions += extension(10, sized(b"\x00\x17"))  # secp256r1
+    extensions += extension(11, b"\x01\x00") + extension(13, sized(b"\x04\x03\x08\x04"))
+    body = version + bytes(32) + b"\x00" + sized(b"".join(s.to_bytes(2, "big") for s in suites))
+    return b"\x16\x03\x01" + sized(b"\x01" + sized(body + b"\x01\x00" + sized(extensions), 3))
+
+
+def hello(server: Server, octets: bytes) -> bytes:
+    """The type of the first record that answers: handshake, alert, or nothing before the end."""
+    talk = server.connect().hello()
+    assert talk.command(b"STARTTLS")[0] == 220
+    talk.send(octets)
+    try:
+        first = talk.socket.recv(1)
+    except ConnectionError:
+        first = b""
+    talk.close()
+    return first
+
+
 def tls_016(server: Server) -> None:
+    """Whatever name is asked for, there is one certificate, and no file is looked up."""
+    good = [0xC02B, 0xC02C]
+    for name in (b"localhost", *(b"unknown%d.test" % n for n in range(1000))):
+        assert hello(server, client_hello(b"\x03\x03", good, name)) == b"\x16", name
+    for name in (b"a" * 4096, b"a\0b.test", b"../../etc/passwd", b"", b"\xff" * 300):
+        assert hello(server, client_hello(b"\x03\x03", good, name)) in (b"\x16", b"\x15", b""), name
     context = ssl.create_default_context(cafile=str(server.folder / "certificate.pem"))
     context.check_hostname = False
     for name in ("unknown.test", "a" * 60 + ".test", "x" * 50 + "." + "y" * 60 + ".test"):
@@ -412,12 +427,16 @@ def tls_016(server: Server) -> None:
 def tls_017(server: Server) -> None:
     """Handshakes that stop after one octet are closed in time; the bystander never waits."""
     talks = []
-    for _ in range(100):
+    for _ in range(MANY):
         talk = server.connect().hello()
         talk.command(b"STARTTLS")
         talk.send(b"\x16")
         talks.append(talk)
-    assert all(talk.closed(13) for talk in talks)
+    other = Talk(server.ports["smtp"], source="127.0.0.9")
+    assert other.reply()[0] == 220, "one more is served"
+    other.close()
+    end = time.monotonic() + 13
+    assert all(talk.closed(max(0.1, end - time.monotonic())) for talk in talks)
     for talk in talks:
         talk.close()
 
@@ -480,7 +499,7 @@ def lim_005(server: Server) -> None:
         assert talk.command(b"MAIL FROM:<> SIZE=10")[0] == 250
         assert talk.command(b"RCPT TO:<bob@local.test>")[0] == 250
         assert talk.command(b"DATA")[0] == 354
-        talk.send(b"Subject: longer than it said\r\n\r\n" + b"y" * 900 + b"\r\n.\r\n")
+        talk.send(b"Subject: longer than it said\r\n\r\n" + (b"y" * 998 + b"\r\n") * 10486 + b".\r\n")
         assert talk.reply()[0] == 250
     talk.close()
 
@@ -489,9 +508,9 @@ def lim_006(server: Server) -> None:
     with stores(server, 1):
         talk = server.connect().hello()
         assert talk.command(b"MAIL FROM:<a@a.test>")[0] == 250
-        talk.send(b"RCPT TO:<bob@local.test>\r\n" * 110)
-        codes = [talk.reply()[0] for _ in range(110)]
-        assert codes == [250] * 100 + [452] * 10
+        talk.send(b"RCPT TO:<bob@local.test>\r\n" * 2000)
+        codes = [talk.reply()[0] for _ in range(2000)]
+        assert codes == [250] * 100 + [452] * 1900
         talk.send(b"DATA\r\n")
         assert talk.reply()[0] == 354
         talk.send(b"Subject: x\r\n\r\n.\r\n")
@@ -525,12 +544,15 @@ def lim_008(server: Server) -> None:
 
 
 def lim_009(server: Server) -> None:
-    """Three hundred connections that send an octet now and then: the bystander does not notice."""
-    talks = [server.connect() for _ in range(300)]
-    for octet in b"EH":
+    """More connections than a worker has without stress, an octet now and then: all have ten seconds."""
+    talks = [server.connect() for _ in range(510)]
+    end = time.monotonic() + 13
+    for octet in b"EHLO":
         for talk in talks:
-            talk.send(bytes((octet,)))
-        time.sleep(0.3)
+            with contextlib.suppress(ConnectionError):
+                talk.send(bytes((octet,)))
+        time.sleep(2)
+    assert all(talk.closed(max(0.1, end - time.monotonic())) for talk in talks[:500])
     for talk in talks:
         talk.close()
 
@@ -550,7 +572,7 @@ def lim_010(server: Server) -> None:
 def lim_011(server: Server) -> None:
     talks = []
     codes = []
-    for _ in range(120):
+    for _ in range(400):
         talk = Talk(server.ports["smtp"], source="127.0.0.2")
         talks.append(talk)
         codes.append(talk.reply()[0])
@@ -577,8 +599,9 @@ def lim_016(server: Server) -> None:
     for name in (b"a\0b", b"x" * 1000, b"a b", b"[IPv6:zz]", b"$(id);|`", b"%s%n", b"\x1b[2J", b""):
         talk = server.connect()
         assert talk.reply()[0] == 220
-        code, answer = talk.command(b"EHLO " + name)
+        code, answer = talk.command(b"HELO " + name)
         assert code in (250, 501), name
+        assert talk.command(b"EHLO " + name)[0] == code
         assert b"\x1b" not in answer
         if code == 250:
             assert transaction(talk, b"Subject: x\r\n\r\n")[0] == 250
@@ -590,11 +613,15 @@ def lim_016(server: Server) -> None:
 
 def lim_018(server: Server) -> None:
     talk = server.connect().hello()
+    assert b"XCLIENT" not in talk.command(b"EHLO a.test")[1]
     assert talk.command(b"XCLIENT FORWARD=dXNlcglub3Bhc3N3b3JkAA==")[0] in (500, 502)
     talk.close()
 
 
-def refused(case: str, *addresses: bytes, codes: tuple[int, ...] = (550,)) -> Callable[[Server], None]:
+def refused(case: str, *more: bytes, codes: tuple[int, ...] = (550,)) -> Callable[[Server], None]:
+    """Every path of the case, and *more* like it, is refused at RCPT."""
+    addresses = tuple(dict.fromkeys([*paths(case), *more]))
+
     def go(server: Server) -> None:
         for at in range(0, len(addresses), 8):
             talk = server.connect().hello()
@@ -609,7 +636,7 @@ def refused(case: str, *addresses: bytes, codes: tuple[int, ...] = (550,)) -> Ca
 def adr_008(server: Server) -> None:
     talk = server.connect().hello()
     assert talk.command(b"MAIL FROM:<a@a.test>")[0] == 250
-    for address in (b"BOB@LOCAL.TEST", b"bob@local.test.", b"bob@LoCaL.test"):
+    for address in paths("ADR-008"):
         assert talk.command(b"RCPT TO:<" + address + b">")[0] == 250
     talk.close()
 
@@ -617,8 +644,8 @@ def adr_008(server: Server) -> None:
 def adr_012(server: Server) -> None:
     with stores(server, 1):
         talk = server.connect().hello()
-        assert talk.command(b"MAIL FROM:<;id;@a.test>")[0] == 501
-        assert talk.command(b"MAIL FROM:<$(id)@a.test>")[0] == 501
+        for path in paths("ADR-012")[:2]:
+            assert talk.command(b"MAIL FROM:<" + path + b">")[0] == 501
         assert talk.command(b"MAIL FROM:<|id@a.test>")[0] == 250
         assert talk.command(b"RCPT TO:<bob@local.test>")[0] == 250
         assert talk.command(b"DATA")[0] == 354
@@ -644,7 +671,14 @@ def adr_018(server: Server) -> None:
     talk = server.connect().hello()
     assert talk.command(b"MAIL FROM:<a@a.test> SMTPUTF8")[0] == 250
     for character in ("\u0301", "\u0378"):
-        assert talk.command(b"RCPT TO:<x@" + (character * 600).encode() + b".test>")[0] == 501
+        assert talk.command(b"RCPT TO:<x@" + (character * 900).encode() + b".test>")[0] == 501
+        talk.send(b"RCPT TO:<x@" + (character * 10_000).encode() + b".test>\r\n")
+        assert talk.reply()[0] in (500, 0), "longer than a command may be"
+        if character == "\u0378":
+            break
+        talk.close()
+        talk = server.connect().hello()
+        assert talk.command(b"MAIL FROM:<a@a.test> SMTPUTF8")[0] == 250
         assert talk.command(b"RCPT TO:<x@" + (character * 40).encode() + b".test>")[0] in (501, 550)
     talk.close()
 
@@ -678,25 +712,23 @@ RUN: dict[str, Callable[[Server], None]] = {
     "LIM-006": lim_006, "LIM-007": lim_007, "LIM-008": lim_008, "LIM-009": lim_009,
     "LIM-010": lim_010, "LIM-011": lim_011, "LIM-015": lim_015, "LIM-016": lim_016,
     "LIM-018": lim_018,
-    "ADR-001": refused("ADR-001", b"x@other.test"),
-    "ADR-003": refused("ADR-003", b"x%other.test@local.test"),
+    "ADR-001": refused("ADR-001"),
+    "ADR-003": refused(
+        "ADR-003", b"other.test!x@local.test", b"@local.test:x@other.test", b"@other.test:x@local.test"
+    ),
     "ADR-005": refused(
-        "ADR-005", b'"x@other.test"@local.test', b'"x@other.test"', b'"\\"x@other.test\\""@local.test',
-        codes=(501, 550),
+        "ADR-005", b'"\\"x@other.test\\""@local.test', b'"x@other.test>"@local.test', codes=(501, 550),
     ),
-    "ADR-006": refused("ADR-006", b"x@local.test@other.test", b"x@other.test@local.test", codes=(501,)),
-    "ADR-007": refused(
-        "ADR-007", b"x@[192.0.2.1]", b"x@[127.0.0.1]", b"x@[IPv6:::1]", b"x@127.0.0.1", b"x@localhost"
-    ),
+    "ADR-006": refused("ADR-006", codes=(501,)),
+    "ADR-007": refused("ADR-007"),
     "ADR-008": adr_008,
-    "ADR-009": refused("ADR-009", b"=?x?q?x=40other.test=3e=00?=@local.test"),
+    "ADR-009": refused("ADR-009"),
     "ADR-010": refused("ADR-010", b"bob&AEA-x@local.test", b"bob+AEA-x@local.test"),
     "ADR-012": adr_012,
     "ADR-013": refused(
-        "ADR-013", b"../../etc/passwd@local.test", b".hidden@local.test", b"a/b@local.test",
-        b"a\x00b@local.test", codes=(501, 550),
+        "ADR-013", codes=(501, 550),
     ),
-    "ADR-014": refused("ADR-014", b"bo\x00b@local.test", b"bo\xffb@local.test", codes=(501, 553)),
+    "ADR-014": refused("ADR-014", "bö@local.test".encode(), codes=(501, 553)),
     "ADR-016": adr_016, "ADR-018": adr_018, "ADR-019": adr_019,
     "ADR-021": refused("ADR-021", b"nobody@local.test"),
     "ADR-022": adr_022,

@@ -66,7 +66,7 @@ class Run:
                         self.messages.append(self.body)
                     if error is not None or last:
                         self.body = b""
-                    count = self.recipients if self.lmtp and last else 1
+                    count = max(1, self.recipients) if self.lmtp and last else 1
                     self.out += c.reply(*[error or replies.OK] * count)
                     self.recipients = 0 if last else self.recipients
                 case _:

@@ -42,6 +42,7 @@ class Server:
     ports: dict[str, int] = field(default_factory=dict)
     process: "subprocess.Popen[str] | None" = None
     log_path: Path = Path()
+    kept: dict[str, list[bytes]] = field(default_factory=dict)  # of tests/support/standard.py
 
     def __post_init__(self) -> None:
         if self.log_path == Path():
@@ -169,14 +170,33 @@ class Server:
         return json.loads(done.stdout)
 
 
+@dataclass
+class Said:
+    """What went out over every `Talk` since it was cleared."""
+
+    connections: int = 0
+    octets: int = 0
+    pieces: list[bytes] = field(default_factory=list)
+
+    def clear(self) -> None:
+        self.connections = self.octets = 0
+        self.pieces = []
+
+
+SAID = Said()
+
+
 class Talk:
     """One raw connection."""
 
     def __init__(self, port: int, host: str = "127.0.0.1", source: str = "127.0.0.1") -> None:
         self.socket = socket.create_connection((host, port), 10, (source, 0))
         self.buffer = b""
+        SAID.connections += 1
 
     def send(self, octets: bytes) -> None:
+        SAID.octets += len(octets)
+        SAID.pieces.append(octets[:4096])
         self.socket.sendall(octets)
 
     def reply(self) -> tuple[int, bytes]:

@@ -62,7 +62,7 @@ def test_a_kill_at_every_system_call_loses_nothing(folder: Path) -> None:
     server = Server(folder, workers=1).make()
     calls = "pwrite64,fdatasync,fsync,ftruncate,unlink,sendto,write,writev"
     ledger = Ledger()
-    points = range(1, 400, 1 if FULL else 5)
+    points = range(1, 400)
     kills = survivals = 0
     for number in points:
         server.start()

@@ -17,7 +17,7 @@ from mailstead.net.tls import ServerTls
 from mailstead.net.wire import sweep
 from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.smtp import SmtpService
-from mailstead.services.upkeep import run_upkeep
+from mailstead.services.upkeep import give_back, run_upkeep
 from mailstead.store.database import Database
 
 DRAIN_SECONDS = 25.0
@@ -74,6 +74,7 @@ class Worker:
             tasks = [
                 background.create_task(self._batch.run()),
                 background.create_task(sweep(self._gate.wires)),
+                background.create_task(give_back(self._gate.wires)),
                 background.create_task(run_upkeep(self._database, self._log)),
             ]
             async with asyncio.TaskGroup() as sessions:
