@@ -62,7 +62,7 @@ def flood(server: Server, octets: bytes) -> None:
 def at_once(server: Server, name: str) -> None:
     """The same flood from four connections."""
     first, unit = FLOODS[name]
-    size = MIB // 40 if name == "messages" else MIB  # four hundred of them are work, not a flood
+    size = MIB // 100 if name == "messages" else MIB  # a hundred and sixty each are work, not a flood
     octets = first + unit * max(1, size // len(unit))
     threads = [threading.Thread(target=flood, args=(server, octets)) for _ in range(4)]
     for thread in threads:

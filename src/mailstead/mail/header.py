@@ -14,9 +14,10 @@ FIELDS_CAP = 2000
 PARAMS_CAP = 100
 VALUE_CAP = 64 << 10  # octets of a value that is looked into
 
-# field = field-name ":" unstructured CRLF (RFC 5322 section 2.2; folding, section 2.2.3)
-_FIELD = re.compile(rb"^([!-9;-~]{1,998})[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.M)
-_FOLD = re.compile(rb"\r?\n")
+# field = field-name ":" unstructured CRLF (RFC 5322 section 2.2; folding, section 2.2.3). The value is
+# looked for from its end: to repeat "line, or folded line" a regex keeps a note of every one.
+_NAME = re.compile(rb"^([!-9;-~]{1,998})[ \t]*:", re.M)
+_NEXT = re.compile(rb"\n(?![ \t])")
 
 # token of RFC 2045 section 5.1, as mail really has it: 8-bit octets included
 _TOKEN = re.compile(rb"[^\x00-\x20\x7f()<>@,;:\\\"/\[\]?=]+")
@@ -27,30 +28,41 @@ _QUOTED_PAIR = re.compile(rb"\\(.)", re.S)
 
 def fields(block: bytes) -> Iterator[tuple[bytes, bytes]]:
     """Name in lower case, and unfolded value without outer space, of each field in order."""
-    for count, match in enumerate(_FIELD.finditer(block)):
-        if count == FIELDS_CAP:
-            return
-        yield match[1].lower(), unfold(match[2])
+    for name, value in _raw(block):
+        yield name.lower(), unfold(value)
 
 
 def chosen(block: bytes, names: frozenset[bytes]) -> dict[bytes, list[bytes]]:
     """The values of the fields called *names* (lower case), in order; as `fields`, and cheaper."""
     found: dict[bytes, list[bytes]] = {}
-    for name, value in _FIELD.findall(block)[:FIELDS_CAP]:
+    for name, value in _raw(block):
         lower = name.lower()
         if lower in names:
-            plain = _FOLD.sub(b"", value) if b"\n" in value else value
-            values = found.get(lower)
-            if values is None:
-                values = found[lower] = []
-            values.append(plain.strip(b" \t\r\n"))
+            if lower in found:
+                found[lower].append(unfold(value))
+            else:
+                found[lower] = [unfold(value)]
     return found
+
+
+def _raw(block: bytes) -> Iterator[tuple[bytes, bytes]]:
+    at = 0
+    for _ in range(FIELDS_CAP):
+        name = _NAME.search(block, at)
+        if name is None:
+            return
+        end = _NEXT.search(block, name.end())
+        if end is None:
+            yield name[1], block[name.end() :]
+            return
+        yield name[1], block[name.end() : end.start()]
+        at = end.end()
 
 
 def unfold(value: bytes) -> bytes:
     """A field's value on one line (RFC 5322 section 2.2.3)."""
     if b"\n" in value:
-        value = _FOLD.sub(b"", value)
+        value = value.replace(b"\r\n", b"").replace(b"\n", b"")
     return value.strip(b" \t\r\n")
 
 
