@@ -46,8 +46,8 @@ class DeliverySettings:
     free_octets: int = 100 << 20
     compress: Compress = "all"
     lane_messages: int = 256
-    memory_octets: int = 8 << 20
-    single_octets: int = 256 << 10
+    memory_octets: int = 10 << 20
+    single_octets: int = 1 << 20
     hops: int = 100
 
 
