@@ -9,7 +9,7 @@ import click
 import msgspec
 import pytest
 
-from mailstead import config
+from mailstead import configfile
 from mailstead.cli.main import COMMANDS, HIDDEN, cli
 from mailstead.crypto import frame
 from mailstead.crypto.sealed import Kind
@@ -65,8 +65,8 @@ def test_every_kind_is_in_the_format() -> None:
 
 def structs() -> list[tuple[str, type[msgspec.Struct]]]:
     tables: list[tuple[str, type[msgspec.Struct]]] = [
-        ("listen", config.Listen), ("tls", config.Tls), ("limits", config.Limits), ("auth", config.Auth),
-        ("seal", config.Seal), ("storage", config.Storage), ("keys", config.Keys), ("log", config.LogSettings),
+        ("listen", configfile.Listen), ("tls", configfile.Tls), ("limits", configfile.Limits), ("auth", configfile.Auth),
+        ("seal", configfile.Seal), ("storage", configfile.Storage), ("keys", configfile.Keys), ("log", configfile.LogSettings),
     ]  # fmt: skip
     return tables
 
@@ -74,7 +74,7 @@ def structs() -> list[tuple[str, type[msgspec.Struct]]]:
 def test_every_setting_has_a_heading() -> None:
     text = (DOCS / "config.md").read_text()
     tables = dict(structs())
-    for name in config.File.__struct_fields__:
+    for name in configfile.File.__struct_fields__:
         if name in tables:
             for key in tables[name].__struct_fields__:
                 assert f"### `[{name}] {key}`" in text, (name, key)
