@@ -14,7 +14,8 @@ from mailstead.errors import UnsealError
 from mailstead.mail.addresslist import address_list
 from mailstead.mail.encodedwords import text
 from mailstead.mail.header import fields, parameterised
-from mailstead.mail.structure import DEPTH_CAP, PARTS_CAP, Part, Scanner, Structure
+from mailstead.mail.part import Part, Structure
+from mailstead.mail.structure import DEPTH_CAP, PARTS_CAP, Scanner
 from mailstead.mail.summary import Provenance, Summary, summarise
 from mailstead.mail.text import display
 

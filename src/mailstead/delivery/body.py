@@ -5,7 +5,8 @@ from pathlib import Path
 
 from mailstead.crypto.body import BodyBuilder, Compress, PreparedBody
 from mailstead.delivery.spool import Spool
-from mailstead.mail.structure import Scanner, Structure
+from mailstead.mail.part import Structure
+from mailstead.mail.structure import Scanner
 
 
 class MemoryBudget:

@@ -8,7 +8,7 @@ from mailstead.crypto.body import PreparedBody
 from mailstead.crypto.lanes import LaneWriter
 from mailstead.crypto.sealed import Sealed, SealedMessage
 from mailstead.delivery.body import IncomingBody
-from mailstead.mail.structure import Structure
+from mailstead.mail.part import Structure
 from mailstead.mail.summary import Provenance, Summary, summarise
 
 

@@ -7,7 +7,7 @@ import re
 
 from mailstead.mail.addresslist import ListedAddress, address_list
 from mailstead.mail.header import Parameterised, parameterised, without_comments
-from mailstead.mail.structure import Part
+from mailstead.mail.part import Part
 
 NIL = b"NIL"
 # QUOTED-CHAR of RFC 9051 section 9, without the two that need a backslash

@@ -6,9 +6,9 @@ it gives a structure: what is too deep, or too much, stays an opaque leaf (RFC 2
 """
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from mailstead.mail.header import Parameterised, chosen, media_type, parameterised
+from mailstead.mail.part import Part, Structure, read_header
 
 DEPTH_CAP = 100
 PARTS_CAP = 10_000
@@ -20,56 +20,6 @@ _END_OF_HEADER = re.compile(rb"\n(?:\r?\n|--)")
 _DELIMITER = b"\n--"
 _LINE_CAP = BOUNDARY_CAP + 64
 _PIECE = 16 << 10  # octets that are looked at together
-
-TEXT_PLAIN = (b"text", b"plain")
-
-
-@dataclass(slots=True)
-class Part:
-    """One part of a message; offsets count from the first octet of the message.
-
-    Args:
-        header_start, body_start, body_end: The header block is what lies between the first two,
-            its blank line included; the body is what lies between the last two.
-        lines: Line ends in the body.
-        headers: The fields BODYSTRUCTURE shows, and at a message's own level the ENVELOPE's.
-        header_lines: Line ends in the header block.
-    """
-
-    header_start: int
-    body_start: int = 0
-    body_end: int = 0
-    lines: int = 0
-    header_lines: int = 0
-    media: tuple[bytes, bytes] = TEXT_PLAIN
-    content_type: Parameterised | None = None
-    headers: dict[bytes, list[bytes]] = field(default_factory=dict[bytes, list[bytes]])
-    children: list["Part"] = field(default_factory=list["Part"])
-
-    def kind(self) -> bytes:
-        """The media type in lower case, without its subtype."""
-        return self.media[0].lower()
-
-
-@dataclass(frozen=True, slots=True)
-class Structure:
-    """What the scanner found.
-
-    Args:
-        size: Octets of the message.
-        header: Its header block, blank line included; cut at `HEADER_CAP`.
-        header_octets: How long the header block is.
-        received: How many Received fields it has.
-        text, html: The first octets of the first such leaf, still encoded, and that leaf.
-    """
-
-    root: Part
-    size: int
-    header: bytes
-    header_octets: int
-    received: int
-    text: tuple[Part, bytes] | None
-    html: tuple[Part, bytes] | None
 
 
 @dataclass(slots=True)
@@ -246,7 +196,7 @@ class Scanner:
         part.header_lines = block.count(b"\n")
         opened.lines_before = self._lines
         own_message = len(self._stack) == 1 or self._stack[-2].part.kind() == b"message"
-        _read_header(part, block, own_message=own_message)
+        read_header(part, block, own_message=own_message)
         if len(self._stack) == 1:
             self._root_header, self._root_header_octets = block, octets
             self._received = len(part.headers.get(b"received", ()))
@@ -317,24 +267,3 @@ class Scanner:
         part.body_end = max(end, part.body_start)
         part.lines = max(0, self._lines - opened.lines_before)
         self._capturing = None
-
-
-_PART_FIELDS = frozenset(
-    (
-        b"content-type", b"content-id", b"content-description", b"content-transfer-encoding",
-        b"content-md5", b"content-disposition", b"content-language", b"content-location",
-    )
-)  # fmt: skip
-_MESSAGE_FIELDS = _PART_FIELDS | {
-    b"date", b"subject", b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc", b"in-reply-to",
-    b"message-id", b"references", b"received",
-}  # fmt: skip
-
-
-def _read_header(part: Part, block: bytes, *, own_message: bool) -> None:
-    part.headers = headers = chosen(block, _MESSAGE_FIELDS if own_message else _PART_FIELDS)
-    if b"content-type" in headers:
-        content_type = parameterised(headers[b"content-type"][0])
-        media = media_type(content_type.value)
-        if media is not None:
-            part.media, part.content_type = media, content_type

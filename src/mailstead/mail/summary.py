@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from mailstead.errors import UnsealError
+from mailstead.mail.part import Part, Structure
 from mailstead.mail.render import bodystructure, envelope
-from mailstead.mail.structure import Part, Structure
 from mailstead.mail.text import preview
 
 VERSION = 1

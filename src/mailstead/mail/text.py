@@ -9,7 +9,8 @@ import unicodedata
 from mailstead.mail.charset import decode
 from mailstead.mail.encodedwords import base64, text
 from mailstead.mail.header import fields
-from mailstead.mail.structure import Part, Scanner, Structure
+from mailstead.mail.part import Part, Structure
+from mailstead.mail.structure import Scanner
 
 PREVIEW_CHARACTERS = 200  # RFC 8970 section 3
 _PREVIEW_READ = 800  # characters looked at for them, space included
