@@ -1,6 +1,7 @@
 """`mailstead`: the commands, imported only when they are called."""
 
 import difflib
+import errno
 import importlib
 import os
 import sys
@@ -99,9 +100,10 @@ def run() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left has no reader
         sys.exit(Exit.FAILED)
     except OSError as error:
-        name = error.filename or "the system"
+        full = error.errno == errno.ENOSPC
+        name = error.filename or ("the disk" if full else "the system")
         why = error.strerror or str(error)
-        fix = "see that it is there, and yours to use"
+        fix = "make room, then run it again" if full else "see that it is there, and yours to use"
         fail(Trouble(f"{name} cannot be used", why=why, fix=fix), as_json=wants_json(sys.argv))
     except Trouble as trouble:
         fail(trouble, as_json=wants_json(sys.argv))
