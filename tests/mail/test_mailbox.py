@@ -9,6 +9,10 @@ def test_one_spelling() -> None:
     assert mailbox_name("inBox") == "INBOX"
     assert mailbox_name("Entwu\u0308rfe/alt") == "Entwürfe/alt"
     assert mailbox_name("INBOX/x") == "INBOX/x"
+    assert mailbox_name("inBox/x/inbox") == "INBOX/x/inbox"
+    assert mailbox_name("inboxes") == "inboxes"
+    assert mailbox_name("x/inbox") == "x/inbox"
+    assert mailbox_name("\u0131nbox") == "\u0131nbox", "a dotless i, whose capital is I"
     assert mailbox_name("x" * NAME_OCTETS) == "x" * NAME_OCTETS
 
 

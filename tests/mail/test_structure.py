@@ -122,10 +122,55 @@ def test_bodystructure_and_envelope_of_the_rfc_kind() -> None:
     )
 
 
-def test_a_boundary_that_begins_another_is_another() -> None:
-    octets = b"Content-Type: multipart/mixed; boundary=a\r\n\r\n--a\r\n\r\n--a-\r\n--ab\r\n--a--\r\n"
-    (part,) = scan(octets).root.children
-    assert octets[part.body_start : part.body_end] == b"--a-\r\n--ab"
+def test_what_is_left_open_is_filled_in() -> None:
+    """A charset that nobody names is US-ASCII, languages are a list, and a multipart has a part."""
+    languages = b"Content-Language: en-GB\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\nno part"
+    assert summary(languages).bodystructure == (
+        b'(("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL NIL NIL)'
+        b' "mixed" ("boundary" "x") NIL ("en-GB") NIL)'
+    )
+    named = b"Content-Language: a, b\r\nContent-Type: text/x; name=y\r\n\r\n"
+    assert summary(named).bodystructure == (
+        b'("text" "x" ("name" "y" "charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL ("a" "b") NIL)'
+    )
+
+
+def bodies(octets: bytes) -> list[bytes]:
+    return [octets[part.body_start : part.body_end] for part in scan(octets).root.children]
+
+
+def test_a_line_need_only_begin_like_a_delimiter() -> None:
+    """RFC 2046 section 5.1.1, note to implementors."""
+    head = b"Content-Type: multipart/mixed; boundary=a\r\n\r\n"
+    assert bodies(head + b"--a\r\n\r\n1\r\n--a-\r\n\r\n2\r\n--ab c\r\n\r\n3\r\n--a--x\r\n--a\r\n") == [
+        b"1",
+        b"2",
+        b"3",
+    ]
+    assert bodies(head + b"--a\r\n\r\n1\r\n--b\r\n -- a\r\n--A\r\n-a\r\n--a--") == [
+        b"1\r\n--b\r\n -- a\r\n--A\r\n-a"
+    ]
+    assert bodies(head + b"--a\r\n\r\n1\r\n--a" + b"x" * 2000 + b"\r\n--a--") == [b"1\r\n--a" + b"x" * 2000]
+
+
+@pytest.mark.parametrize(
+    ("outer", "inner", "line", "level"),
+    [
+        (b"a", b"ab", b"--ab", 1), (b"a", b"ab", b"--a", 0), (b"a", b"ab", b"--ax", 0), (b"ab", b"a", b"--ab", 0),
+        (b"ab", b"a", b"--abc", 0), (b"ab", b"a", b"--a", 1), (b"a", b"a", b"--a", 1), (b"a--", b"a", b"--a--", 1),
+        (b"a", b"a--", b"--a--", 1), (b"x" * 90, b"x" * 85, b"--" + b"x" * 90, 1),
+    ],
+)  # fmt: skip
+def test_of_two_boundaries_the_longer_is_meant(outer: bytes, inner: bytes, line: bytes, level: int) -> None:
+    octets = (
+        b'Content-Type: multipart/mixed; boundary="%b"\r\n\r\n--%b\r\n' % (outer, outer)
+        + b'Content-Type: multipart/mixed; boundary="%b"\r\n\r\n--%b\r\n\r\n1\r\n' % (inner, inner)
+        + line + b"\r\n\r\n2\r\n"
+    )  # fmt: skip
+    root = scan(octets).root
+    ended_outer = len(root.children) > 1
+    assert ended_outer == (level == 0)
+    assert octets[root.children[0].children[0].body_start :].startswith(b"1")
 
 
 def nest(depth: int) -> bytes:

@@ -4,6 +4,9 @@ Python would decode "unicode_escape" or "punycode" if a sender asked for it; her
 the list is read as US-ASCII with replacement.
 """
 
+import codecs
+from collections.abc import Iterable, Iterator
+
 _FAMILY = {
     "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "ascii", "ascii": "ascii",
     "utf-16": "utf-16", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be",
@@ -16,11 +19,30 @@ _FAMILY = {
 }  # fmt: skip
 
 
+# Not in pieces: Python's decoder of the one wants a byte order mark, that of the other keeps too little.
+_WHOLE = ("utf-16", "iso2022_jp")
+
+
 def decode(octets: bytes, charset: bytes | None) -> str:
     """*octets* as text; what cannot be decoded is replaced, never refused."""
+    return octets.decode(_codec(charset), "replace")
+
+
+def decode_pieces(pieces: Iterable[bytes], charset: bytes | None) -> Iterator[str]:
+    """What `decode` makes of all *pieces*, a piece at a time."""
+    codec = _codec(charset)
+    if codec in _WHOLE:
+        yield b"".join(pieces).decode(codec, "replace")
+        return
+    decoder = codecs.getincrementaldecoder(codec)("replace")
+    for piece in pieces:
+        yield decoder.decode(piece)
+    yield decoder.decode(b"", final=True)
+
+
+def _codec(charset: bytes | None) -> str:
     name = (charset or b"us-ascii")[:40].decode("ascii", "replace").strip().lower()
     codec = _FAMILY.get(name)
-    if codec in (None, "ascii"):  # senders who say US-ASCII and send UTF-8 are common
-        codec = "utf-8" if name in ("us-ascii", "ascii") else "ascii"
-    assert codec is not None
-    return octets.decode(codec, "replace")
+    if codec is None or codec == "ascii":  # senders who say US-ASCII and send UTF-8 are common
+        return "utf-8" if name in ("us-ascii", "ascii") else "ascii"
+    return codec

@@ -5,10 +5,12 @@ from enum import IntEnum, IntFlag
 from typing import NewType
 
 Uid = NewType("Uid", int)
+SeqNumber = NewType("SeqNumber", int)
 Modseq = NewType("Modseq", int)
 
 NAME_OCTETS = 1024  # of a mailbox name in UTF-8
 HIERARCHY = "/"
+INBOX = "INBOX"
 
 
 class SystemFlag(IntFlag):
@@ -44,7 +46,7 @@ FIRST_MAILBOXES: tuple[tuple[str, SpecialUse], ...] = (
 
 
 def mailbox_name(text: str) -> str:
-    """The one spelling of a mailbox name: NFC, and INBOX in capitals (RFC 9051 section 5.1).
+    """The one spelling of a mailbox name: NFC, and a first level INBOX in capitals (RFC 9051 section 5.1).
 
     Raises:
         ValueError: it is empty, too long, has an empty level or a control character.
@@ -56,4 +58,10 @@ def mailbox_name(text: str) -> str:
         raise ValueError("a mailbox name has no control characters")
     if "" in name.split(HIERARCHY):
         raise ValueError("a mailbox name has no empty level")
-    return "INBOX" if name.upper() == "INBOX" else name
+    first, slash, rest = name.partition(HIERARCHY)
+    return INBOX + slash + rest if is_inbox(first) else name
+
+
+def is_inbox(level: str) -> bool:
+    """INBOX in any case of ASCII: of others, some have its letters as their capitals."""
+    return level.isascii() and level.upper() == INBOX

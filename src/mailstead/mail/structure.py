@@ -13,12 +13,12 @@ from mailstead.mail.part import Part, Structure, read_header
 DEPTH_CAP = 100
 PARTS_CAP = 10_000
 HEADER_CAP = 256 << 10  # octets of a header block that are kept
-BOUNDARY_CAP = 998
+BOUNDARY_CAP = 80  # more than RFC 2046 allows; what is longer is cut, as Dovecot does
 PREVIEW_OCTETS = 4096
 
 _END_OF_HEADER = re.compile(rb"\n(?:\r?\n|--)")
 _DELIMITER = b"\n--"
-_LINE_CAP = BOUNDARY_CAP + 64
+_LINE_CAP = 1064  # a longer line is no delimiter: none has more than 1000 octets (RFC 5322 section 2.1.1)
 _PIECE = 16 << 10  # octets that are looked at together
 
 
@@ -43,6 +43,7 @@ class Scanner:
         self._boundaries: dict[bytes, list[int]] = {}
         self._delimiter = _DELIMITER
         self._in_header = True
+        self._line_end = 0  # octets of the last header's line end; 0 behind a delimiter
         self._header: list[bytes] = []
         self._header_octets = 0
         self._root_header = b""
@@ -67,7 +68,7 @@ class Scanner:
         self._consume(len(self._buffer))
         end = self._base + len(self._buffer)
         while self._stack:
-            self._close_part(end)
+            self._close_part(end, end)
         found = {kind: (part, bytes(octets)) for kind, (part, octets) in self._captures.items()}
         return Structure(
             self._root, end, self._root_header, self._root_header_octets, self._received,
@@ -95,11 +96,14 @@ class Scanner:
             return 0
         line = self._line(mark.start(), final=final)
         if line is None:
-            self._keep_header(mark.start())
+            self._keep_header(max(0, mark.start() - 1))
             return -1
-        if not self._is_delimiter(line):
+        boundary = self._boundary_of(line)
+        if boundary is None:
             return mark.start() + 1
         self._end_header(mark.start() + 1)  # a header that a delimiter cuts off
+        if not self._in_header:
+            self._delimit(0, line, boundary)  # of one that was open already: this header names another
         return 0
 
     def _body_step(self, at: int, *, final: bool) -> int:
@@ -116,9 +120,10 @@ class Scanner:
         if line is None:
             self._consume(max(0, hit - 1))
             return -1
-        if not self._is_delimiter(line):
+        boundary = self._boundary_of(line)
+        if boundary is None:
             return hit + 1
-        self._delimit(hit, line)
+        self._delimit(hit, line, boundary)
         return 0
 
     def _line(self, start: int, *, final: bool) -> bytes | None:
@@ -130,21 +135,36 @@ class Scanner:
             return self._buffer[start + 1 : start + 1 + _LINE_CAP]
         return None
 
-    def _is_delimiter(self, line: bytes) -> bool:
-        name = line[2:].rstrip(b" \t\r")
-        return name in self._boundaries or (name.endswith(b"--") and name[:-2] in self._boundaries)
+    def _boundary_of(self, line: bytes) -> bytes | None:
+        """The boundary that *line* is a delimiter of, or None.
 
-    def _delimit(self, hit: int, line: bytes) -> None:
+        It is enough that the line begins with it (RFC 2046 section 5.1.1, note to implementors). Of
+        several it is the longest, unless an inner one is all there is on the line.
+        """
+        if len(line) >= _LINE_CAP:
+            return None
+        name = line[2:]
+        whole = name.rstrip(b"\r")
+        best = b""
+        for boundary in reversed(self._boundaries):
+            if len(boundary) > len(best) and name.startswith(boundary):
+                best = boundary
+                if whole in (best, best + b"--"):
+                    break
+        return best or None
+
+    def _delimit(self, hit: int, line: bytes, boundary: bytes) -> None:
         """The line end at *hit* belongs to a delimiter: parts end here, one may begin."""
-        name = line[2:].rstrip(b" \t\r")
-        closing = name not in self._boundaries
-        depth = self._boundaries[name[:-2] if closing else name][-1]
-        # At the very front it is that of a header or of another delimiter, which keep theirs.
+        closing = line.startswith(b"--", 2 + len(boundary))
+        depth = self._boundaries[boundary][-1]
+        # At the very front it is that of another delimiter, which keeps its own, or of a header, which
+        # does not: it is the delimiter's (RFC 2046 section 5.1.1), and only what is around it keeps it.
         before = 1 if not hit else hit - 1 if self._buffer[hit - 1] == 0x0D else hit
         self._consume(before)
-        end = self._base
+        end, empty = self._base, self._base - (0 if hit else self._line_end)
+        self._line_end = 0
         while len(self._stack) - 1 > depth:
-            self._close_part(end)
+            self._close_part(end, empty)
         self._consume(hit - before + 1 + len(line))
         multipart = self._stack[-1]
         if closing:
@@ -185,6 +205,8 @@ class Scanner:
         """The header block of the innermost part ends before *stop*; look into it."""
         opened = self._stack[-1]
         part = opened.part
+        if self._header_octets + stop > 1:  # an enclosed message without a header ends with that of its part
+            self._line_end = 2 if self._buffer[stop - 2 : stop] == b"\r\n" else 1
         self._keep_header(stop)
         # The first octet is the line end before the block.
         block = b"".join(self._header)[1:]
@@ -209,8 +231,8 @@ class Scanner:
         deep = len(self._stack) >= DEPTH_CAP
         if part.kind() == b"multipart" and not deep:
             boundary = part.content_type.param(b"boundary") if part.content_type else None
-            if boundary and len(boundary) <= BOUNDARY_CAP and self._parts < PARTS_CAP:
-                boundary = boundary.rstrip(b" \t")
+            boundary = (boundary or b"").rstrip(b" \t")[:BOUNDARY_CAP]
+            if boundary and self._parts < PARTS_CAP:
                 opened.boundary = boundary
                 opened.digest = part.media[1].lower() == b"digest"
                 self._boundaries.setdefault(boundary, []).append(len(self._stack) - 1)
@@ -259,11 +281,15 @@ class Scanner:
                 self._seek()
             opened.boundary = None
 
-    def _close_part(self, end: int) -> None:
+    def _close_part(self, end: int, empty: int) -> None:
+        """The innermost part ends before *end*, or at *empty* when nothing of its body came."""
         opened = self._stack.pop()
         part = opened.part
         if self._boundaries:
             self._forget(opened)
+        if part.body_start == end:
+            part.body_start = end = empty
+            part.header_start = min(part.header_start, empty)
         part.body_end = max(end, part.body_start)
         part.lines = max(0, self._lines - opened.lines_before)
         self._capturing = None

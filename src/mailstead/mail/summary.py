@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 
 from mailstead.errors import UnsealError
+from mailstead.mail.flags import Flags
 from mailstead.mail.part import Part, Structure
 from mailstead.mail.render import bodystructure, envelope
 from mailstead.mail.text import preview
@@ -25,6 +26,7 @@ _HEAD = struct.Struct(">16sBBBBqQI")
 _LENGTH = struct.Struct(">I")
 _PART = struct.Struct(">HIIIII")  # children, header start, body start, body end, lines, header lines
 _SIZE_CAP = 1 << 32
+NOT_MARKED = Flags()
 
 
 class Provenance(IntEnum):
@@ -122,7 +124,12 @@ def _check_parts(parts: bytes, size: int) -> None:
 
 
 def summarise(
-    structure: Structure, *, internal_date: int, trace_octets: int, provenance: Provenance
+    structure: Structure,
+    *,
+    internal_date: int,
+    trace_octets: int,
+    provenance: Provenance,
+    flags: Flags = NOT_MARKED,
 ) -> Summary:
     """The summary of a message that was scanned."""
     whole = structure.header_octets <= HEADER_CAP
@@ -139,6 +146,8 @@ def summarise(
         preview=preview(structure),
         header=structure.header if whole else b"",
         header_whole=whole,
+        flags=int(flags.system),
+        keywords=tuple(sorted(flags.keywords)),
     )
 
 

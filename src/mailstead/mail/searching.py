@@ -1,0 +1,142 @@
+"""What SEARCH looks through (RFC 9051 section 6.4.4): fields and bodies as people read them.
+
+Strings are compared without case and in one canonical form, so that "é" is found however it was
+composed. Encoded words, transfer encodings and charsets are undone first; what is no text (an
+image, an archive) is not looked through. Large texts are dealt with in pieces, so that whoever
+searches them can let others have their turn.
+"""
+
+import unicodedata
+from collections.abc import Collection, Iterator
+from typing import NamedTuple
+
+from mailstead.mail.encodedwords import text
+from mailstead.mail.header import fields
+from mailstead.mail.part import Part
+from mailstead.mail.structure import Scanner
+from mailstead.mail.text import decoded, decoded_pieces
+
+PIECE = 64 << 10  # octets that are decoded together
+_FOLDED = 1024  # characters that are folded together
+_MARKS = 256  # in a row, behind which a string is cut wherever it is
+_PLAIN = (b"", b"7bit", b"8bit", b"binary")
+
+
+def fold(string: str) -> str:
+    """The form in which strings are compared."""
+    if string.isascii():
+        return string.lower()
+    if len(string) <= _FOLDED:
+        return _fold(string)
+    # To put n marks in a row into their order costs n * n.
+    folded: list[str] = []
+    at = 0
+    while at < len(string):
+        end = at + _border(string[at : at + _FOLDED]) if at + _FOLDED < len(string) else len(string)
+        folded.append(_fold(string[at:end]))
+        at = end
+    return "".join(folded)
+
+
+def _fold(string: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", string).casefold())
+
+
+def _border(string: str) -> int:
+    """The last place at which *string* can be cut so that its halves fold to what it folds to; 0: nowhere."""
+    for at in range(len(string) - 1, max(0, len(string) - _MARKS), -1):
+        c = string[at]
+        # Neither a mark nor a jamo that follows another: nothing is composed across this place.
+        if c.isascii() or (unicodedata.category(c)[0] in "LNPSZ" and not "\u1160" <= c <= "\u11ff"):
+            return at
+    return len(string) if len(string) > _MARKS else 0
+
+
+def field_texts(header: bytes, name: bytes) -> Iterator[str]:
+    """The folded values of the fields called *name* (lower case)."""
+    for found, value in fields(header):
+        if found == name:
+            yield fold(text(value))
+
+
+def header_text(header: bytes) -> str:
+    """A header block, folded: a line for each field."""
+    return "\n".join(fold(f"{name.decode()}: {text(value)}") for name, value in fields(header))
+
+
+class Piece(NamedTuple):
+    """A piece of a folded text; *octets* say what it cost, *first* that a text begins with it."""
+
+    text: str
+    octets: int
+    first: bool = True
+
+
+def body_pieces(root: Part, octets: bytes) -> Iterator[Piece]:
+    """The folded texts of a whole message's body: its text parts, and the headers of enclosed messages."""
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        waiting.extend(reversed(part.children))
+        if part.children:
+            enclosed = part.children[0]
+            if part.kind() == b"message":
+                header = octets[enclosed.header_start : enclosed.body_start]
+                yield Piece(header_text(header), len(header))
+        elif part.kind() in (b"text", b"message"):
+            size = part.body_end - part.body_start
+            if size <= PIECE:
+                yield Piece(fold(decoded(part, octets[part.body_start : part.body_end])), size)
+            else:
+                yield from _large_text(part, octets)
+
+
+def _large_text(part: Part, octets: bytes) -> Iterator[Piece]:
+    begin, end = part.body_start, part.body_end
+    raw = (octets[at : min(at + PIECE, end)] for at in range(begin, end, PIECE))
+    held, first = "", True
+    for string in decoded_pieces(part, raw):
+        held += string
+        at = 0
+        while at + PIECE < len(held) and (step := _border(held[at : at + PIECE])):
+            yield Piece(fold(held[at : at + step]), PIECE, first)
+            at, first = at + step, False
+        cut = at + _border(held[at:])
+        yield Piece(fold(held[at:cut]), PIECE, first)
+        held, first = held[cut:], False
+    yield Piece(fold(held), len(held), first)
+
+
+class BodySearch:
+    """Which of some folded strings the texts of a body have; it takes a step at a time."""
+
+    def __init__(self, wanted: Collection[str]) -> None:
+        self.found: set[str] = set()
+        self._missing = set(wanted)
+        self._overlap = max((len(w) for w in wanted), default=1) - 1
+
+    def steps(self, octets: bytes) -> Iterator[int]:
+        """Look through a whole message; how many octets each step was about."""
+        scanner = Scanner()
+        for at in range(0, len(octets), PIECE):
+            scanner.push(octets[at : at + PIECE])
+            yield min(PIECE, len(octets) - at) >> 2  # scanning is that much faster at least
+        before = ""
+        for piece in body_pieces(scanner.finish().root, octets):
+            string = piece.text if piece.first else before + piece.text
+            hits = {w for w in self._missing if w in string}
+            self.found |= hits
+            self._missing -= hits
+            if not self._missing:
+                return
+            before = string[max(0, len(string) - self._overlap) :]
+            yield piece.octets
+
+
+def plain_body(octets: bytes) -> str | None:
+    """The folded body of a message that is one plain part of ASCII, the common case; else None."""
+    end = octets.find(b"\r\n\r\n")
+    head = octets[:end].lower() if end >= 0 else octets.lower()
+    if b"content-t" in head or not octets.isascii():
+        return None
+    return octets[end + 4 :].decode().lower() if end >= 0 else ""
