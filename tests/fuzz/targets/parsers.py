@@ -8,7 +8,8 @@ import re
 from collections.abc import Callable
 
 from mailstead.accounts import mboxes, pages
-from mailstead.accounts.states import Counts, StatePage
+from mailstead.accounts.counts import Counts
+from mailstead.accounts.states import RowStates
 from mailstead.crypto import frame, keyring, passwords, primitives
 from mailstead.crypto.lanes import EXTENT
 from mailstead.crypto.sealed import Kind, Sealed
@@ -27,6 +28,7 @@ from mailstead.smtp.client import ReplyError, ReplyReader
 from mailstead.smtp.commands import Bdat, Plain, parse
 from mailstead.smtp.reply import OK, START_INPUT
 from mailstead.smtp.server import BodyChunk, Need, ServerConnection, State
+from tests.fuzz.targets import imap
 
 
 def structure(octets: bytes) -> None:
@@ -156,7 +158,7 @@ def typed(octets: bytes) -> None:
 def records(octets: bytes) -> None:
     """Everything that is found inside of a record once it has been opened."""
     decoders: list[Callable[[bytes], object]] = [
-        Summary.decode, StatePage.decode, Counts.decode, mboxes.decode, keyring.decode_read,
+        Summary.decode, RowStates.decode, Counts.decode, mboxes.decode, keyring.decode_read,
         keyring.decode_root, SlotHeader.decode, frame.unframe, lambda o: pages.split(0, o),
         pages.unpack_a, pages.unpack_b, lambda o: frame.decompress(o, 65536), frame.decompress_entry,
         lambda o: frame.read_seek_table(o, 2, 70000),
@@ -180,4 +182,4 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
         body,
         typed,
     )
-}
+} | imap.TARGETS

@@ -1,0 +1,58 @@
+"""APPEND: the command, which ends where its message begins (RFC 9051 section 6.3.12)."""
+
+import re
+from dataclasses import dataclass
+
+from mailstead.imap.dates import read_date_time
+from mailstead.imap.flags import read_flags
+from mailstead.imap.tokens import BadSyntax, Tokens
+from mailstead.mail.flags import Flags
+
+# A literal right behind the command's name is the mailbox, any other is a message.
+_NO_MAILBOX_YET = re.compile(rb"[^ ]+ [^ ]+ ")
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """APPEND; the message's octets follow as events.
+
+    Args:
+        internal_date: Seconds since the epoch, or None for now.
+        size: Octets of the message.
+    """
+
+    mailbox: str
+    flags: Flags
+    internal_date: int | None
+    size: int
+
+
+def mailbox_follows(parts: tuple[bytes, ...]) -> bool:
+    """Whether the literal behind *parts* of an APPEND is the mailbox's name."""
+    return len(parts) == 1 and _NO_MAILBOX_YET.fullmatch(parts[0]) is not None
+
+
+def read_append(tokens: Tokens, size: int) -> Append:
+    """APPEND SP mailbox [SP flag-list] [SP date-time] SP, before the literal of *size* octets."""
+    tokens.space()
+    mailbox = tokens.mailbox()
+    tokens.space()
+    flags = Flags()
+    if tokens.peek() == b"(":
+        flags = read_flags(tokens)
+        tokens.space()
+    internal_date = None
+    if tokens.peek() == b'"':
+        try:
+            internal_date = read_date_time(tokens.string())
+        except ValueError as error:
+            raise BadSyntax("Not a date and time") from error
+        tokens.space()
+    tokens.end()
+    return Append(mailbox, flags, internal_date, size)
+
+
+def without_message(tokens: Tokens) -> Append:
+    """An APPEND whose line ends without a literal is never whole."""
+    del tokens
+    raise BadSyntax("Expected a literal")

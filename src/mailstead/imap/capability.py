@@ -1,0 +1,49 @@
+"""What a server says it can do, which depends on who is asking (RFC 9051 section 6.1.1).
+
+Rule: a capability stands here when it is right, never before.
+"""
+
+from dataclasses import dataclass
+
+_ALWAYS: tuple[bytes, ...] = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE", b"IDLE")
+_AFTER_LOGIN: tuple[bytes, ...] = (
+    b"NAMESPACE", b"CHILDREN", b"SPECIAL-USE", b"UIDPLUS", b"UNSELECT", b"MOVE", b"ACL", b"RIGHTS=texk",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What the state of a connection allows.
+
+    Args:
+        logged_in: Somebody is.
+        starttls: STARTTLS would work.
+        plaintext_login: A password may be sent here: by TLS, or where an operator said so.
+        mechanisms: SASL mechanisms in upper case.
+    """
+
+    logged_in: bool
+    starttls: bool
+    plaintext_login: bool
+    mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
+
+    def names(self) -> bytes:
+        """The capabilities, for a response or for a CAPABILITY code."""
+        if self.logged_in:
+            return b" ".join((*_ALWAYS, *_AFTER_LOGIN))
+        found = list(_ALWAYS)
+        if self.starttls:
+            found.append(b"STARTTLS")
+        if self.plaintext_login:
+            found += [b"AUTH=" + m.encode() for m in self.mechanisms]
+        else:
+            found.append(b"LOGINDISABLED")
+        return b" ".join(found)
+
+    def code(self) -> bytes:
+        """The response code: in the greeting, and in the OK of a login."""
+        return b"CAPABILITY " + self.names()
+
+    def octets(self) -> bytes:
+        """The untagged CAPABILITY response."""
+        return b"* CAPABILITY %b\r\n" % self.names()

@@ -1,0 +1,197 @@
+"""FETCH: its items, sections and partials (RFC 3501 section 6.4.5)."""
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from mailstead.imap.tokens import NUMBER_CAP, BadSyntax, Tokens, limit
+from mailstead.mail.render import string
+from mailstead.mail.section import Section, Text
+from mailstead.mail.uidset import SeqSet, UidSet
+
+ITEMS_CAP = 100
+PATH_CAP = 100
+FIELDS_CAP = 300  # names in one HEADER.FIELDS
+
+
+class Item(Enum):
+    """What needs nothing more to be said."""
+
+    UID = b"UID"
+    FLAGS = b"FLAGS"
+    INTERNALDATE = b"INTERNALDATE"
+    SIZE = b"RFC822.SIZE"
+    ENVELOPE = b"ENVELOPE"
+    BODY = b"BODY"  # BODYSTRUCTURE without extension data
+    BODYSTRUCTURE = b"BODYSTRUCTURE"
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Octets of a message: BODY[...], RFC822, RFC822.HEADER and RFC822.TEXT.
+
+    Args:
+        label: How the answer names it.
+        peek: It does not set \\Seen.
+        start: Where the octets begin that are wanted.
+        count: How many at most; None for all.
+    """
+
+    section: Section
+    label: bytes
+    peek: bool = False
+    start: int = 0
+    count: int | None = None
+
+    def of(self, size: int) -> range:
+        """Which of *size* octets are wanted; none when they begin behind the end."""
+        start = min(self.start, size)
+        return range(start, size if self.count is None else min(size, start + self.count))
+
+
+FetchItem = Item | Body
+
+
+@dataclass(frozen=True, slots=True)
+class Fetch:
+    """FETCH, or UID FETCH when *messages* are UIDs; then UID is one of the items."""
+
+    messages: SeqSet | UidSet
+    items: tuple[FetchItem, ...]
+
+    @property
+    def sets_seen(self) -> bool:
+        """Whether it sets \\Seen, in a mailbox that is not read-only."""
+        return any(isinstance(i, Body) and not i.peek for i in self.items)
+
+
+_ITEMS: dict[bytes, FetchItem] = {
+    **{item.value: item for item in Item},
+    b"RFC822": Body(Section(), b"RFC822"),
+    b"RFC822.HEADER": Body(Section(text=Text.HEADER), b"RFC822.HEADER", peek=True),
+    b"RFC822.TEXT": Body(Section(text=Text.TEXT), b"RFC822.TEXT"),
+}
+_FAST = (Item.FLAGS, Item.INTERNALDATE, Item.SIZE)
+_MACROS: dict[bytes, tuple[FetchItem, ...]] = {
+    b"FAST": _FAST,
+    b"ALL": (*_FAST, Item.ENVELOPE),
+    b"FULL": (*_FAST, Item.ENVELOPE, Item.BODY),
+}
+_NAME = re.compile(rb"[A-Za-z0-9.]+")
+_BODIES = (b"BODY", b"BODY.PEEK")
+# section-spec, but for the names behind HEADER.FIELDS
+_SECTION = re.compile(
+    rb"([1-9][0-9]{0,9}(?:\.[1-9][0-9]{0,9})*)?(\.)?"
+    rb"(HEADER\.FIELDS\.NOT|HEADER\.FIELDS|HEADER|TEXT|MIME)?",
+    re.IGNORECASE,
+)
+_TEXTS = {
+    b"": Text.ALL, b"HEADER": Text.HEADER, b"HEADER.FIELDS": Text.FIELDS,
+    b"HEADER.FIELDS.NOT": Text.FIELDS_NOT, b"TEXT": Text.TEXT, b"MIME": Text.MIME,
+}  # fmt: skip
+# What needs no more than the word.
+_WHOLE = {
+    b"": (Section(), b"BODY[]"),
+    b"HEADER": (Section(text=Text.HEADER), b"BODY[HEADER]"),
+    b"TEXT": (Section(text=Text.TEXT), b"BODY[TEXT]"),
+}
+# header-list of atoms, as nearly every client sends it
+_PLAIN_FIELDS = re.compile(rb"\(([!#$&'+-9;-\[^-z|}~]+(?: [!#$&'+-9;-\[^-z|}~]+)*+)\)")
+_FIELD_NAME = re.compile(rb"[!-9;-~]{1,998}")
+# "<" number "." nz-number ">"
+_PARTIAL = re.compile(rb"<(0|[1-9][0-9]{0,18})\.([1-9][0-9]{0,18})>")
+
+
+def read_fetch(tokens: Tokens, *, uid: bool) -> Fetch:
+    """FETCH SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")."""
+    tokens.space()
+    messages = tokens.sequence_set(uid=uid)
+    tokens.space()
+    items: list[FetchItem] = [Item.UID] if uid else []
+    if not tokens.skip(b"("):
+        name = _name(tokens)
+        macro = _MACROS.get(name)
+        return _fetch(messages, [*items, *(macro or (_item(tokens, name),))])
+    for _ in range(ITEMS_CAP):
+        items.append(_item(tokens, _name(tokens)))
+        if tokens.skip(b")"):
+            return _fetch(messages, items)
+        tokens.space()
+    raise limit("Too many FETCH items")
+
+
+def _fetch(messages: SeqSet | UidSet, items: list[FetchItem]) -> Fetch:
+    """Each item once, in the order they came."""
+    return Fetch(messages, tuple(dict.fromkeys(items)))
+
+
+def _name(tokens: Tokens) -> bytes:
+    found = tokens.match(_NAME)
+    if found is None:
+        raise BadSyntax("Expected a FETCH item")
+    return found[0].upper()
+
+
+def _item(tokens: Tokens, name: bytes) -> FetchItem:
+    item = _ITEMS.get(name)
+    return item if item is not None and tokens.peek() != b"[" else _body(tokens, name)
+
+
+def _body(tokens: Tokens, name: bytes) -> Body:
+    if name not in _BODIES or not tokens.skip(b"["):
+        raise BadSyntax("Unknown FETCH item")
+    peek = name == b"BODY.PEEK"
+    section, label = _section(tokens)
+    tokens.expect(b"]")
+    partial = tokens.match(_PARTIAL)
+    if partial is None:
+        return Body(section, label, peek)
+    start, count = int(partial[1]), int(partial[2])
+    if start > NUMBER_CAP or count > NUMBER_CAP:
+        raise BadSyntax("Number out of range")
+    return Body(section, b"%b<%d>" % (label, start), peek, start, count)
+
+
+def _section(tokens: Tokens) -> tuple[Section, bytes]:
+    found = tokens.match(_SECTION)
+    assert found is not None, "it matches the empty string"
+    path, dot, word = found.groups(b"")
+    if not path and not dot:
+        known = _WHOLE.get(word.upper())
+        if known is not None:
+            return known
+    word = word.upper()
+    if bool(dot) != bool(path and word):
+        raise BadSyntax("Not a section")
+    if path.count(b".") >= PATH_CAP:
+        raise limit("Section too deep")
+    text = _TEXTS[word]
+    if text is Text.MIME and not path:
+        raise BadSyntax("MIME is of a part only")
+    fields: tuple[bytes, ...] = ()
+    if text is Text.FIELDS or text is Text.FIELDS_NOT:
+        fields, shown = _fields(tokens)
+        word = b"%b (%b)" % (word, shown)
+    label = b"BODY[%b%b%b]" % (path, dot, word)
+    return Section(tuple(map(int, path.split(b"."))) if path else (), text, fields), label
+
+
+def _fields(tokens: Tokens) -> tuple[tuple[bytes, ...], bytes]:
+    """header-list = "(" header-fld-name *(SP header-fld-name) ")", and how the answer shows it."""
+    tokens.space()
+    plain = tokens.match(_PLAIN_FIELDS)
+    if plain is not None:
+        shown = plain[1]
+        names = shown.split(b" ")
+    else:
+        tokens.expect(b"(")
+        names = [tokens.astring()]
+        while not tokens.skip(b")"):
+            tokens.space()
+            names.append(tokens.astring())
+        if not all(map(_FIELD_NAME.fullmatch, names)):
+            raise BadSyntax("Not the name of a header field")
+        shown = b" ".join(map(string, names))
+    if len(names) > FIELDS_CAP:
+        raise limit("Too many header fields")
+    return tuple(names), shown

@@ -1,0 +1,300 @@
+"""SEARCH: every key of RFC 3501 section 6.4.4, as a tree that is never deep, read without recursion."""
+
+from dataclasses import dataclass, field
+from datetime import date
+from enum import Enum, auto
+
+from mailstead.imap.dates import read_date
+from mailstead.imap.flags import read_keyword
+from mailstead.imap.responses import no
+from mailstead.imap.tokens import NUMBER_CAP, BadSyntax, Tokens, limit
+from mailstead.mail.mailbox import SystemFlag
+from mailstead.mail.uidset import SeqSet, UidSet
+
+WORDS_CAP = 1000  # keys and parentheses of one search
+DEPTH_CAP = 50  # of the tree, where an OR of ORs is one level
+
+BAD_CHARSET = no("Unknown charset", b"BADCHARSET (US-ASCII UTF-8)")
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """ALL."""
+
+
+@dataclass(frozen=True, slots=True)
+class HasFlag:
+    """A system flag is set, or is not."""
+
+    flag: SystemFlag
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HasKeyword:
+    """A keyword is set, or is not; compared without case."""
+
+    keyword: str
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class IsRecent:
+    """It is \\Recent in this session, or is not."""
+
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """It is one of these."""
+
+    messages: SeqSet | UidSet
+
+
+class When(Enum):
+    """How a message's day lies to the one that is named."""
+
+    BEFORE = auto()
+    ON = auto()
+    SINCE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """Its day lies so; time and zone are disregarded. *sent*: by its Date field, else by INTERNALDATE."""
+
+    when: When
+    day: date
+    sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """RFC822.SIZE is larger, or smaller, than *octets*."""
+
+    larger: bool
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderHas:
+    """A field of this name (lower case) contains *text*; any such field does when that is empty."""
+
+    name: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BodyHas:
+    """The body contains *text*."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextHas:
+    """The header or the body contains *text*."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """What *key* does not match."""
+
+    key: "Key"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """What all match; two at least."""
+
+    keys: "tuple[Key, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """What any matches; two at least."""
+
+    keys: "tuple[Key, ...]"
+
+
+Leaf = (
+    Everything | HasFlag | HasKeyword | IsRecent | Among | Dated | Sized | HeaderHas | BodyHas | TextHas
+)  # fmt: skip
+Key = Leaf | Not | And | Or
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """SEARCH, or UID SEARCH."""
+
+    key: Key
+    uid: bool = False
+
+
+_FIXED: dict[bytes, Leaf | And] = {
+    b"ALL": Everything(),
+    b"NEW": And((IsRecent(), HasFlag(SystemFlag.SEEN, present=False))),
+    b"OLD": IsRecent(present=False),
+    b"RECENT": IsRecent(),
+    **{str(flag.name).encode(): HasFlag(flag) for flag in SystemFlag},
+    **{b"UN" + str(flag.name).encode(): HasFlag(flag, present=False) for flag in SystemFlag},
+}
+_FIELDS = frozenset((b"BCC", b"CC", b"FROM", b"SUBJECT", b"TO"))
+_DATES = {
+    b"BEFORE": (When.BEFORE, False), b"ON": (When.ON, False), b"SINCE": (When.SINCE, False),
+    b"SENTBEFORE": (When.BEFORE, True), b"SENTON": (When.ON, True), b"SENTSINCE": (When.SINCE, True),
+}  # fmt: skip
+_SET_BEGINS = b"0123456789*"
+_ASCII, _UTF8 = "ascii", "utf-8"
+_CHARSETS = {b"US-ASCII": _ASCII, b"ASCII": _ASCII, b"UTF-8": _UTF8, b"UTF8": _UTF8}
+
+
+def read_search(tokens: Tokens, *, uid: bool) -> Search:
+    """SEARCH [SP "CHARSET" SP astring] 1*(SP search-key)."""
+    tokens.space()
+    charset = _UTF8  # nobody forbids it to who names none, and programs send it
+    if tokens.text[tokens.at : tokens.at + 8].upper() == b"CHARSET ":
+        tokens.at += 8
+        named = _CHARSETS.get(tokens.astring().upper())
+        if named is None:
+            raise BadSyntax(BAD_CHARSET)
+        charset = named
+        tokens.space()
+    return Search(_Reader(tokens, charset).keys(), uid)
+
+
+class _Kind(Enum):
+    ALL_OF = auto()
+    EITHER = auto()
+    NEITHER = auto()
+
+
+@dataclass(slots=True)
+class _Open:
+    kind: _Kind
+    keys: list[Key] = field(default_factory=list[Key])
+    depth: int = 0
+
+
+class _Reader:
+    """Reads keys with a stack of those that are not complete; the lowest is the search itself."""
+
+    def __init__(self, tokens: Tokens, charset: str) -> None:
+        self._tokens = tokens
+        self._charset = charset
+        self._open = [_Open(_Kind.ALL_OF)]
+        self._words = 0
+
+    def keys(self) -> Key:
+        """All keys up to the end, as one."""
+        while True:
+            key = self._begin()
+            if key is not None and self._place(key):
+                return _joined(self._open[0])
+
+    def _begin(self) -> Leaf | And | None:
+        """Read a key that is whole, or open one and give None."""
+        self._words += 1
+        if self._words > WORDS_CAP:
+            raise limit("Too many search keys")
+        tokens = self._tokens
+        if tokens.skip(b"("):
+            self._open.append(_Open(_Kind.ALL_OF))
+            return None
+        if tokens.peek() and tokens.peek() in _SET_BEGINS:
+            return Among(tokens.sequence_set(uid=False))
+        word = tokens.word()
+        if word in (b"NOT", b"OR"):
+            tokens.space()
+            self._open.append(_Open(_Kind.NEITHER if word == b"NOT" else _Kind.EITHER))
+            return None
+        fixed = _FIXED.get(word)
+        return fixed if fixed is not None else self._leaf(word)
+
+    def _leaf(self, word: bytes) -> Leaf:
+        tokens = self._tokens
+        if word in _FIELDS:
+            return HeaderHas(word.lower(), self._argument())
+        if word in _DATES:
+            when, sent = _DATES[word]
+            return Dated(when, self._day(), sent)
+        match word:
+            case b"BODY":
+                return BodyHas(self._argument())
+            case b"TEXT":
+                return TextHas(self._argument())
+            case b"HEADER":
+                tokens.space()
+                name = tokens.astring().lower()
+                return HeaderHas(name, self._argument())
+            case b"KEYWORD" | b"UNKEYWORD":
+                tokens.space()
+                return HasKeyword(read_keyword(tokens), word == b"KEYWORD")
+            case b"LARGER" | b"SMALLER":
+                tokens.space()
+                return Sized(word == b"LARGER", tokens.number(NUMBER_CAP))
+            case b"UID":
+                tokens.space()
+                return Among(tokens.sequence_set(uid=True))
+            case _:
+                raise BadSyntax("Unknown search key")
+
+    def _argument(self) -> str:
+        self._tokens.space()
+        try:
+            return self._tokens.astring().decode(self._charset)
+        except UnicodeDecodeError as error:
+            raise BadSyntax("A string is not in the charset") from error
+
+    def _day(self) -> date:
+        self._tokens.space()
+        octets = self._tokens.string() if self._tokens.at_string() else self._tokens.atom()
+        try:
+            return read_date(octets)
+        except ValueError as error:
+            raise BadSyntax("Not a date") from error
+
+    def _place(self, found: Key) -> bool:
+        """Give a key to the one it belongs to, which may be whole then; True at the end of all."""
+        tokens = self._tokens
+        key, depth = found, 1
+        while True:
+            top = self._open[-1]
+            top.keys.append(key)
+            taken_in = top.kind is _Kind.EITHER and isinstance(key, Or)  # its keys become the other's
+            top.depth = max(top.depth, depth - taken_in)
+            if top.kind is _Kind.EITHER and len(top.keys) == 1:
+                tokens.space()
+                return False
+            if top.kind is _Kind.ALL_OF and not (len(self._open) > 1 and tokens.skip(b")")):
+                if tokens.skip(b" "):
+                    return len(self._open) == 1 and not tokens.text[tokens.at :].strip(b" ")
+                if len(self._open) > 1:
+                    raise BadSyntax("Unbalanced parentheses")
+                return True
+            self._open.pop()
+            key, depth = _joined(top), top.depth + _growth(top)
+            if depth > DEPTH_CAP:
+                raise limit("Search nested too deep")
+
+
+def _growth(group: _Open) -> int:
+    """How much deeper a group is than what it holds."""
+    if group.kind is _Kind.NEITHER and isinstance(group.keys[0], Not):
+        return -1  # NOT NOT is nothing
+    return 0 if group.kind is _Kind.ALL_OF and len(group.keys) == 1 else 1
+
+
+def _joined(group: _Open) -> Key:
+    keys = group.keys
+    match group.kind:
+        case _Kind.NEITHER:
+            return keys[0].key if isinstance(keys[0], Not) else Not(keys[0])
+        case _Kind.ALL_OF:
+            return keys[0] if len(keys) == 1 else And(tuple(keys))
+        case _Kind.EITHER:
+            flat = [k.keys if isinstance(k, Or) else (k,) for k in keys]
+            return Or(flat[0] + flat[1])

@@ -1,0 +1,265 @@
+"""The server's side of one IMAP connection (RFC 9051 section 3), without I/O.
+
+Rule 1: every change of state is in the table of `state`, but for the steps of one command.
+Rule 2: one command at a time: nothing is read while an answer is owed.
+"""
+
+from binascii import b2a_base64
+
+from mailstead.imap import responses
+from mailstead.imap.append import Append, mailbox_follows
+from mailstead.imap.commands import Command, Kind, head_of, parse, parse_append, tag_of
+from mailstead.imap.events import (
+    CONTINUE,
+    AppendChunk,
+    AppendEnd,
+    BadCommand,
+    Event,
+    Need,
+    SaslResponse,
+    WantsContinuation,
+)
+from mailstead.imap.framing import AFTER_LOGIN, BEFORE_LOGIN, Announced, Fault, Framer, Limits, Piece
+from mailstead.imap.responses import NO_TAG, Answer, Condition, bad, no
+from mailstead.imap.session import Authenticate, Done, Idle, Login, base64
+from mailstead.imap.state import AFTER, AFTER_NO, State
+from mailstead.imap.tokens import BadSyntax, Parts, balanced
+
+_PLAINTEXT = frozenset(("PLAIN", "LOGIN"))  # mechanisms that show the password to who listens
+
+IDLING = b"+ idling\r\n"
+NOT_HERE = bad("Not in this state")
+NO_PLAINTEXT = no("Use TLS first", b"PRIVACYREQUIRED")
+TOO_LARGE = no("Message too large", b"TOOBIG")
+NOT_DONE = bad("Expected DONE")
+NO_LITERAL8 = bad("No literal8 here")
+BROKEN_QUOTES = bad("A quoted string does not end")
+BEHIND_MESSAGE = bad("Nothing may follow the message")
+NUL_IN_MESSAGE = bad("NUL in a message")
+
+
+class ServerConnection:
+    """Turns octets into events, and answers into octets.
+
+    Args:
+        plaintext_login: Passwords may be sent: there is TLS, or an operator said so.
+        append_limit: Octets of a message.
+    """
+
+    def __init__(
+        self,
+        *,
+        plaintext_login: bool,
+        append_limit: int,
+        before_login: Limits = BEFORE_LOGIN,
+        after_login: Limits = AFTER_LOGIN,
+    ) -> None:
+        self.state = State.NOT_AUTHENTICATED
+        self.plaintext_login = plaintext_login
+        self.utf8 = False  # ENABLE UTF8=ACCEPT would set it: mailbox names are UTF-8 then
+        self._append_limit = append_limit
+        self._after_login = after_login
+        self._framer = Framer(before_login)
+        self._tag = NO_TAG
+        self._pending: Event | None = None
+        self._announced: Announced | None = None  # the message of the APPEND that is pending
+        self._steps: Command | None = None  # the command that is answered after some steps
+        self._home = State.NOT_AUTHENTICATED  # and where it began
+        self._nul = False
+
+    @property
+    def buffered(self) -> bool:
+        """Whether octets are here that no event has been made of: STARTTLS forbids it."""
+        return self._framer.buffered
+
+    def receive(self, octets: bytes) -> None:
+        """Take what came from the wire."""
+        if self.state is not State.LOGOUT:
+            self._framer.receive(octets)
+
+    def next_event(self) -> Event | Need:
+        """The next event, or what is needed first."""
+        if self._pending is not None:
+            return Need.REPLY
+        match self.state:
+            case State.LOGOUT:
+                return Need.OCTETS
+            case State.AUTHENTICATING | State.IDLE:
+                event = self._next_line()
+            case State.APPENDING:
+                event = self._next_of_message()
+            case _:
+                event = self._next_command()
+        if not isinstance(event, Need | WantsContinuation | AppendChunk):
+            self._pending = event
+        return event
+
+    def reply(self, given: Answer) -> bytes:
+        """Answer the last event; untagged responses are to be sent before."""
+        event, self._pending = self._pending, None
+        assert event is not None, "there is nothing to answer"
+        command, home = (event, self.state) if self._steps is None else (self._steps, self._home)
+        self._steps = None
+        if self._announced is not None:
+            given = self._without_message(given)
+        if given.condition is Condition.BYE:
+            self.close()
+            return given.octets()
+        self.state = home
+        kind = event.kind if isinstance(event, BadCommand) else _kind(command)
+        if kind is not None:
+            rows = {Condition.OK: AFTER, Condition.NO: AFTER_NO}.get(given.condition, {})
+            self.state = rows.get(home, {}).get(kind) or home
+            if home is State.NOT_AUTHENTICATED and self.state is State.AUTHENTICATED:
+                self._framer.limits = self._after_login
+        return given.octets(self._tag)
+
+    def challenge(self, octets: bytes) -> bytes:
+        """Go on with AUTHENTICATE: what the mechanism says next."""
+        self._begin(State.AUTHENTICATING)
+        return b"+ %b\r\n" % b2a_base64(octets, newline=False)
+
+    def go_ahead(self) -> bytes:
+        """Go on with IDLE, or with APPEND: its message may come."""
+        announced, self._announced = self._announced, None
+        if announced is None:
+            self._begin(State.IDLE)
+            return IDLING
+        self._begin(State.APPENDING)
+        self._nul = False
+        self._framer.hand_out()
+        return CONTINUE if announced.synchronising else b""
+
+    def secured(self) -> None:
+        """TLS has begun; nothing that came before it counts (RFC 9051 section 6.2.1)."""
+        self._framer.drop()
+        self.plaintext_login = True
+
+    def close(self) -> None:
+        """Nothing more is read: a BYE was sent."""
+        self.state = State.LOGOUT
+        self._pending = self._steps = self._announced = None
+        self._framer.drop()
+
+    def _begin(self, state: State) -> None:
+        event, self._pending = self._pending, None
+        if isinstance(event, Authenticate | Idle | Append):
+            self._steps, self._home = event, self.state
+        assert self._steps is not None, "there is nothing to go on with"
+        self.state = state
+
+    def _without_message(self, given: Answer) -> Answer:
+        """An APPEND is answered before its message came: that is thrown away."""
+        self._announced = None
+        fault = self._framer.refuse()
+        return given if fault is None else fault.answer
+
+    def _next_command(self) -> Event | Need:
+        while True:
+            found = self._framer.next()
+            match found:
+                case None:
+                    return Need.OCTETS
+                case Fault():
+                    self._tag = NO_TAG
+                    return BadCommand(found.answer)
+                case Announced():
+                    self._tag = tag_of(found.parts[0]) or NO_TAG
+                    event = self._announce(found)
+                    if event is not None:
+                        return event
+                case Piece():
+                    raise AssertionError("only a message is handed out")
+                case _:
+                    return self._judge(found)
+
+    def _judge(self, parts: Parts) -> Event:
+        kind: Kind | None = None
+        try:
+            head = head_of(parts[0])
+            self._tag = head.tag
+            if head.kind not in AFTER[self.state]:
+                return BadCommand(NOT_HERE)
+            kind = head.kind
+            command = parse(parts, head, utf8=self.utf8)
+        except BadSyntax as error:
+            self._tag = tag_of(parts[0]) or NO_TAG
+            return BadCommand(error.answer, kind)
+        if not self.plaintext_login and (
+            isinstance(command, Login)
+            or (isinstance(command, Authenticate) and command.mechanism in _PLAINTEXT)
+        ):
+            return BadCommand(NO_PLAINTEXT)
+        return command
+
+    def _announce(self, announced: Announced) -> Event | None:
+        """Decide on a literal; None when it is simply read."""
+        try:
+            kind = head_of(announced.parts[0]).kind
+            if kind not in AFTER[self.state]:
+                raise BadSyntax(NOT_HERE)
+            if kind is Append and not mailbox_follows(announced.parts):
+                return self._append(announced)
+            if kind is Login and not self.plaintext_login:  # before the password is sent
+                raise BadSyntax(NO_PLAINTEXT)
+            if not balanced(announced.parts[-1]):
+                raise BadSyntax(BROKEN_QUOTES)
+            if announced.binary:
+                raise BadSyntax(NO_LITERAL8)
+            if (answer := self._framer.too_large(announced)) is not None:
+                raise BadSyntax(answer)
+        except BadSyntax as error:
+            fault = self._framer.refuse()
+            return BadCommand(error.answer if fault is None else fault.answer)
+        self._framer.keep()
+        return WantsContinuation() if announced.synchronising else None
+
+    def _append(self, announced: Announced) -> Append:
+        command = parse_append(announced.parts, announced.size, utf8=self.utf8)
+        if announced.binary:
+            raise BadSyntax(NO_LITERAL8)
+        if announced.size > self._append_limit:
+            raise BadSyntax(TOO_LARGE)
+        self._announced = announced
+        return command
+
+    def _next_line(self) -> Event | Need:
+        line = self._framer.line()
+        if line is None:
+            return Need.OCTETS
+        if isinstance(line, Fault):
+            return BadCommand(line.answer)
+        if self.state is State.IDLE:
+            return Done() if line.upper() == b"DONE" else BadCommand(NOT_DONE)
+        if line == b"*":
+            return BadCommand(responses.CANCELLED)
+        try:
+            return SaslResponse(base64(line))
+        except BadSyntax as error:
+            return BadCommand(error.answer)
+
+    def _next_of_message(self) -> Event | Need:
+        while True:
+            found = self._framer.next()
+            match found:
+                case None:
+                    return Need.OCTETS
+                case Piece():
+                    self._nul = self._nul or b"\0" in found.octets
+                    if found.octets and not self._nul:
+                        return AppendChunk(found.octets)
+                case Announced():  # another message: MULTIAPPEND is not offered
+                    fault = self._framer.refuse()
+                    return AppendEnd(BEHIND_MESSAGE) if fault is None else BadCommand(fault.answer)
+                case Fault():
+                    return BadCommand(found.answer)
+                case _:
+                    if self._nul:
+                        return AppendEnd(NUL_IN_MESSAGE)
+                    clean = len(found) == 1 and not found[0].strip(b" ")
+                    return AppendEnd(None if clean else BEHIND_MESSAGE)
+
+
+def _kind(event: Event) -> Kind:
+    """The command's type; of what is none, a type that no table has."""
+    return type(event)  # type: ignore[return-value]  # keys are looked up by it, and other types are not found

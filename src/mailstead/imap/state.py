@@ -1,0 +1,84 @@
+"""The states of an IMAP connection, and which command is legal in which (RFC 9051 section 3).
+
+Rule 1: which command is legal when, and what it leads to, is in AFTER and nowhere else.
+Rule 2: a state changes only when the answer is OK, but that a refused SELECT deselects.
+"""
+
+from enum import Enum, auto
+
+from mailstead.imap import append, fetch, listing, mailboxes, search, session, store
+from mailstead.imap.commands import Kind
+
+
+class State(Enum):
+    """Where a connection is."""
+
+    NOT_AUTHENTICATED = auto()
+    AUTHENTICATED = auto()
+    SELECTED = auto()
+    AUTHENTICATING = auto()  # between the lines of a SASL exchange
+    IDLE = auto()
+    APPENDING = auto()  # the octets of a message
+    LOGOUT = auto()
+
+
+_Row = dict[Kind, State | None]
+_ANYWHERE: _Row = {
+    session.Capability: None,
+    session.Noop: None,
+    session.Id: None,
+    session.Logout: State.LOGOUT,
+}
+_OPENING: _Row = {mailboxes.Select: State.SELECTED, mailboxes.Examine: State.SELECTED}
+_LOGGED_IN: _Row = {
+    **_ANYWHERE,
+    **_OPENING,
+    session.Enable: None,
+    session.Namespace: None,
+    mailboxes.Create: None,
+    mailboxes.Delete: None,
+    mailboxes.Rename: None,
+    mailboxes.Subscribe: None,
+    mailboxes.Unsubscribe: None,
+    listing.List: None,
+    listing.Lsub: None,
+    mailboxes.Status: None,
+    mailboxes.MyRights: None,
+    mailboxes.GetAcl: None,
+    mailboxes.SetAcl: None,
+    mailboxes.DeleteAcl: None,
+    mailboxes.ListRights: None,
+    append.Append: None,
+    session.Idle: None,
+}
+# For each state the commands that are legal in it, and the state after OK (None: the same). What comes
+# in several steps, AUTHENTICATE, IDLE and APPEND, is judged by the state in which it began.
+AFTER: dict[State, _Row] = {
+    State.NOT_AUTHENTICATED: {
+        **_ANYWHERE,
+        session.StartTls: None,
+        session.Login: State.AUTHENTICATED,
+        session.Authenticate: State.AUTHENTICATED,
+    },
+    State.AUTHENTICATED: _LOGGED_IN,
+    State.SELECTED: {
+        **_LOGGED_IN,
+        mailboxes.Check: None,
+        mailboxes.Close: State.AUTHENTICATED,
+        mailboxes.Unselect: State.AUTHENTICATED,
+        mailboxes.Expunge: None,
+        search.Search: None,
+        fetch.Fetch: None,
+        store.Store: None,
+        store.Copy: None,
+        store.Move: None,
+    },
+    State.AUTHENTICATING: {},
+    State.IDLE: {session.Done: None},
+    State.APPENDING: {},
+    State.LOGOUT: {},
+}
+# The state after NO: a SELECT that fails leaves no mailbox selected (RFC 9051 section 6.3.2).
+AFTER_NO: dict[State, _Row] = {
+    State.SELECTED: {mailboxes.Select: State.AUTHENTICATED, mailboxes.Examine: State.AUTHENTICATED},
+}
