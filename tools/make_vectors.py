@@ -12,9 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mailstead.accounts import mboxes, pages
+from mailstead.accounts.counts import Counts
 from mailstead.accounts.mboxes import MailboxName
 from mailstead.accounts.pages import EntryA, EntryB, pack_a, pack_b
-from mailstead.accounts.states import Counts, MessageState, StatePage, Tombstone
+from mailstead.accounts.states import MessageState, StatePage, Tombstone
 from mailstead.crypto import keyring, passwords, primitives, slots
 from mailstead.crypto.body import BodyBuilder, PreparedBody
 from mailstead.crypto.keyring import CURRENT, MANIFESTS, STORE_KEY_ONLY, Epoch, Ring, RingSlot
@@ -173,14 +174,12 @@ def stored() -> list[Vector]:
         b"o" * 16, b"k" * 32, b"l" * 16, 7, 3, bytes(32), 1, b"(b)", b"", b"h\xc3\xa4", b"A: b\r\n\r\n", True
     )
     packed_a, packed_b = {Uid(257): pack_a(a)}, {Uid(257): pack_b(b)}
-    states = StatePage(
-        {
-            Uid(257): MessageState(
-                Modseq(9), SystemFlag.SEEN | SystemFlag.DRAFT, frozenset({"$Forwarded", "x"})
-            )
-        },
-        {Uid(258): Tombstone(Modseq(10), 11)},
+    states = StatePage()
+    states.put(
+        Uid(257),
+        MessageState(Modseq(9), SystemFlag.SEEN | SystemFlag.DRAFT, frozenset({"$Forwarded", "x"})),
     )
+    states.bury(Uid(258), Tombstone(Modseq(10), 11))
     names = [
         MailboxName(MAILBOX, "INBOX", SpecialUse.INBOX),
         MailboxName(b"m" * 16, "Entw\u00fcrfe/alt", None, False),

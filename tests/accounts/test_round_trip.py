@@ -39,7 +39,7 @@ async def test_corpus_and_generated_messages_come_back(database: Database, tmp_p
         inbox = await h.inbox(account)
         assert await account.absorb(inbox) == len(messages)
         assert await h.read_all(account) == before
-        assert (await account.counts(inbox)).messages == len(messages)
+        assert (await account.status(inbox)).messages == len(messages)
         account.close()
 
 

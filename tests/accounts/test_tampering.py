@@ -37,7 +37,8 @@ async def read_everything(h: House) -> dict[int, bytes]:
     account = await h.unlock("ann@b.test")
     try:
         inbox = await h.inbox(account)
-        await account.counts(inbox)
+        await account.absorb(inbox)
+        await account.status(inbox)
         found = await h.read_all(account)
         assert not await account.quarantined(), "moved aside"
         return found
@@ -431,7 +432,7 @@ async def test_rows_moved_to_another_mailbox_of_the_account_are_refused(
 
         await sqlite.write(lambda tx: move(tx, trash))
         with pytest.raises(UnsealError):
-            await account.counts(trash)
+            await account.status(trash)
         with pytest.raises(UnsealError):
             [m async for m in account.messages(trash)]
         await sqlite.write(lambda tx: move(tx, inbox))

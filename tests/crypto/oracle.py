@@ -191,9 +191,14 @@ def state(content: bytes) -> tuple[dict[int, tuple[int, int, set[str]]], dict[in
     take = Take(content)
     assert take.n(1) == 1
     live_count, gone_count, names_count = take.n(2), take.n(2), take.n(1)
-    names = [take.counted(1).decode() for _ in range(names_count)]
-    live = {take.n(4): (take.n(8), take.n(1), {names[i] for i in take.counted(1)}) for _ in range(live_count)}
+    uids, modseqs = [take.n(4) for _ in range(live_count)], [take.n(8) for _ in range(live_count)]
+    flags, names = [take.n(1) for _ in range(live_count)], [set[str]() for _ in range(live_count)]
     gone = {take.n(4): (take.n(8), take.n(4)) for _ in range(gone_count)}
+    for _ in range(names_count):
+        name = take.counted(1).decode()
+        for at in take(take.n(2)):
+            names[at].add(name)
+    live = dict(zip(uids, zip(modseqs, flags, names, strict=True), strict=True))
     assert not take.octets
     return live, gone
 

@@ -15,7 +15,8 @@ import zstandard
 from mnemonic import Mnemonic
 
 from mailstead.accounts import mboxes, pages
-from mailstead.accounts.states import Counts, StatePage
+from mailstead.accounts.counts import Counts
+from mailstead.accounts.states import RowStates
 from mailstead.crypto import frame, keyring, passwords, primitives, slots
 from mailstead.crypto.keys import StoreKeys
 from mailstead.crypto.sealed import Kind, Sealed, SealedRecord
@@ -271,8 +272,8 @@ def test_what_is_in_states_counts_and_names() -> None:
     live, gone = oracle.state(content_of("STATE", 1))
     assert live == {257: (9, 8 | 16, {"$Forwarded", "x"})}
     assert gone == {258: (10, 11)}
-    ours = StatePage.decode(content_of("STATE", 1))
-    assert {u: (s.modseq, int(s.flags), set(s.keywords)) for u, s in ours.live.items()} == live
+    ours = RowStates.decode(content_of("STATE", 1))
+    assert {u: (s.modseq, int(s.flags), set(s.keywords)) for u, s in ours.items()} == live
     take = oracle.Take(content_of("COUNTS", 0))
     assert [take.n(n) for n in (1, 4, 4, 4, 8, 8)] == [1, 1, 2, 3, 4, 5]
     assert Counts.decode(content_of("COUNTS", 0)) == Counts(1, 2, 3, 4, 5)

@@ -6,28 +6,32 @@ One batch is one transaction; it is idempotent, and no lease guards it: the acco
 lock, and whoever loses the race by a version reads again.
 
 A pending is made by whoever has the public key, so nothing in it is believed: one that fails is
-moved to quarantine with its octets, and never stops the others.
+moved to quarantine with its octets, and never stops the others. That can be seen, so it has a modseq
+and a tombstone like any other message that goes; and so can keywords for which a row has no room.
 """
 
-from collections import defaultdict
-from dataclasses import dataclass, field, replace
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.pages import NO_DIGEST, EntryA, EntryB, pack_a, pack_b
-from mailstead.accounts.shelf import Shelf, ShelfRows, ShelfWrites, read_shelf
-from mailstead.accounts.states import MessageState
+from mailstead.accounts.shelf import Shelf, ShelfRows, read_shelf
+from mailstead.accounts.states import FLAGS, KEYWORD_OCTETS, MessageState
+from mailstead.accounts.turns import modseq_ahead, until_won
 from mailstead.crypto.unseal import LaneReader, RecordName, open_summary
-from mailstead.errors import Refused, UnsealError
-from mailstead.mail.mailbox import Modseq, SystemFlag, Uid
+from mailstead.errors import UnsealError
+from mailstead.mail.flags import KEYWORDS_CAP
+from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.mail.summary import Summary
 from mailstead.store import messages as rows
-from mailstead.store.accounts import fence
+from mailstead.store.accounts import fence, fence_at
 from mailstead.store.database import Database, Tx
-from mailstead.store.mailboxes import mailboxes
+from mailstead.store.mailboxes import get_mailbox, mailboxes, touch
 from mailstead.store.messages import PendingRow, row_number
-from mailstead.store.records import LostRace
 
 LANES_AT_ONCE = 64
+OPENED_AT_ONCE = 16  # then others get their turn: each may cost a decapsulation
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,8 @@ class Opened:
         """The state it arrived with."""
         return MessageState(
             Modseq(self.row.modseq),
-            SystemFlag(self.summary.flags),
-            frozenset(self.summary.keywords),
+            FLAGS[self.summary.flags],
+            frozenset(k for k in self.summary.keywords[:KEYWORDS_CAP] if len(k.encode()) <= KEYWORD_OCTETS),
         )
 
     def entry_a(self) -> EntryA:
@@ -71,7 +75,7 @@ class OpenedBatch:
     failed: list[tuple[PendingRow, str]] = field(default_factory=list[tuple[PendingRow, str]])
 
 
-def open_pendings(
+async def open_pendings(
     keys: SessionKeys,
     mailbox_id: bytes,
     others: frozenset[bytes],
@@ -85,14 +89,14 @@ def open_pendings(
             by somebody who is not the owner.
     """
     batch = OpenedBatch()
+    sealed = {lane.lane_id: lane for lane in lanes}
     readers: dict[bytes, LaneReader | str] = {}
-    for lane in lanes:
-        try:
-            readers[lane.lane_id] = keys.lane(lane.epoch, lane.lane_id, lane.sealed)
-        except UnsealError as error:
-            readers[lane.lane_id] = str(error)
-    for row in pendings:
-        reader = readers.get(row.lane_id, "its lane is missing")
+    for at, row in enumerate(pendings):
+        if at % OPENED_AT_ONCE == OPENED_AT_ONCE - 1:
+            await asyncio.sleep(0)
+        if row.lane_id not in readers:
+            readers[row.lane_id] = _open_lane(keys, sealed.get(row.lane_id))
+        reader = readers[row.lane_id]
         if isinstance(reader, str):
             batch.failed.append((row, reader))
             continue
@@ -109,6 +113,15 @@ def open_pendings(
     return batch
 
 
+def _open_lane(keys: SessionKeys, lane: rows.LaneRow | None) -> LaneReader | str:
+    if lane is None:
+        return "its lane is missing"
+    try:
+        return keys.lane(lane.epoch, lane.lane_id, lane.sealed)
+    except UnsealError as error:
+        return str(error)
+
+
 def _open(keys: SessionKeys, reader: LaneReader, row: PendingRow) -> Opened:
     key = reader.key(row.ctr)
     name = RecordName(keys.uuid, row.object_id, row.lane_id, row.ctr, row.summary_flags)
@@ -116,92 +129,123 @@ def _open(keys: SessionKeys, reader: LaneReader, row: PendingRow) -> Opened:
     return Opened(row, Summary.decode(content), bytes(key))
 
 
-class Absorber:
-    """Absorbs the mailboxes of one unlocked account."""
+async def absorb(database: Database, keys: SessionKeys, mailbox_id: bytes, uids: Iterable[Uid]) -> None:
+    """Absorb what is pending in the rows of *uids*, which are about to be changed."""
+    for number in sorted({row_number(uid) for uid in uids}):
+        while await absorb_batch(database, keys, mailbox_id, number):
+            pass
 
-    def __init__(self, database: Database, keys: SessionKeys) -> None:
-        self._database = database
-        self._keys = keys
 
-    async def absorb(self, mailbox_id: bytes) -> int:
-        """Absorb all that is pending in a mailbox, a batch at a time; how many messages."""
-        total = 0
-        while True:
-            try:
-                done = await self._batch(mailbox_id)
-            except LostRace:
-                continue  # another session wrote first, so progress was made
-            if not done:
-                return total
-            total += done
+async def absorb_all(database: Database, keys: SessionKeys, mailbox_id: bytes) -> int:
+    """Absorb all that is pending in a mailbox, a batch at a time; how many messages."""
+    total = 0
+    while done := await absorb_batch(database, keys, mailbox_id):
+        total += done
+    return total
 
-    async def _batch(self, mailbox_id: bytes) -> int:
-        keys = self._keys
-        account_id = keys.account_id
-        read = await self._database.read(lambda tx: _read(tx, account_id, mailbox_id))
-        if read is None:
-            return 0
-        batch = open_pendings(keys, mailbox_id, read.others, read.pendings, read.lanes)
-        writes = self._seal(mailbox_id, read.shelf, batch.opened) if batch.opened else None
 
-        def work(tx: Tx) -> None:
+async def absorb_batch(
+    database: Database, keys: SessionKeys, mailbox_id: bytes, number: int | None = None
+) -> int:
+    """Absorb up to a row of pendings: of row *number*, or of the first that has any; how many."""
+    return await until_won(lambda lost: absorb_once(database, keys, mailbox_id, number, lost))
+
+
+async def absorb_once(
+    database: Database,
+    keys: SessionKeys,
+    mailbox_id: bytes,
+    number: int | None = None,
+    lost: int = 0,
+) -> int:
+    """As `absorb_batch`, once.
+
+    Args:
+        lost: How many races were lost before.
+
+    Raises:
+        LostRace: another session wrote first.
+    """
+    account_id = keys.account_id
+    read = await database.read(lambda tx: _read(tx, account_id, mailbox_id, number, lost))
+    if read is None:
+        return 0
+    batch = await open_pendings(keys, mailbox_id, read.others, read.pendings, read.lanes)
+    shelf = Shelf(keys, mailbox_id, read.shelf)
+    changed = bool(batch.failed)
+    if batch.opened:
+        changed |= _add(shelf, read.number, batch.opened, read.modseq)
+    if batch.failed:
+        shelf.bury(read.number, [Uid(row.uid) for row, _ in batch.failed], read.modseq, read.now)
+    writes = await shelf.seal()
+
+    def work(tx: Tx) -> None:
+        if changed:
+            fence_at(tx, account_id, keys.root_gen, keys.read_gen, read.modseq)
+            touch(tx, account_id, mailbox_id, read.modseq, len(batch.failed))
+        else:
             fence(tx, account_id, keys.root_gen, keys.read_gen, 0)
-            if writes is not None:
-                writes.apply(tx, account_id, mailbox_id)
-            for row, reason in batch.failed:
-                rows.quarantine(tx, account_id, mailbox_id, row, reason)
-            rows.drop_pendings(tx, account_id, mailbox_id, read.pendings)
+        for row, reason in batch.failed:
+            rows.quarantine(tx, account_id, mailbox_id, row, reason)
+        rows.drop_pendings(tx, account_id, mailbox_id, read.pendings)
+        writes.apply(tx, account_id, mailbox_id)
 
-        await self._database.write(work)
-        return len(read.pendings)
-
-    def _seal(self, mailbox_id: bytes, read: ShelfRows, opened: list[Opened]) -> ShelfWrites:
-        try:
-            return _seal(Shelf(self._keys, mailbox_id, read), opened)
-        except Refused:  # whoever fills a row with keywords shall not stop the mail beside his
-            plain = [replace(m, summary=replace(m.summary, keywords=())) for m in opened]
-            return _seal(Shelf(self._keys, mailbox_id, read), plain)
+    await database.write(work)
+    return len(read.pendings)
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
+    number: int
     pendings: list[PendingRow]
     lanes: list[rows.LaneRow]
     shelf: ShelfRows
     others: frozenset[bytes]  # the account's other mailboxes
+    modseq: Modseq  # of what can be seen
+    now: int
 
 
-def _read(tx: Tx, account_id: int, mailbox_id: bytes) -> _Read | None:
-    pendings = rows.pendings(tx, account_id, mailbox_id)
+def _read(tx: Tx, account_id: int, mailbox_id: bytes, number: int | None, lost: int) -> _Read | None:
+    if get_mailbox(tx, account_id, mailbox_id) is None:
+        return None
+    pendings = rows.pendings(tx, account_id, mailbox_id, 0 if number is None else number << 8)
     if not pendings:
         return None
-    # Two rows at the most, so that a batch stays small however far apart the UIDs lie.
-    last = row_number(pendings[0].uid) + 1
-    pendings = [p for p in pendings if row_number(p.uid) <= last]
+    # One row only, so that a batch stays small however far apart the UIDs lie.
+    first = row_number(pendings[0].uid)
+    if number is not None and first != number:
+        return None
+    pendings = [p for p in pendings if row_number(p.uid) == first]
     # And no more encapsulations than this, however many lanes a stranger opened.
     lane_ids = list(dict.fromkeys(p.lane_id for p in pendings))[:LANES_AT_ONCE]
     pendings = [p for p in pendings if p.lane_id in lane_ids]
-    numbers = sorted({row_number(p.uid) for p in pendings})
     return _Read(
+        first,
         pendings,
         rows.lanes(tx, account_id, lane_ids),
-        read_shelf(tx, account_id, mailbox_id, numbers, pages=True),
+        read_shelf(tx, account_id, mailbox_id, [first], pages=True),
         frozenset(m.mailbox_id for m in mailboxes(tx, account_id)) - {mailbox_id},
+        modseq_ahead(tx, account_id, lost),
+        tx.now(),
     )
 
 
-def _seal(shelf: Shelf, opened: list[Opened]) -> ShelfWrites:
-    by_row: dict[int, list[Opened]] = defaultdict(list)
-    for message in opened:
-        by_row[row_number(message.row.uid)].append(message)
-    for number, messages in by_row.items():
-        shelf.add(
+def _add(shelf: Shelf, number: int, opened: list[Opened], modseq: Modseq) -> bool:
+    """Put them on the shelf; whether some had keywords for which there is no room, and so are changed."""
+    states = {Uid(m.row.uid): m.state() for m in opened}
+    shelf.add(
+        number,
+        states,
+        (
+            {Uid(m.row.uid): pack_a(m.entry_a()) for m in opened},
+            {Uid(m.row.uid): pack_b(m.entry_b()) for m in opened},
+        ),
+        sum(m.summary.size for m in opened),
+    )
+    cut = shelf.states(number).without_room(states)
+    if cut:
+        shelf.change(
             number,
-            {Uid(m.row.uid): m.state() for m in messages},
-            (
-                {Uid(m.row.uid): pack_a(m.entry_a()) for m in messages},
-                {Uid(m.row.uid): pack_b(m.entry_b()) for m in messages},
-            ),
-            sum(m.summary.size for m in messages),
+            {uid: MessageState(modseq, states[uid].flags, keywords) for uid, keywords in cut.items()},
         )
-    return shelf.seal()
+    return bool(cut)

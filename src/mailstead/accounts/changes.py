@@ -1,41 +1,27 @@
-"""Changes to absorbed messages: flags, and expunging. At most 32 rows a transaction."""
+"""Changes to messages: flags, and expunging. What is still pending is absorbed first."""
 
+import asyncio
 import os
-from collections import defaultdict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from enum import Enum, auto
-from itertools import count
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
+from mailstead.accounts.absorb import absorb
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.pages import split, unpack_a
-from mailstead.accounts.shelf import Shelf, ShelfRows, ShelfWrites, read_shelf
-from mailstead.accounts.states import MessageState
-from mailstead.crypto.sealed import Kind
+from mailstead.accounts.pages import size_and_object, split
+from mailstead.accounts.shelf import Shelf
+from mailstead.accounts.states import FLAGS, MessageState
+from mailstead.accounts.turns import Wanted, batches, read_rows, until_won, write_rows
+from mailstead.crypto.sealed import Kind, SealedRecord
+from mailstead.mail.flags import NO_FLAGS, How
 from mailstead.mail.mailbox import Modseq, SystemFlag, Uid
-from mailstead.store.accounts import fence_at, last_modseq
 from mailstead.store.database import Database, Tx
-from mailstead.store.mailboxes import touch
-from mailstead.store.messages import GROUP_A, GROUP_B, row_number
+from mailstead.store.messages import GROUP_A, GROUP_B
 from mailstead.store.objects import drop_refs
-from mailstead.store.records import LostRace
 from mailstead.store.tombs import add_tomb
 
-ROWS_AT_ONCE = 32
-MODSEQ_ROOM = 256
-TOMB_ENTRIES = 256
 HOUR = 3600
-
-
-NO_FLAGS = SystemFlag(0)
-
-
-class How(Enum):
-    """What STORE does with the flags it is given (RFC 9051 section 6.4.6)."""
-
-    SET = auto()
-    ADD = auto()
-    REMOVE = auto()
+_DELETED = int(SystemFlag.DELETED)
+_NO_KEYWORDS: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +34,43 @@ class FlagChange:
 
     def apply(self, state: MessageState, modseq: Modseq) -> MessageState:
         """The state after the change; the same one, with its modseq, when nothing changes."""
+        old, given = int(state.flags), int(self.flags)
         match self.how:
             case How.SET:
-                flags, keywords = self.flags, self.keywords
+                flags, keywords = given, same_keywords(state.keywords, self.keywords) | self._new_to(state)
             case How.ADD:
-                flags, keywords = state.flags | self.flags, state.keywords | self.keywords
+                flags, keywords = old | given, state.keywords | self._new_to(state)
             case _:
-                flags, keywords = state.flags & ~self.flags, state.keywords - self.keywords
-        if (flags, keywords) == (state.flags, state.keywords):
+                flags = old & ~given
+                keywords = state.keywords - same_keywords(state.keywords, self.keywords)
+        if (flags, keywords) == (old, state.keywords):
             return state
-        return MessageState(modseq, flags, keywords)
+        return MessageState(modseq, FLAGS[flags], keywords)
+
+    def _new_to(self, state: MessageState) -> frozenset[str]:
+        """The keywords that a message does not have, in whatever case."""
+        return self.keywords - same_keywords(self.keywords, state.keywords)
+
+
+def same_keywords(some: frozenset[str], others: frozenset[str]) -> frozenset[str]:
+    """Those of *some* that are among *others*, compared without case (RFC 9051 section 2.3.2)."""
+    if not some or not others:
+        return _NO_KEYWORDS
+    names = {k.lower() for k in others}
+    return frozenset(k for k in some if k.lower() in names)
+
+
+@dataclass(frozen=True, slots=True)
+class FlagOutcome:
+    """What became of a flag change.
+
+    Args:
+        states: The state afterwards of every message that is there and was not passed over.
+        modified: Messages passed over, because they had changed since (RFC 7162 section 3.1.3).
+    """
+
+    states: dict[Uid, MessageState] = field(default_factory=dict[Uid, MessageState])
+    modified: list[Uid] = field(default_factory=list[Uid])
 
 
 async def change_flags(
@@ -66,48 +79,59 @@ async def change_flags(
     mailbox_id: bytes,
     uids: Iterable[Uid],
     change: FlagChange,
-) -> dict[Uid, MessageState]:
-    """Change absorbed messages; the state of each afterwards."""
-    result: dict[Uid, MessageState] = {}
+    unchanged_since: Modseq | None = None,
+) -> FlagOutcome:
+    """Change flags and keywords, 32 rows a transaction.
 
-    def edit(shelf: Shelf, wanted: dict[int, list[Uid]], modseq: Modseq) -> dict[Uid, MessageState]:
-        changed: dict[Uid, MessageState] = {}
-        for number, group in wanted.items():
-            live = shelf.states(number).live
-            for uid in group:
-                if uid in live:
-                    changed[uid] = change.apply(live[uid], modseq)
-                    if changed[uid] is not live[uid]:
-                        shelf.change(number, uid, changed[uid])
-        return changed
+    Args:
+        unchanged_since: Pass over messages whose modseq is above this.
+    """
+    result = FlagOutcome()
+    for wanted in batches(uids):
 
-    for wanted in _batches(uids):
-        result |= await _change_batch(database, keys, mailbox_id, wanted, edit)
+        async def turn(lost: int, wanted: Wanted = wanted) -> FlagOutcome:
+            return await _change_batch(database, keys, mailbox_id, wanted, change, unchanged_since, lost)
+
+        await absorb(database, keys, mailbox_id, (uid for group in wanted.values() for uid in group))
+        outcome = await until_won(turn)
+        result.states.update(outcome.states)
+        result.modified.extend(outcome.modified)
     return result
-
-
-_Edit = Callable[[Shelf, dict[int, list[Uid]], Modseq], dict[Uid, MessageState]]
 
 
 async def _change_batch(
     database: Database,
     keys: SessionKeys,
     mailbox_id: bytes,
-    wanted: dict[int, list[Uid]],
-    edit: _Edit,
-) -> dict[Uid, MessageState]:
-    for tries in count():
-        read, modseq = await _read(database, keys, mailbox_id, wanted, tries, pages=False)
-        shelf = Shelf(keys, mailbox_id, read)
-        changed = edit(shelf, wanted, modseq)
-        if all(s.modseq != modseq for s in changed.values()):
-            return changed
-        try:
-            await _write(database, keys, mailbox_id, modseq, shelf.seal())
-        except LostRace:
-            continue
-        return changed
-    raise AssertionError("count() has no end")
+    wanted: Wanted,
+    change: FlagChange,
+    unchanged_since: Modseq | None,
+    lost: int,
+) -> FlagOutcome:
+    read, modseq = await read_rows(database, keys, mailbox_id, wanted, lost, pages=False)
+    shelf = Shelf(keys, mailbox_id, read)
+    outcome = FlagOutcome()
+    changed = False
+    for number, group in wanted.items():
+        await asyncio.sleep(0)  # a row is half a millisecond of work: others have a turn
+        states: dict[Uid, MessageState] = {}
+        page = shelf.states(number)
+        for uid in group:
+            state = page.get(uid)
+            if state is None:
+                continue
+            if unchanged_since is not None and state.modseq > unchanged_since:
+                outcome.modified.append(uid)
+                continue
+            after = outcome.states[uid] = change.apply(state, modseq)
+            if after is not state:
+                states[uid] = after
+        if states:
+            shelf.change(number, states)
+            changed = True
+    if changed:
+        await write_rows(database, keys, mailbox_id, modseq, await shelf.seal())
+    return outcome
 
 
 async def expunge(
@@ -115,128 +139,85 @@ async def expunge(
     keys: SessionKeys,
     mailbox_id: bytes,
     uids: Iterable[Uid],
-    undelete_days: int,
     now: int,
+    undelete_days: int = 0,
+    *,
+    only_deleted: bool = False,
 ) -> dict[Uid, Modseq]:
-    """Remove absorbed messages; the modseq at which each went."""
+    """Remove messages, 32 rows a transaction; the modseq at which each went.
+
+    Args:
+        now: Seconds since the epoch.
+        only_deleted: Leave messages alone that have no \\Deleted flag (UID EXPUNGE, RFC 4315).
+    """
     result: dict[Uid, Modseq] = {}
-    for wanted in _batches(uids):
-        for tries in count():
-            try:
-                result |= await _expunge_batch(database, keys, mailbox_id, wanted, undelete_days, now, tries)
-            except LostRace:
-                continue
-            break
+    for wanted in batches(uids):
+
+        async def turn(lost: int, wanted: Wanted = wanted) -> dict[Uid, Modseq]:
+            read, modseq = await read_rows(database, keys, mailbox_id, wanted, lost, pages=True)
+            shelf = Shelf(keys, mailbox_id, read)
+            leaving = Leaving(keys, mailbox_id, undelete_days, now)
+            for number, group in wanted.items():
+                await asyncio.sleep(0)
+                leaving.take(shelf, number, group, modseq, only_deleted=only_deleted)
+            if leaving.objects:
+                writes = await shelf.seal()
+                gone = len(leaving.objects)
+                await write_rows(database, keys, mailbox_id, modseq, writes, gone, leaving.write)
+            return dict.fromkeys(leaving.objects, modseq)
+
+        await absorb(database, keys, mailbox_id, (uid for group in wanted.values() for uid in group))
+        result |= await until_won(turn)
     return result
 
 
-async def _expunge_batch(
-    database: Database,
-    keys: SessionKeys,
-    mailbox_id: bytes,
-    wanted: dict[int, list[Uid]],
-    undelete_days: int,
-    now: int,
-    tries: int,
-) -> dict[Uid, Modseq]:
-    read, modseq = await _read(database, keys, mailbox_id, wanted, tries, pages=True)
-    shelf = Shelf(keys, mailbox_id, read)
-    going: dict[Uid, bytes] = {}
-    buried: list[bytes] = []
-    for number, group in wanted.items():
-        live = shelf.states(number).live
+class Leaving:
+    """Messages on their way out of a mailbox: for good, or into one tomb for each row."""
+
+    def __init__(self, keys: SessionKeys, mailbox_id: bytes, undelete_days: int, now: int) -> None:
+        self._keys = keys
+        self._mailbox_id = mailbox_id
+        self._now = now
+        self._erase_at = -(-(now + undelete_days * 24 * HOUR) // HOUR) * HOUR if undelete_days else 0
+        self._tombs: list[tuple[bytes, SealedRecord, list[bytes]]] = []
+        self.objects: dict[Uid, bytes] = {}
+
+    def take(
+        self, shelf: Shelf, number: int, group: Iterable[Uid], modseq: Modseq, *, only_deleted: bool
+    ) -> None:
+        """Take messages out of a row of the shelf; those that are not there are passed over."""
+        states = shelf.states(number)
+        going = [
+            uid
+            for uid in group
+            if (state := states.get(uid)) is not None and (not only_deleted or int(state.flags) & _DELETED)
+        ]
         content = shelf.page(number, GROUP_A)
-        entries = {} if content is None else split(GROUP_A, content)
-        sizes: dict[Uid, int] = {}
-        for uid in group:
-            if uid in live and uid in entries:
-                entry = unpack_a(entries[uid])
-                sizes[uid] = entry.size
-                going[uid] = entry.object_id
-        if undelete_days and sizes:
-            buried.append(_burial(shelf, number, sizes))
-        if sizes:
-            shelf.remove(number, sizes, modseq, now)
-    if not going:
-        return {}
-    erase_at = -(-(now + undelete_days * 24 * HOUR) // HOUR) * HOUR
-    tomb_id = os.urandom(16)
-    tomb = keys.seal(Kind.TOMB, mailbox_id, 0, 1, 0, erase_at.to_bytes(8, "big") + b"".join(buried), tomb_id)
+        if not going or content is None:
+            return
+        entries = split(GROUP_A, content, set(going))
+        known = {uid: size_and_object(octets) for uid, octets in entries.items()}
+        self.objects |= {uid: object_id for uid, (_, object_id) in known.items()}
+        if self._erase_at:
+            self._bury(shelf, number, {uid: object_id for uid, (_, object_id) in known.items()})
+        shelf.remove(number, {uid: size for uid, (size, _) in known.items()}, modseq, self._now)
 
-    def entomb(tx: Tx) -> None:
-        if undelete_days:
-            add_tomb(tx, keys.account_id, mailbox_id, tomb_id, erase_at, tomb, list(going.values()))
-        else:
-            drop_refs(tx, keys.account_id, list(going.values()))
+    def _bury(self, shelf: Shelf, number: int, objects: dict[Uid, bytes]) -> None:
+        parts = [self._erase_at.to_bytes(8, "big")]
+        for group in (GROUP_A, GROUP_B):
+            content = shelf.page(number, group)
+            entries = {} if content is None else split(group, content, objects)
+            parts.extend(
+                b"".join((bytes((group,)), uid.to_bytes(4, "big"), len(e).to_bytes(4, "big"), e))
+                for uid, e in entries.items()
+            )
+        tomb_id = os.urandom(16)
+        record = self._keys.seal(Kind.TOMB, self._mailbox_id, 0, 1, 0, b"".join(parts), tomb_id)
+        self._tombs.append((tomb_id, record, list(objects.values())))
 
-    await _write(database, keys, mailbox_id, modseq, shelf.seal(), len(going), entomb)
-    return dict.fromkeys(going, modseq)
-
-
-def _burial(shelf: Shelf, number: int, sizes: Iterable[Uid]) -> bytes:
-    """The entries of messages that go, both groups, as a TOMB record holds them."""
-    parts: list[bytes] = []
-    for group in (GROUP_A, GROUP_B):
-        content = shelf.page(number, group)
-        entries = {} if content is None else split(group, content)
-        for uid in sizes:
-            octets = entries[uid]
-            parts.append(bytes((group,)) + uid.to_bytes(4, "big") + len(octets).to_bytes(4, "big") + octets)
-    return b"".join(parts)
-
-
-def _batches(uids: Iterable[Uid]) -> list[dict[int, list[Uid]]]:
-    """UIDs by row, some rows at a time."""
-    by_row: dict[int, list[Uid]] = defaultdict(list)
-    for uid in sorted(set(uids)):
-        by_row[row_number(uid)].append(uid)
-    numbers = sorted(by_row)
-    return [
-        {n: by_row[n] for n in numbers[i : i + ROWS_AT_ONCE]} for i in range(0, len(numbers), ROWS_AT_ONCE)
-    ]
-
-
-async def _read(
-    database: Database,
-    keys: SessionKeys,
-    mailbox_id: bytes,
-    wanted: dict[int, list[Uid]],
-    tries: int,
-    *,
-    pages: bool,
-) -> tuple[ShelfRows, Modseq]:
-    """The rows, and the modseq that the change will have.
-
-    A state is sealed with its modseq inside before its transaction begins, so the modseq is chosen
-    ahead of the account's, with room for what is delivered meanwhile. The fence jumps to it; a
-    delivery that got past it first is a lost race, and the next try leaves more room.
-    """
-    account_id = keys.account_id
-
-    def work(tx: Tx) -> tuple[ShelfRows, int]:
-        return (
-            read_shelf(tx, account_id, mailbox_id, list(wanted), pages=pages),
-            last_modseq(tx, account_id),
-        )
-
-    read, last = await database.read(work)
-    return read, Modseq(last + (MODSEQ_ROOM << min(2 * tries, 20)))
-
-
-async def _write(
-    database: Database,
-    keys: SessionKeys,
-    mailbox_id: bytes,
-    modseq: Modseq,
-    writes: ShelfWrites,
-    fewer: int = 0,
-    more: Callable[[Tx], None] | None = None,
-) -> None:
-    def work(tx: Tx) -> None:
-        fence_at(tx, keys.account_id, keys.root_gen, keys.read_gen, modseq)
-        writes.apply(tx, keys.account_id, mailbox_id)
-        touch(tx, keys.account_id, mailbox_id, modseq, fewer)
-        if more is not None:
-            more(tx)
-
-    await database.write(work)
+    def write(self, tx: Tx) -> None:
+        """Write the tombs, or let go of the objects."""
+        if not self._erase_at:
+            drop_refs(tx, self._keys.account_id, list(self.objects.values()))
+        for tomb_id, record, objects in self._tombs:
+            add_tomb(tx, self._keys.account_id, self._mailbox_id, tomb_id, self._erase_at, record, objects)

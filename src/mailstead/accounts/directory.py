@@ -16,13 +16,17 @@ LOGIN, ALIAS = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class Resident:
-    """Enough to deliver to someone; nothing to read their mail with."""
+    """Enough to deliver to someone; nothing to read their mail with.
+
+    Args:
+        mailbox_id: Where it goes: INBOX, if nobody says otherwise.
+    """
 
     account_id: int
     uuid: bytes
     epoch: int
     key: DeliveryKey
-    inbox_id: bytes
+    mailbox_id: bytes
 
 
 class Directory:
@@ -55,6 +59,17 @@ class Directory:
         if account.quota_octets and account.used_octets + size > account.quota_octets:
             raise Unavailable(Reason.OVER_QUOTA)
         return await self._resident(row)
+
+    async def at_home(self, account_id: int, size: int) -> Resident:
+        """As `find`, of an account that somebody is logged in to.
+
+        Raises:
+            Refused, Unavailable: as `find`.
+        """
+        listed = await self._database.read(lambda tx: rows.addresses(tx, account_id))
+        if not listed:
+            raise Refused(Reason.NO_SUCH_RECIPIENT)
+        return await self.find(listed[0].address, size)
 
     async def _resident(self, row: RecipientRow) -> Resident:
         account = row.account

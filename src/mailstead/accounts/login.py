@@ -1,11 +1,14 @@
 """Logging in: a credential becomes an `UnlockedAccount`, or one error whatever was wrong."""
 
-import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailstead.accounts.directory import check_account, check_address
 from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.online import Online, silence
+from mailstead.accounts.presence import Ended, Presence
+from mailstead.accounts.remembered import Remembered
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.waysin import check_delivery_keys, checked_header, open_root, read_ring
 from mailstead.crypto import passwords
@@ -55,11 +58,20 @@ class UnlockedRoot:
     """An account with its root in hand; release it as soon as the work is done."""
 
     account: AccountRow
+    slot: SlotRow
     root: Secret
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The remembered passwords, and the monotonic clock they go by."""
+
+    remembered: Remembered
+    monotonic: Callable[[], float]
+
+
 async def unlock(office: "Office", address: str, credential: Credential) -> UnlockedAccount:
-    """Open an account for reading and writing mail; the root is wiped before this returns.
+    """Open an account for reading and writing mail, for a process with one session of it.
 
     Raises:
         Refused: LOGIN_FAILED, whatever was wrong with address or credential; DAMAGED when the
@@ -67,21 +79,63 @@ async def unlock(office: "Office", address: str, credential: Credential) -> Unlo
     """
     unlocked = await unlock_root(office, address, credential)
     account = unlocked.account
+    with unlocked.root as root:
+        ring = await _ring(office, account, root)
+    keys = SessionKeys(office.arena, account.account_id, account.uuid, ring)
+    online = Online(office.database, keys, office.ring, silence)
+    return UnlockedAccount(online, office.now, keys.close, tidied=False)
 
+
+async def unlock_here(
+    office: "Office",
+    presence: Presence,
+    address: str,
+    credential: Credential,
+    ended: Ended,
+    memory: Memory,
+    peer: str,
+) -> UnlockedAccount:
+    """Open an account for one of many sessions of this worker; the root is wiped before this returns.
+
+    Args:
+        ended: Called when the way in is gone or the account disabled: hang up.
+        peer: The address of the client, for its turn at hashing.
+
+    Raises:
+        Refused: as `unlock`.
+        Unavailable: too many logins wait.
+    """
+    unlocked = await unlock_root(office, address, credential, memory, peer)
+    account = unlocked.account
+    with unlocked.root as root:
+        ring = await _ring(office, account, root)
+    return presence.enter(
+        account,
+        unlocked.slot,
+        lambda: SessionKeys(office.arena, account.account_id, account.uuid, ring),
+        ended,
+    )
+
+
+async def _ring(office: "Office", account: AccountRow, root: Secret) -> Ring:
     def read(tx: Tx) -> tuple[Ring, list[EpochKeyRow]]:
         return read_ring(tx, account, root.view), rows.epoch_keys(tx, account.account_id)
 
-    with unlocked.root as root:
-        try:
-            ring, delivery_keys = await office.database.read(read)
-            check_delivery_keys(ring, delivery_keys)
-        except UnsealError as error:
-            raise Refused(Reason.DAMAGED, str(error)) from error
-    keys = SessionKeys(office.arena, account.account_id, account.uuid, ring)
-    return UnlockedAccount(office.database, keys, office.now)
+    try:
+        ring, delivery_keys = await office.database.read(read)
+        check_delivery_keys(ring, delivery_keys)
+    except UnsealError as error:
+        raise Refused(Reason.DAMAGED, str(error)) from error
+    return ring
 
 
-async def unlock_root(office: "Office", address: str, credential: Credential) -> UnlockedRoot:
+async def unlock_root(
+    office: "Office",
+    address: str,
+    credential: Credential,
+    memory: Memory | None = None,
+    peer: str = "",
+) -> UnlockedRoot:
     """Open an account's root, for what changes its keys.
 
     Raises:
@@ -102,15 +156,11 @@ async def unlock_root(office: "Office", address: str, credential: Credential) ->
             failure = error
         for header, row in ways:
             try:
-                root = await asyncio.to_thread(
-                    open_root, office.arena, header, row, credential.octets, office.server_key.peppers
-                )
+                return await _open(office, found.account, header, row, credential, memory, peer)
             except UnsealError as error:
                 failure = error
-                continue
-            return UnlockedRoot(found.account, root)
     if not ways:  # an account that is not there, or disabled, costs what one costs that is
-        await _same_work(office, address, credential)
+        await same_work(office, address, credential, peer)
     raise Refused(Reason.LOGIN_FAILED) from failure
 
 
@@ -128,7 +178,28 @@ def _ways(office: "Office", found: RecipientRow, slots: list[SlotRow]) -> list[t
     return [(checked_header(macs, found.account, row), row) for row in slots]
 
 
-async def _same_work(office: "Office", address: str, credential: Credential) -> None:
+async def _open(
+    office: "Office",
+    account: AccountRow,
+    header: SlotHeader,
+    row: SlotRow,
+    credential: Credential,
+    memory: Memory | None,
+    peer: str,
+) -> UnlockedRoot:
+    secret = None if memory is None else memory.remembered.find(account, row, credential.octets)
+    if secret is None:
+        secret = await office.hashing.run(
+            peer, slot_secret, office.arena, header, credential.octets, office.server_key.peppers
+        )
+    with secret:
+        root = open_root(office.arena, header, row, secret.view)
+        if memory is not None:
+            memory.remembered.keep(account, row, credential.octets, secret, memory.monotonic())
+    return UnlockedRoot(account, row, root)
+
+
+async def same_work(office: "Office", address: str, credential: Credential, peer: str) -> None:
     """The work of a login that fails, for one that has nothing to be tried on."""
     salt = office.server_key.unknown_salt(address)
     cost = office.cost
@@ -136,7 +207,7 @@ async def _same_work(office: "Office", address: str, credential: Credential) -> 
         SlotType.RECOVERY if credential.type is SlotType.RECOVERY else SlotType.PASSWORD,
         FULL, Wrap.HPKE, salt[:16], salt[:16], cost.m_kib, cost.t, 1, salt[:16],
     )  # fmt: skip
-    secret = await asyncio.to_thread(
-        slot_secret, office.arena, header, credential.octets, office.server_key.peppers
+    secret = await office.hashing.run(
+        peer, slot_secret, office.arena, header, credential.octets, office.server_key.peppers
     )
     secret.release()

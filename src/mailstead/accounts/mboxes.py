@@ -6,6 +6,7 @@ The layout is in docs/format.md, "Mailbox names".
 import struct
 from dataclasses import dataclass
 
+from mailstead.crypto.sealed import ZERO_ID
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import FIRST_MAILBOXES, SpecialUse
 
@@ -16,12 +17,20 @@ _ENTRY = struct.Struct(">16sBBH")  # mailbox id, special use, subscribed, octets
 
 @dataclass(frozen=True, slots=True)
 class MailboxName:
-    """One mailbox of the list; *name* is NFC with "/" between levels."""
+    """One mailbox of the list; *name* is NFC with "/" between levels.
+
+    With an id of 16 zero octets it is no mailbox but a name somebody is subscribed to.
+    """
 
     mailbox_id: bytes
     name: str
     special_use: SpecialUse | None
     subscribed: bool = True
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a mailbox of this name."""
+        return self.mailbox_id != ZERO_ID
 
 
 def encode(names: list[MailboxName]) -> bytes:

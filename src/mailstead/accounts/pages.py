@@ -6,7 +6,7 @@ the static dictionary, never across messages: docs/format.md, "Pages", says the 
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, replace
 
 from mailstead.crypto.frame import compress_entry, decompress_entry
@@ -16,7 +16,7 @@ from mailstead.mail.mailbox import Uid
 VERSION = 1
 PAGE_MESSAGES = 256
 PAGE_CAP = 4 << 20  # decoded octets of one column group
-ENTRY_CAP = 16_000  # packed octets of one entry, so that 256 of them always fit into a page
+ENTRY_CAP = 16_000  # packed octets of one entry: whatever strangers send, 256 of them fit into a page
 NO_DIGEST = bytes(32)
 
 _PAGE = struct.Struct(">BBH")  # version, group, entries
@@ -120,41 +120,51 @@ def merge(content: bytes | None, group: int, added: Mapping[Uid, bytes], without
 
 
 def pack_a(entry: EntryA) -> bytes:
-    """One entry of group A, as `merge` takes it; an ENVELOPE that does not fit is left out."""
-    packed = _pack_a(entry)
-    return packed if len(packed) <= ENTRY_CAP else _pack_a(replace(entry, envelope=b""))
-
-
-def _pack_a(entry: EntryA) -> bytes:
-    return _A.pack(
+    """One entry of group A, as `merge` takes it; an ENVELOPE that is too large is left out."""
+    packed = _A.pack(
         entry.internal_date, entry.save_date, entry.size, entry.trace_octets, entry.object_id
     ) + compress_entry(entry.envelope)
+    return packed if len(packed) <= ENTRY_CAP else pack_a(replace(entry, envelope=b""))
+
+
+def saved_at(octets: bytes, when: int) -> bytes:
+    """A packed entry of group A with another save date."""
+    internal_date, _, size, trace_octets, object_id = _A.unpack_from(octets)
+    return _A.pack(internal_date, when, size, trace_octets, object_id) + octets[_A.size :]
+
+
+def size_and_object(octets: bytes) -> tuple[int, bytes]:
+    """RFC822.SIZE and object id of a packed entry of group A, which is not inflated.
+
+    Raises:
+        UnsealError: it is cut.
+    """
+    if len(octets) < _A.size:
+        raise UnsealError("page entry is short")
+    _, _, size, _, object_id = _A.unpack_from(octets)
+    return size, object_id
 
 
 def pack_b(entry: EntryB) -> bytes:
     """One entry of group B, as `merge` takes it.
 
-    What does not fit is left out, the header block first: it is found again from the body. Else
-    whoever sends large headers could fill a page until nobody can open it.
+    When it is too large the header block is left out, and then the structure: both can be had
+    from the body.
     """
-    packed = _pack_b(entry)
-    if len(packed) > ENTRY_CAP:
-        entry = replace(entry, header=b"", header_whole=False)
-        packed = _pack_b(entry)
-    if len(packed) > ENTRY_CAP:
-        packed = _pack_b(replace(entry, bodystructure=b"", parts=b"", preview=b""))
-    return packed
-
-
-def _pack_b(e: EntryB) -> bytes:
+    e = entry
     fields = (e.bodystructure, e.parts, e.preview, e.header)
-    return _B.pack(
+    packed = _B.pack(
         e.object_id, e.key, e.lane_id, e.ctr, e.body_flags, e.digest, e.provenance, e.header_whole
     ) + compress_entry(b"".join(_LENGTH.pack(len(f)) + f for f in fields))
+    if len(packed) <= ENTRY_CAP:
+        return packed
+    if e.header:
+        return pack_b(replace(e, header=b"", header_whole=False))
+    return pack_b(replace(e, bodystructure=b"", parts=b"", preview=b""))
 
 
-def split(group: int, content: bytes) -> dict[Uid, bytes]:
-    """The packed entries of a page by UID.
+def split(group: int, content: bytes, wanted: Container[int] | None = None) -> dict[Uid, bytes]:
+    """The packed entries of a page by UID; all, or those that are *wanted*.
 
     Raises:
         UnsealError: the page is malformed, or of the other group.
@@ -162,17 +172,17 @@ def split(group: int, content: bytes) -> dict[Uid, bytes]:
     if len(content) < _PAGE.size or len(content) > PAGE_CAP:
         raise UnsealError("page has no head")
     version, found, count = _PAGE.unpack_from(content)
-    start = _PAGE.size + count * _INDEX.size
+    base = start = _PAGE.size + count * _INDEX.size
     if version != VERSION or found != group or count > PAGE_MESSAGES or start > len(content):
         raise UnsealError("page head is wrong")
     entries: dict[Uid, bytes] = {}
     last = 0
-    for i in range(count):
-        uid, end = _INDEX.unpack_from(content, _PAGE.size + i * _INDEX.size)
-        end += _PAGE.size + count * _INDEX.size
+    for uid, offset in _INDEX.iter_unpack(content[_PAGE.size : base]):
+        end = base + offset
         if uid <= last or end < start or end > len(content):
             raise UnsealError("page index is wrong")
-        entries[Uid(uid)] = content[start:end]
+        if wanted is None or uid in wanted:
+            entries[uid] = content[start:end]
         last, start = uid, end
     if start != len(content):
         raise UnsealError("page has octets left over")

@@ -1,13 +1,14 @@
 """Moving in, and a new password: everything that is written with the root in hand."""
 
-import asyncio
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from mailstead.accounts import mboxes
 from mailstead.accounts.directory import ALIAS, LOGIN, find_account
+from mailstead.accounts.hashing import Hashing
 from mailstead.accounts.login import Credential, unlock_root
+from mailstead.accounts.online import Ringer, silence
 from mailstead.accounts.waysin import Gens, NewWayIn, make_way_in, root_ring
 from mailstead.crypto import passwords
 from mailstead.crypto.keyring import (
@@ -47,6 +48,8 @@ class Office:
     arena: Arena
     cost: Cost
     now: Callable[[], float]
+    hashing: Hashing = field(default_factory=Hashing)
+    ring: Ringer = silence
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,7 @@ async def create_account(office: Office, address: str, password: bytes, quota_oc
     words = passwords.new_words()
     uuid = os.urandom(16)
     with office.arena.hold(os.urandom(32)) as root:
-        ways = await asyncio.to_thread(_two_ways, office, uuid, root.view, prepared, words)
+        ways = await office.hashing.run("", _two_ways, office, uuid, root.view, prepared, words)
         made = _Made(office, address, uuid, root.view, ways)
     await office.database.write(lambda tx: made.write(tx, quota_octets))
     return NewAccount(address, uuid, words)
@@ -178,8 +181,8 @@ async def change_password(office: Office, address: str, credential: Credential, 
     account = unlocked.account
     with unlocked.root as root:
         gens = Gens(account.root_gen, account.read_gen)
-        way = await asyncio.to_thread(
-            _way, office, SlotType.PASSWORD, account.uuid, prepared, root.view, gens
+        way = await office.hashing.run(
+            "", _way, office, SlotType.PASSWORD, account.uuid, prepared, root.view, gens
         )
         try:
             old = await office.database.read(lambda tx: root_ring(tx, account, root.view))
@@ -201,6 +204,7 @@ async def change_password(office: Office, address: str, credential: Credential, 
         rows.add_slot(tx, account.account_id, way.row)
 
     await office.database.write(work)
+    office.ring((account.account_id,))
 
 
 async def set_status(office: Office, address: str, status: int) -> None:
@@ -209,10 +213,12 @@ async def set_status(office: Office, address: str, status: int) -> None:
     account = await find_account(office.database, macs, address)
     mac = macs.account(account.uuid, status, account.epoch, account.root_gen, account.read_gen)
     await office.database.write(lambda tx: rows.set_status(tx, account.account_id, status, mac))
+    office.ring((account.account_id,))
 
 
 async def remove_account(office: Office, address: str) -> None:
     """Delete an account, its keys and all its mail; nothing brings it back."""
     account = await find_account(office.database, office.server_key.rows, address)
     await office.database.write(lambda tx: rows.remove_account(tx, account.account_id))
+    office.ring((account.account_id,))
     await office.database.truncate_log()

@@ -4,12 +4,14 @@ Records are sealed before the transaction and written in it by compare-and-swap 
 the writer thread holds no key, and whoever loses a race reads again.
 """
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from mailstead.accounts.counts import Counts
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.pages import merge
-from mailstead.accounts.states import STATE_CAP, Counts, MessageState, StatePage, Tombstone
+from mailstead.accounts.states import MessageState, RowStates, StatePage, Tombstone
 from mailstead.crypto.sealed import Kind, SealedRecord
 from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import Modseq, Uid
@@ -77,16 +79,17 @@ class Shelf:
         self._read = read
         self._states: dict[int, StatePage] = {}
         self._pages: dict[tuple[int, int], bytes | None] = {}
+        self._changed: set[int] = set()
         self.counts = Counts()
         if read.counts is not None:
             self.counts = Counts.decode(keys.open(Kind.COUNTS, mailbox_id, 0, 0, read.counts))
 
     def states(self, number: int) -> StatePage:
-        """The states of a row, to be looked at or changed."""
+        """The states of a row, to be looked at."""
         page = self._states.get(number)
         if page is None:
             row = self._read.states.get(number)
-            page = StatePage() if row is None else open_state(self._keys, self._place, row)
+            page = StatePage(None if row is None else open_state(self._keys, self._place, row))
             self._states[number] = page
         return page
 
@@ -109,58 +112,76 @@ class Shelf:
         size: int,
     ) -> None:
         """Add messages to a row: their states, and their packed entries of both groups."""
-        self.states(number).live.update(states)
+        page = self.states(number)
+        for uid, state in states.items():
+            page.put(uid, state)
         for group in (GROUP_A, GROUP_B):
             content = merge(self.page(number, group), group, entries[group], set())
             self._pages[number, group] = content
+        self._changed.add(number)
         top = max(s.modseq for s in states.values())
         self.counts = self.counts.add(states.values(), size, top)
 
-    def change(self, number: int, uid: Uid, state: MessageState) -> None:
-        """Give a message another state."""
+    def change(self, number: int, states: Mapping[Uid, MessageState]) -> None:
+        """Give messages of a row other states."""
         page = self.states(number)
-        self.counts = self.counts.add([page.live[uid]], 0, 0, sign=-1)
-        self.counts = self.counts.add([state], 0, state.modseq)
-        page.live[uid] = state
+        old = [state for uid in states if (state := page.get(uid)) is not None]
+        for uid, state in states.items():
+            page.put(uid, state)
+        self._changed.add(number)
+        top = max(s.modseq for s in states.values())
+        self.counts = self.counts.add(old, 0, 0, sign=-1).add(states.values(), 0, top)
 
     def remove(self, number: int, sizes: Mapping[Uid, int], modseq: Modseq, when: int) -> None:
         """Take messages out of a row, leaving tombstones; *sizes* names them."""
         page = self.states(number)
-        gone = [page.live.pop(uid) for uid in sizes]
-        page.gone.update({uid: Tombstone(modseq, when) for uid in sizes})
+        gone = [page.pop(uid) for uid in sizes]
+        self.bury(number, sizes, modseq, when)
         for group in (GROUP_A, GROUP_B):
             self._pages[number, group] = merge(self.page(number, group), group, {}, set(sizes))
         self.counts = self.counts.add(gone, sum(sizes.values()), modseq, sign=-1)
 
-    def seal(self) -> ShelfWrites:
-        """Seal whatever was opened for change.
+    def bury(self, number: int, uids: Iterable[Uid], modseq: Modseq, when: int) -> None:
+        """Leave tombstones of messages that are in no page."""
+        page = self.states(number)
+        for uid in uids:
+            page.bury(uid, Tombstone(modseq, when))
+        self._changed.add(number)
+
+    async def seal(self) -> ShelfWrites:
+        """Seal the rows that were changed, a few at a time so that others get their turn.
 
         Raises:
             Refused: a row would be larger than its format allows (too many keywords).
         """
         writes = ShelfWrites()
-        for number, page in self._states.items():
-            writes.states.append(self._seal_state(number, page))
-        for (number, group), content in self._pages.items():
-            old = self._read.pages.get((number, group))
-            if content is not None:
-                version = 1 if old is None else old.version + 1
-                record = self._keys.seal(Kind.PAGE, self._place, number << 1 | group, version, 0, content)
-                writes.pages.append((number, group, record))
-            elif old is not None:
-                writes.emptied.append((number, group, old.version))
+        for number in sorted(self._changed):
+            writes.states.append(self._seal_state(number, self._states[number]))
+            for group in (GROUP_A, GROUP_B):
+                self._seal_page(writes, number, group)
+            await asyncio.sleep(0)
         counts = self._read.counts
         version = 1 if counts is None else counts.version + 1
         writes.counts = self._keys.seal(Kind.COUNTS, self._place, 0, version, 0, self.counts.encode())
         return writes
+
+    def _seal_page(self, writes: ShelfWrites, number: int, group: int) -> None:
+        if (number, group) not in self._pages:
+            return  # nobody asked for it, so nobody changed it
+        content = self._pages[number, group]
+        old = self._read.pages.get((number, group))
+        if content is not None:
+            version = 1 if old is None else old.version + 1
+            record = self._keys.seal(Kind.PAGE, self._place, number << 1 | group, version, 0, content)
+            writes.pages.append((number, group, record))
+        elif old is not None:
+            writes.emptied.append((number, group, old.version))
 
     def _seal_state(self, number: int, page: StatePage) -> StateRow:
         try:
             content = page.encode()
         except ValueError as error:
             raise Refused(Reason.TOO_MANY_KEYWORDS) from error
-        if len(content) > STATE_CAP:
-            raise Refused(Reason.TOO_MANY_KEYWORDS)
         old = self._read.states.get(number)
         version = 1 if old is None else old.record.version + 1
         modseq = page.max_modseq()
@@ -168,10 +189,10 @@ class Shelf:
         return StateRow(number, modseq, record)
 
 
-def open_state(keys: SessionKeys, mailbox_id: bytes, row: StateRow) -> StatePage:
+def open_state(keys: SessionKeys, mailbox_id: bytes, row: StateRow) -> RowStates:
     """Open a state row.
 
     Raises:
         UnsealError: it is not what this account wrote in this place.
     """
-    return StatePage.decode(keys.open(Kind.STATE, mailbox_id, row.number, row.max_modseq, row.record))
+    return RowStates.decode(keys.open(Kind.STATE, mailbox_id, row.number, row.max_modseq, row.record))

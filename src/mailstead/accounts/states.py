@@ -1,11 +1,16 @@
-"""What a state row and a COUNTS record hold: flags, modseqs, tombstones, and their sums.
+"""What a state row holds: flags, modseqs and keywords in columns, and tombstones.
 
-The layouts are in docs/format.md, "States" and "Counts".
+A row is decoded a column at a time, not a message at a time, because SELECT opens all of them;
+the layout is in docs/format.md, "States".
 """
 
 import struct
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+import sys
+from array import array
+from bisect import bisect_left
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Modseq, SystemFlag, Uid
@@ -14,11 +19,18 @@ VERSION = 1
 STATE_CAP = 64 << 10  # decoded octets
 KEYWORDS_CAP = 255  # different keywords in one state row
 KEYWORD_OCTETS = 255
+FLAGS = tuple(SystemFlag(bits) for bits in range(32))  # making one anew costs more than a look-up
 
 _HEAD = struct.Struct(">BHHB")  # version, messages, tombstones, keywords
-_ENTRY = struct.Struct(">IQBB")  # uid, modseq, system flags, how many keywords
 _GONE = struct.Struct(">IQI")  # uid, modseq, when
-_COUNTS = struct.Struct(">BIIIQQ")  # version, messages, unseen, deleted, size, modseq
+_COUNT = struct.Struct(">H")
+_KNOWN_FLAGS = bytes(range(32))
+_NO_KEYWORDS: frozenset[str] = frozenset()
+_SWAP = sys.byteorder == "little"
+_UIDS, _MODSEQS = "I", "Q"  # 4 and 8 octets wherever Python runs
+assert (array(_UIDS).itemsize, array(_MODSEQS).itemsize) == (4, 8)
+
+Uids: TypeAlias = "array[int]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,39 +50,36 @@ class Tombstone:
     when: int
 
 
-@dataclass(slots=True)
-class StatePage:
-    """The states of up to 256 messages, and of those expunged in the last 30 days."""
+def no_uids() -> Uids:
+    """An empty column of UIDs."""
+    return array(_UIDS)
 
-    live: dict[Uid, MessageState] = field(default_factory=dict[Uid, MessageState])
-    gone: dict[Uid, Tombstone] = field(default_factory=dict[Uid, Tombstone])
 
-    def max_modseq(self) -> int:
-        """The highest modseq of any entry; 0 without one."""
-        return max(
-            max((s.modseq for s in self.live.values()), default=0),
-            max((t.modseq for t in self.gone.values()), default=0),
-        )
+def _no_modseqs() -> Uids:
+    return array(_MODSEQS)
 
-    def encode(self) -> bytes:
-        """The content of a STATE record."""
-        names = sorted({k for s in self.live.values() for k in s.keywords})
-        if len(names) > KEYWORDS_CAP:
-            raise ValueError("too many keywords in one state row")
-        number = {name: i for i, name in enumerate(names)}
-        parts = [_HEAD.pack(VERSION, len(self.live), len(self.gone), len(names))]
-        for name in names:
-            octets = name.encode()
-            parts.append(bytes((len(octets),)) + octets)
-        for uid in sorted(self.live):
-            s = self.live[uid]
-            parts.append(_ENTRY.pack(uid, s.modseq, s.flags, len(s.keywords)))
-            parts.append(bytes(sorted(number[k] for k in s.keywords)))
-        parts.extend(_GONE.pack(uid, t.modseq, t.when) for uid, t in sorted(self.gone.items()))
-        return b"".join(parts)
+
+@dataclass(frozen=True, slots=True)
+class RowStates:
+    """The states of up to 256 messages; never changed, so any number of snapshots share it.
+
+    Args:
+        uids: Ascending.
+        flags: One octet per message.
+        keywords: Of those messages that have any.
+        gone: The tombstones as stored.
+        sealed: Pendings whose flags and keywords nobody has looked at yet.
+    """
+
+    uids: Uids = field(default_factory=no_uids)
+    modseqs: Uids = field(default_factory=_no_modseqs)
+    flags: bytes | bytearray = b""
+    keywords: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
+    gone: bytes = b""
+    sealed: frozenset[int] = frozenset()
 
     @classmethod
-    def decode(cls, content: bytes) -> "StatePage":
+    def decode(cls, content: bytes) -> "RowStates":
         """Read the content of a STATE record.
 
         Raises:
@@ -82,69 +91,175 @@ class StatePage:
             raise UnsealError("state is malformed") from error
 
     @classmethod
-    def _decode(cls, content: bytes) -> "StatePage":
-        version, live, gone, keywords = _HEAD.unpack_from(content)
-        if version != VERSION or len(content) > STATE_CAP:
-            raise ValueError("version")
-        at = _HEAD.size
-        names: list[str] = []
-        for _ in range(keywords):
-            end = at + 1 + content[at]
-            names.append(content[at + 1 : end].decode())
-            at = end
-        page = cls()
-        for _ in range(live):
-            uid, modseq, flags, count = _ENTRY.unpack_from(content, at)
-            at += _ENTRY.size
-            chosen = content[at : at + count]
-            if len(chosen) != count:
-                raise ValueError("cut")
-            at += count
-            page.live[Uid(uid)] = MessageState(
-                Modseq(modseq), SystemFlag(flags), frozenset(names[i] for i in chosen)
-            )
-        for _ in range(gone):
-            uid, modseq, when = _GONE.unpack_from(content, at)
-            at += _GONE.size
-            page.gone[Uid(uid)] = Tombstone(Modseq(modseq), when)
-        if at != len(content):
+    def _decode(cls, content: bytes) -> "RowStates":
+        version, live, gone, names = _HEAD.unpack_from(content)
+        modseqs_at = _HEAD.size + 4 * live
+        flags_at = modseqs_at + 8 * live
+        gone_at = flags_at + live
+        keywords_at = gone_at + _GONE.size * gone
+        if version != VERSION or len(content) > STATE_CAP or len(content) < keywords_at:
+            raise ValueError("head")
+        uids, modseqs = array(_UIDS), array(_MODSEQS)
+        uids.frombytes(content[_HEAD.size : modseqs_at])
+        modseqs.frombytes(content[modseqs_at:flags_at])
+        if _SWAP:
+            uids.byteswap()
+            modseqs.byteswap()
+        flags = content[flags_at:gone_at]
+        if flags.translate(None, _KNOWN_FLAGS):
+            raise ValueError("flags")
+        keywords = _decode_keywords(content, keywords_at, names, uids) if names else {}
+        if not names and keywords_at != len(content):
             raise ValueError("octets left over")
-        return page
+        return cls(uids, modseqs, flags, keywords, content[gone_at:keywords_at])
+
+    def get(self, uid: int) -> MessageState | None:
+        """The state of a message, if it is here."""
+        at = bisect_left(self.uids, uid)
+        if at == len(self.uids) or self.uids[at] != uid:
+            return None
+        return MessageState(
+            Modseq(self.modseqs[at]), FLAGS[self.flags[at]], self.keywords.get(uid, _NO_KEYWORDS)
+        )
+
+    def items(self) -> Iterator[tuple[Uid, MessageState]]:
+        """Every message and its state, in UID order."""
+        for uid, modseq, flags in zip(self.uids, self.modseqs, self.flags, strict=True):
+            yield (
+                Uid(uid),
+                MessageState(Modseq(modseq), FLAGS[flags], self.keywords.get(uid, _NO_KEYWORDS)),
+            )
+
+    def tombstones(self) -> Iterator[tuple[Uid, Tombstone]]:
+        """What was expunged from this row."""
+        for uid, modseq, when in _GONE.iter_unpack(self.gone):
+            yield Uid(uid), Tombstone(Modseq(modseq), when)
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
-    """The sums of a mailbox's absorbed messages, so that STATUS opens no page."""
+def _decode_keywords(content: bytes, at: int, names: int, uids: Uids) -> dict[int, frozenset[str]]:
+    found: dict[int, set[str]] = {}
+    for _ in range(names):
+        end = at + 1 + content[at]
+        name = content[at + 1 : end].decode()
+        (count,) = _COUNT.unpack_from(content, end)
+        at = end + _COUNT.size + count
+        places = content[end + _COUNT.size : at]
+        if len(places) != count or not name:
+            raise ValueError("cut")
+        for place in places:
+            found.setdefault(uids[place], set()).add(name)
+    if at != len(content):
+        raise ValueError("octets left over")
+    return {uid: frozenset(keywords) for uid, keywords in found.items()}
 
-    messages: int = 0
-    unseen: int = 0
-    deleted: int = 0
-    size: int = 0
-    modseq: int = 0
+
+class StatePage:
+    """The states of one row while a write changes them."""
+
+    def __init__(self, row: RowStates | None = None) -> None:
+        row = row or RowStates()
+        self.uids = row.uids[:]
+        self._modseqs = row.modseqs[:]
+        self._flags = bytearray(row.flags)
+        self._keywords = dict(row.keywords)
+        self._gone = dict(row.tombstones())
+
+    def get(self, uid: int) -> MessageState | None:
+        """The state of a message, if it is here."""
+        return self.row().get(uid)
+
+    def items(self) -> Iterator[tuple[Uid, MessageState]]:
+        """Every message and its state, in UID order."""
+        return self.row().items()
+
+    def row(self, gone: bytes = b"", sealed: frozenset[int] = frozenset()) -> RowStates:
+        """The states as they are now; they may not be changed any more if this is kept."""
+        return RowStates(self.uids, self._modseqs, self._flags, self._keywords, gone, sealed)
+
+    def put(self, uid: Uid, state: MessageState) -> None:
+        """Give a message a state, new here or not."""
+        at = bisect_left(self.uids, uid)
+        if at == len(self.uids) or self.uids[at] != uid:
+            self.uids.insert(at, uid)
+            self._modseqs.insert(at, 0)
+            self._flags.insert(at, 0)
+        self._modseqs[at] = state.modseq
+        self._flags[at] = state.flags
+        if state.keywords:
+            self._keywords[uid] = state.keywords
+        else:
+            self._keywords.pop(uid, None)
+
+    def pop(self, uid: Uid) -> MessageState:
+        """Take a message out, which must be here; its state."""
+        state = self.get(uid)
+        assert state is not None
+        at = bisect_left(self.uids, uid)
+        del self.uids[at], self._modseqs[at], self._flags[at]
+        self._keywords.pop(uid, None)
+        return state
+
+    def bury(self, uid: Uid, tombstone: Tombstone) -> None:
+        """Remember that a message was expunged."""
+        self._gone[uid] = tombstone
+
+    def max_modseq(self) -> int:
+        """The highest modseq of any entry; 0 without one."""
+        return max(max(self._modseqs, default=0), max((t.modseq for t in self._gone.values()), default=0))
 
     def encode(self) -> bytes:
-        """The content of a COUNTS record."""
-        return _COUNTS.pack(VERSION, self.messages, self.unseen, self.deleted, self.size, self.modseq)
-
-    @classmethod
-    def decode(cls, content: bytes) -> "Counts":
-        """Read the content of a COUNTS record.
+        """The content of a STATE record.
 
         Raises:
-            UnsealError: it is malformed.
+            ValueError: there are too many keywords, or one is too long.
         """
-        if len(content) != _COUNTS.size or content[0] != VERSION:
-            raise UnsealError("counts are malformed")
-        return cls(*_COUNTS.unpack(content)[1:])
+        places: dict[str, list[int]] = {}
+        for at, uid in enumerate(self.uids) if self._keywords else ():
+            for name in self._keywords.get(uid, ()):
+                places.setdefault(name, []).append(at)
+        if len(places) > KEYWORDS_CAP:
+            raise ValueError("too many keywords in one state row")
+        uids, modseqs = self.uids[:], self._modseqs[:]
+        if _SWAP:
+            uids.byteswap()
+            modseqs.byteswap()
+        parts = [
+            _HEAD.pack(VERSION, len(uids), len(self._gone), len(places)),
+            uids.tobytes(), modseqs.tobytes(), bytes(self._flags),
+            *(_GONE.pack(uid, t.modseq, t.when) for uid, t in sorted(self._gone.items())),
+        ]  # fmt: skip
+        for name in sorted(places):
+            octets = name.encode()
+            parts += [bytes((len(octets),)), octets, _COUNT.pack(len(places[name])), bytes(places[name])]
+        content = b"".join(parts)
+        if len(content) > STATE_CAP:
+            raise ValueError("too many keywords in one state row")
+        return content
 
-    def add(self, states: Iterable[MessageState], size: int, modseq: int, sign: int = 1) -> "Counts":
-        """These counts with messages of these *states*, *size* octets together, added (or taken)."""
-        listed = list(states)
-        return replace(
-            self,
-            messages=self.messages + sign * len(listed),
-            unseen=self.unseen + sign * sum(SystemFlag.SEEN not in s.flags for s in listed),
-            deleted=self.deleted + sign * sum(SystemFlag.DELETED in s.flags for s in listed),
-            size=self.size + sign * size,
-            modseq=max(self.modseq, modseq),
-        )
+    def without_room(self, later: Collection[Uid]) -> dict[Uid, frozenset[str]]:
+        """Those of *later* whose keywords are too many for the row, and which of them they can keep.
+
+        The other messages keep theirs, and the first of *later* come before the last.
+        """
+        names = {name for uid, own in self._keywords.items() if uid not in later for name in own}
+        octets = _HEAD.size + 13 * len(self.uids) + _GONE.size * len(self._gone)
+        octets += sum(_keyword_octets(name) for name in names)
+        octets += sum(len(own) for uid, own in self._keywords.items() if uid not in later)
+        cut: dict[Uid, frozenset[str]] = {}
+        for uid in sorted(later):
+            wanted, kept = self._keywords.get(uid, _NO_KEYWORDS), set[str]()
+            for name in sorted(wanted, key=lambda n: (n not in names, n)):
+                more = 1 if name in names else 1 + _keyword_octets(name)
+                if octets + more > STATE_CAP or (name not in names and len(names) == KEYWORDS_CAP):
+                    continue
+                octets += more
+                names.add(name)
+                kept.add(name)
+            if len(kept) < len(wanted):
+                cut[uid] = frozenset(kept)
+        return cut
+
+
+def _keyword_octets(name: str) -> int:
+    """Of a keyword in a row, without the messages that have it."""
+    return 1 + len(name.encode()) + _COUNT.size

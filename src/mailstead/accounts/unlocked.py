@@ -7,19 +7,21 @@ spellings of it: what is a method here is written once, what is not is protocol.
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
-from mailstead.accounts.absorb import Absorber
-from mailstead.accounts.changes import FlagChange, change_flags, expunge
-from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.absorb import absorb_all
+from mailstead.accounts.changes import FlagChange, FlagOutcome, change_flags, expunge
+from mailstead.accounts.copying import Copied, Copying
 from mailstead.accounts.mboxes import MailboxName
-from mailstead.accounts.reading import Located, Reader
-from mailstead.accounts.states import Counts, MessageState
-from mailstead.crypto.sealed import Kind
+from mailstead.accounts.online import Online, Watch, Watcher
+from mailstead.accounts.purging import purge_deleted
+from mailstead.accounts.reading import Columns, Fetched, Located
+from mailstead.accounts.snapshot import Snapshot
+from mailstead.accounts.status import Status
 from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import Modseq, SpecialUse, Uid
-from mailstead.store.database import Database, Tx
-from mailstead.store.mailboxes import MailboxRow, get_mailbox, mailboxes
+from mailstead.store.accounts import addresses, fence
+from mailstead.store.database import Tx
+from mailstead.store.mailboxes import MailboxRow, get_mailbox, take_recent
 from mailstead.store.messages import quarantined
-from mailstead.store.records import get_record
 
 BEGINNING = Uid(0)
 
@@ -35,26 +37,46 @@ class Mailbox:
     uid_next: Uid
     highest_modseq: Modseq
     messages: int
+    subscribed: bool
 
 
 class UnlockedAccount:
-    """An account whose keys are here; `close` wipes them."""
+    """One session of an account whose keys are here; `close` ends it, and the last wipes the keys.
 
-    def __init__(self, database: Database, keys: SessionKeys, now: Callable[[], float]) -> None:
-        self._database = database
-        self._keys = keys
+    Args:
+        leave: Called once, by `close`.
+        tidied: Whether somebody purges and absorbs in the background for it.
+    """
+
+    def __init__(
+        self, online: Online, now: Callable[[], float], leave: Callable[[], None], *, tidied: bool
+    ) -> None:
+        self._online = online
         self._now = now
-        self._absorber = Absorber(database, keys)
-        self._reader = Reader(database, keys)
+        self._leave: Callable[[], None] | None = leave
+        self._tidied = tidied
+        self._watches: list[Watch] = []
 
     @property
     def account_id(self) -> int:
         """The account's number in this database."""
-        return self._keys.account_id
+        return self._online.account_id
+
+    async def addresses(self) -> list[str]:
+        """The addresses whose mail comes here, the login address first."""
+        found = await self._online.database.read(lambda tx: addresses(tx, self.account_id))
+        return [row.address for row in found]
 
     def close(self) -> None:
-        """Wipe the keys; nothing can be opened any more."""
-        self._keys.close()
+        """Leave; nothing can be opened by this session any more. Harmless when done twice."""
+        for watch in self._watches:
+            self._online.watches.discard(watch)
+        self._watches.clear()
+        if self._leave is not None:
+            self._leave()
+            self._leave = None
+
+    # Mailboxes
 
     async def mailboxes(self) -> list[Mailbox]:
         """All mailboxes in the order they were made.
@@ -62,36 +84,115 @@ class UnlockedAccount:
         Raises:
             UnsealError: the list of names is not what this account wrote.
         """
-        account_id = self._keys.account_id
-
-        def work(tx: Tx) -> tuple[list[MailboxName], list[MailboxRow]]:
-            record = get_record(tx, account_id, Kind.MBOXES)
-            if record is None:
-                raise Refused(Reason.DAMAGED, "the list of mailboxes is missing")
-            return self._keys.open_mboxes(record), mailboxes(tx, account_id)
-
-        names, rows = await self._database.read(work)
+        names, rows = await self._online.folders.names()
         by_id = {row.mailbox_id: row for row in rows}
         return [_mailbox(n, by_id[n.mailbox_id]) for n in names if n.mailbox_id in by_id]
 
     async def mailbox(self, name: str) -> Mailbox:
-        """The mailbox of this name.
+        """The mailbox of this name, which is in the one spelling of `mail.mailbox.mailbox_name`.
 
         Raises:
             Refused: there is none.
         """
-        for mailbox in await self.mailboxes():
-            if mailbox.name == name:
-                return mailbox
+        names, rows = await self._online.folders.names()
+        for found in names:
+            if found.name == name and found.exists:
+                for row in rows:
+                    if row.mailbox_id == found.mailbox_id:
+                        return _mailbox(found, row)
         raise Refused(Reason.NO_SUCH_MAILBOX)
 
-    async def absorb(self, mailbox_id: bytes) -> int:
-        """Absorb what was delivered since; how many messages."""
-        return await self._absorber.absorb(mailbox_id)
+    async def subscriptions(self) -> list[str]:
+        """All names that were subscribed to, whether there is such a mailbox or not."""
+        names, _ = await self._online.folders.names()
+        return [n.name for n in names if n.subscribed]
+
+    async def create_mailbox(self, name: str, special_use: SpecialUse | None = None) -> bytes:
+        """Make a mailbox, and those above it that are missing; its id (`Folders.create`)."""
+        async with self._online.writing():
+            return await self._online.folders.create(name, special_use)
+
+    async def delete_mailbox(self, name: str) -> None:
+        """Delete a mailbox with all its messages; it is gone at once (`Folders.delete`)."""
+        async with self._online.writing():
+            await self._online.folders.delete(name)
+        if self._tidied:
+            self._online.stirred.set()
+        else:
+            await purge_deleted(self._online.database, self._online.keys)
+
+    async def rename_mailbox(self, name: str, to: str) -> None:
+        """Rename a mailbox and all below it (`Folders.rename`)."""
+        async with self._online.writing():
+            await self._online.folders.rename(name, to)
+
+    async def subscribe(self, name: str, *, wanted: bool = True) -> None:
+        """Subscribe to a name, or unsubscribe from it (`Folders.subscribe`)."""
+        async with self._online.writing():
+            await self._online.folders.subscribe(name, wanted=wanted)
+
+    async def status(self, mailbox_id: bytes) -> Status:
+        """The counts of a mailbox; no page is opened (`Statuses.status`)."""
+        return await self._online.statuses.status(mailbox_id)
+
+    async def exists(self, mailbox_id: bytes) -> MailboxRow | None:
+        """The counters of a mailbox as they are now, or None when it is gone."""
+        return await self._online.database.read(lambda tx: get_mailbox(tx, self.account_id, mailbox_id))
+
+    # What a session sees
+
+    async def snapshot(self, mailbox_id: bytes) -> Snapshot:
+        """The mailbox as it is now (`Snapshots.newest`); `snapshot.news` compares two."""
+        return await self._online.snapshots.newest(mailbox_id)
+
+    async def opened(self, snapshot: Snapshot, uids: Iterable[int]) -> Snapshot:
+        """*snapshot* with the flags of *uids* looked at, which pendings need (`Snapshots.opened`)."""
+        return await self._online.snapshots.opened(snapshot, uids)
+
+    async def take_recent(self, mailbox_id: bytes) -> range:
+        """The UIDs that are recent in this session and in no other (RFC 3501 section 2.3.2).
+
+        Raises:
+            Refused: the mailbox is gone.
+        """
+
+        o = self._online
+        row = await self.exists(mailbox_id)
+        if row is not None and row.recent_uid == row.uid_next:
+            return range(row.uid_next, row.uid_next)  # without waiting for the disk
+
+        def work(tx: Tx) -> tuple[int, int]:
+            fence(tx, o.account_id, o.keys.root_gen, o.keys.read_gen, 0)
+            return take_recent(tx, o.account_id, mailbox_id)
+
+        return range(*await o.database.write(work))
+
+    def watch(self, mailbox_id: bytes, tell: Watcher) -> Callable[[], None]:
+        """Have *tell* called, on the loop, whenever something may have changed in a mailbox.
+
+        Returns:
+            What ends it.
+        """
+        watch = Watch(mailbox_id, tell)
+        self._watches.append(watch)
+        self._online.watches.add(watch)
+
+        def unwatch() -> None:
+            self._online.watches.discard(watch)
+            if watch in self._watches:
+                self._watches.remove(watch)
+
+        return unwatch
+
+    # Messages
+
+    def fetch(self, mailbox_id: bytes, uids: Iterable[Uid], columns: Columns) -> AsyncIterator[list[Fetched]]:
+        """Those of *uids* that are there, with the *columns* asked for, a row at a time."""
+        return self._online.reader.fetch(mailbox_id, uids, columns)
 
     def messages(self, mailbox_id: bytes, after: Uid = BEGINNING) -> AsyncIterator[Located]:
         """The messages with a UID above *after*, in UID order, absorbed or not."""
-        return self._reader.messages(mailbox_id, after)
+        return self._online.reader.messages(mailbox_id, after)
 
     async def locate(self, mailbox_id: bytes, uid: Uid) -> Located:
         """One message.
@@ -100,52 +201,65 @@ class UnlockedAccount:
             Refused: it is not there.
             UnsealError: what is there is not what was delivered.
         """
-        async for message in self._reader.messages(mailbox_id, Uid(uid - 1)):
-            if message.uid == uid:
-                return message
-            break
+        async for found in self.fetch(mailbox_id, [uid], Columns.BOTH):
+            return found[0].whole()
         raise Refused(Reason.NO_SUCH_MESSAGE)
 
     def read(self, message: Located, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         """The octets of a message from *start* to *stop*, in pieces.
 
         Raises:
+            Refused: it was expunged meanwhile.
             UnsealError: they are not what was delivered; what was yielded before is.
         """
-        return self._reader.body(message, start, stop)
+        return self._online.reader.body(message, start, stop)
 
     async def change_flags(
-        self, mailbox_id: bytes, uids: Iterable[Uid], change: FlagChange
-    ) -> dict[Uid, MessageState]:
-        """Change flags and keywords; the new state of every message that is there."""
-        await self.absorb(mailbox_id)
-        return await change_flags(self._database, self._keys, mailbox_id, uids, change)
+        self,
+        mailbox_id: bytes,
+        uids: Iterable[Uid],
+        change: FlagChange,
+        unchanged_since: Modseq | None = None,
+    ) -> FlagOutcome:
+        """Change flags and keywords (`changes.change_flags`)."""
+        o = self._online
+        async with o.writing():
+            return await change_flags(o.database, o.keys, mailbox_id, uids, change, unchanged_since)
 
     async def expunge(
-        self, mailbox_id: bytes, uids: Iterable[Uid], undelete_days: int = 0
+        self, mailbox_id: bytes, uids: Iterable[Uid], undelete_days: int = 0, *, only_deleted: bool = False
     ) -> dict[Uid, Modseq]:
-        """Remove messages for good, or into tombs for *undelete_days*; what was removed, and when."""
-        await self.absorb(mailbox_id)
-        return await expunge(self._database, self._keys, mailbox_id, uids, undelete_days, int(self._now()))
+        """Remove messages for good, or into tombs for *undelete_days* (`changes.expunge`)."""
+        o = self._online
+        async with o.writing():
+            gone = await expunge(
+                o.database, o.keys, mailbox_id, uids, int(self._now()), undelete_days,
+                only_deleted=only_deleted,
+            )  # fmt: skip
+        if gone and not undelete_days:
+            o.erased()
+        return gone
 
-    async def counts(self, mailbox_id: bytes) -> Counts:
-        """How many messages, unseen, deleted, and how many octets; absorbs first."""
-        await self.absorb(mailbox_id)
-        account_id = self._keys.account_id
-        record = await self._database.read(lambda tx: get_record(tx, account_id, Kind.COUNTS, mailbox_id))
-        if record is None:
-            return Counts()
-        return Counts.decode(self._keys.open(Kind.COUNTS, mailbox_id, 0, 0, record))
+    async def copy(self, source_id: bytes, uids: Iterable[Uid], target_id: bytes) -> Copied:
+        """Copy messages (`Copying.copy`)."""
+        o = self._online
+        async with o.writing():
+            return await Copying(o.database, o.keys, source_id, target_id, int(self._now())).copy(uids)
+
+    async def move(self, source_id: bytes, uids: Iterable[Uid], target_id: bytes) -> Copied:
+        """Move messages (`Copying.move`)."""
+        o = self._online
+        async with o.writing():
+            return await Copying(o.database, o.keys, source_id, target_id, int(self._now())).move(uids)
+
+    async def absorb(self, mailbox_id: bytes) -> int:
+        """Absorb what was delivered since; how many messages."""
+        async with self._online.turn:
+            return await absorb_all(self._online.database, self._online.keys, mailbox_id)
 
     async def quarantined(self) -> list[tuple[bytes, int, str]]:
         """Mailbox id, UID and reason of every message that could not be opened."""
-        account_id = self._keys.account_id
-        return await self._database.read(lambda tx: quarantined(tx, account_id))
-
-    async def exists(self, mailbox_id: bytes) -> MailboxRow | None:
-        """The counters of a mailbox as they are now."""
-        account_id = self._keys.account_id
-        return await self._database.read(lambda tx: get_mailbox(tx, account_id, mailbox_id))
+        return await self._online.database.read(lambda tx: quarantined(tx, self.account_id))
 
 
 def _mailbox(name: MailboxName, row: MailboxRow) -> Mailbox:
@@ -157,4 +271,5 @@ def _mailbox(name: MailboxName, row: MailboxRow) -> Mailbox:
         Uid(row.uid_next),
         Modseq(row.highest_modseq),
         row.messages,
+        name.subscribed,
     )

@@ -103,17 +103,17 @@ def checked_header(macs: RowMacs, account: AccountRow, row: SlotRow) -> SlotHead
     return header
 
 
-def open_root(
-    arena: Arena, header: SlotHeader, row: SlotRow, credential: Octets, peppers: list[Pepper]
-) -> Secret:
-    """The root behind a slot; slow, by design, so it is called in a thread.
+def open_root(arena: Arena, header: SlotHeader, row: SlotRow, secret: Octets) -> Secret:
+    """The root behind a slot.
+
+    Args:
+        secret: What the credential gives for this slot (`crypto.slots.slot_secret`).
 
     Raises:
         UnsealError: the credential does not open it.
     """
     slot = Slot(row.header, row.root_gen, row.read_gen, row.public_key, row.blob, row.tag)
-    with slot_secret(arena, header, credential, peppers) as secret:
-        return open_slot(arena, slot, header, secret.view)
+    return open_slot(arena, slot, header, secret)
 
 
 def read_ring(tx: Tx, account: AccountRow, root: Octets) -> Ring:

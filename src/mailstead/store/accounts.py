@@ -207,6 +207,25 @@ def _touch_access(tx: Tx, account_id: int) -> None:
     tx.execute("UPDATE account SET access_version = access_version + 1 WHERE account_id = ?", (account_id,))
 
 
+class AccessRow(NamedTuple):
+    """What tells a session of an account whether it may go on, and whether there are news."""
+
+    status: int
+    root_gen: int
+    read_gen: int
+    access_version: int
+    modseq: int
+
+
+def access(tx: Tx, account_id: int) -> AccessRow | None:
+    """Whether and how an account can be used now; None when it is gone."""
+    rows = tx.execute(
+        "SELECT status, root_gen, read_gen, access_version, modseq FROM account WHERE account_id = ?",
+        (account_id,),
+    )
+    return AccessRow(*rows[0]) if rows else None
+
+
 class Stale(Unavailable):
     """The account's keys have moved on since this session unlocked it: log in again."""
 

@@ -25,6 +25,8 @@ class Arrival:
     message: SealedMessage
     # How many extents were committed ahead of it, under an object row with refs = 0.
     ahead: int = 0
+    # An owner's APPEND goes where it was put or nowhere; what is delivered goes to INBOX instead.
+    nowhere_else: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +72,7 @@ def add_arrivals(tx: Tx, letters: Sequence[Letter]) -> list[list[Outcome]]:
     """
     accounts = _lock_accounts(tx, letters)
     outcomes: list[list[Outcome]] = []
-    placing: dict[tuple[int, bytes], list[tuple[list[Outcome], int, Arrival]]] = defaultdict(list)
+    placing: _Placing = defaultdict(list)
     for letter in letters:
         verdicts = [_verdict(accounts, arrival) for arrival in letter.arrivals]
         failure = next((v for v in verdicts if v is not None), None)
@@ -82,7 +84,8 @@ def add_arrivals(tx: Tx, letters: Sequence[Letter]) -> list[list[Outcome]]:
                 continue
             accounts[arrival.account_id, arrival.epoch].taken += arrival.message.stored_octets
             row.append(Placed(0, 0))
-            placing[arrival.account_id, arrival.mailbox_id].append((row, index, arrival))
+            key = (arrival.account_id, arrival.mailbox_id, arrival.nowhere_else)
+            placing[key].append((row, index, arrival))
         outcomes.append(row)
     pendings = _take_uids(tx, accounts, placing)
     _insert(tx, pendings)
@@ -126,18 +129,20 @@ def _verdict(accounts: dict[_Key, _Account], arrival: Arrival) -> Reason | None:
 
 
 _Pending = tuple[Arrival, bytes, Placed]
+_Placing = dict[tuple[int, bytes, bool], list[tuple[list[Outcome], int, Arrival]]]
 
 
-def _take_uids(
-    tx: Tx,
-    accounts: dict[_Key, _Account],
-    placing: dict[tuple[int, bytes], list[tuple[list[Outcome], int, Arrival]]],
-) -> list[_Pending]:
+def _take_uids(tx: Tx, accounts: dict[_Key, _Account], placing: _Placing) -> list[_Pending]:
     pendings: list[_Pending] = []
-    for (account_id, wanted_id), arrivals in placing.items():
+    for (account_id, wanted_id, nowhere_else), arrivals in placing.items():
         account = accounts[account_id, arrivals[0][2].epoch]
         mailbox_id, count = wanted_id, len(arrivals)
         uid_next = _advance(tx, account_id, mailbox_id, count, account.modseq + count - 1)
+        if uid_next is None and nowhere_else:
+            for row, index, arrival in arrivals:
+                row[index] = Reason.NO_SUCH_MAILBOX
+                account.taken -= arrival.message.stored_octets
+            continue
         if uid_next is None:  # deleted meanwhile: the mail still arrives
             mailbox_id = account.inbox_id
             uid_next = _advance(tx, account_id, mailbox_id, count, account.modseq + count - 1)
@@ -154,7 +159,7 @@ def _take_uids(
 def _advance(tx: Tx, account_id: int, mailbox_id: bytes, count: int, modseq: int) -> int | None:
     rows = tx.execute(
         "UPDATE mailbox SET uid_next = uid_next + ?, messages = messages + ?, highest_modseq = ?"
-        " WHERE account_id = ? AND mailbox_id = ? RETURNING uid_next",
+        " WHERE account_id = ? AND mailbox_id = ? AND uid_validity > 0 RETURNING uid_next",
         (count, count, modseq, account_id, mailbox_id),
     )
     return int(rows[0][0]) if rows else None

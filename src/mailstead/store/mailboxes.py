@@ -1,8 +1,14 @@
-"""Mailboxes as the server knows them: opaque ids and counters, never a name."""
+"""Mailboxes as the server knows them: opaque ids and counters, never a name.
+
+A mailbox that was deleted has UIDVALIDITY 0, which no mailbox can have (RFC 9051 section 2.3.1.1),
+until its rows are purged; from that moment nobody finds it and nothing can be put into it.
+"""
 
 from dataclasses import dataclass
 
+from mailstead.errors import Reason, Refused
 from mailstead.store.database import Tx
+from mailstead.store.records import LostRace
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +43,7 @@ def mailboxes(tx: Tx, account_id: int) -> list[MailboxRow]:
     """All mailboxes of an account."""
     rows = tx.execute(
         "SELECT mailbox_id, uid_validity, uid_next, highest_modseq, recent_uid, messages,"
-        " vanished_floor FROM mailbox WHERE account_id = ? ORDER BY uid_validity",
+        " vanished_floor FROM mailbox WHERE account_id = ? AND uid_validity > 0 ORDER BY uid_validity",
         (account_id,),
     )
     return [MailboxRow(*row) for row in rows]
@@ -47,16 +53,81 @@ def get_mailbox(tx: Tx, account_id: int, mailbox_id: bytes) -> MailboxRow | None
     """One mailbox, or None when it is gone."""
     rows = tx.execute(
         "SELECT mailbox_id, uid_validity, uid_next, highest_modseq, recent_uid, messages,"
-        " vanished_floor FROM mailbox WHERE account_id = ? AND mailbox_id = ?",
+        " vanished_floor FROM mailbox WHERE account_id = ? AND mailbox_id = ? AND uid_validity > 0",
         (account_id, mailbox_id),
     )
     return MailboxRow(*rows[0]) if rows else None
 
 
 def touch(tx: Tx, account_id: int, mailbox_id: bytes, modseq: int, fewer: int = 0) -> None:
-    """Note a change of a mailbox at *modseq*, by which it has *fewer* messages."""
-    tx.execute(
+    """Note a change of a mailbox at *modseq*, by which it has *fewer* messages.
+
+    Raises:
+        Refused: it is gone.
+    """
+    if not tx.execute(
         "UPDATE mailbox SET highest_modseq = ?, messages = messages - ?"
-        " WHERE account_id = ? AND mailbox_id = ?",
+        " WHERE account_id = ? AND mailbox_id = ? AND uid_validity > 0 RETURNING 1",
         (modseq, fewer, account_id, mailbox_id),
+    ):
+        raise Refused(Reason.NO_SUCH_MAILBOX)
+
+
+def take_uids(tx: Tx, account_id: int, mailbox_id: bytes, first: int, count: int, modseq: int) -> None:
+    """Give *count* new messages the UIDs from *first* on, as they were sealed.
+
+    Raises:
+        LostRace: others have taken one of them, or the mailbox is gone.
+    """
+    if not tx.execute(
+        "UPDATE mailbox SET uid_next = ?, messages = messages + ?, highest_modseq = ?"
+        " WHERE account_id = ? AND mailbox_id = ? AND uid_next <= ? AND uid_validity > 0 RETURNING 1",
+        (first + count, count, modseq, account_id, mailbox_id, first),
+    ):
+        raise LostRace
+
+
+def take_recent(tx: Tx, account_id: int, mailbox_id: bytes) -> tuple[int, int]:
+    """Recent is what has a UID from the first number on and below the second; now it is no more.
+
+    Raises:
+        Refused: the mailbox is gone.
+    """
+    row = get_mailbox(tx, account_id, mailbox_id)
+    if row is None:
+        raise Refused(Reason.NO_SUCH_MAILBOX)
+    tx.execute(
+        "UPDATE mailbox SET recent_uid = uid_next WHERE account_id = ? AND mailbox_id = ?",
+        (account_id, mailbox_id),
     )
+    return row.recent_uid, row.uid_next
+
+
+def mark_deleted(tx: Tx, account_id: int, mailbox_id: bytes) -> None:
+    """Make a mailbox one that nobody finds; its rows are purged later."""
+    tx.execute(
+        "UPDATE mailbox SET uid_validity = 0 WHERE account_id = ? AND mailbox_id = ?",
+        (account_id, mailbox_id),
+    )
+
+
+def deleted_mailboxes(tx: Tx, account_id: int) -> list[bytes]:
+    """Mailboxes that were deleted and are not purged yet."""
+    rows = tx.execute(
+        "SELECT mailbox_id FROM mailbox WHERE account_id = ? AND uid_validity = 0", (account_id,)
+    )
+    return [row[0] for row in rows]
+
+
+def purge_mailbox(tx: Tx, account_id: int, mailbox_id: bytes) -> None:
+    """Delete the row of a deleted mailbox that has nothing left, with what is kept beside it."""
+    tx.execute("DELETE FROM record WHERE account_id = ? AND place = ?", (account_id, mailbox_id))
+    tx.execute(
+        "DELETE FROM mailbox WHERE account_id = ? AND mailbox_id = ? AND uid_validity = 0",
+        (account_id, mailbox_id),
+    )
+
+
+def set_inbox(tx: Tx, account_id: int, mailbox_id: bytes) -> None:
+    """Deliver to another mailbox from now on."""
+    tx.execute("UPDATE account SET inbox_id = ? WHERE account_id = ?", (mailbox_id, account_id))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailstead.crypto.sealed import Sealed, SealedRecord
-from mailstead.store.database import Tx
+from mailstead.store.database import Row, Tx
 from mailstead.store.records import LostRace
 
 PAGE_MESSAGES = 256
@@ -64,6 +64,28 @@ def pendings(
     return [PendingRow(r[0], r[1], r[2], r[3], r[4], r[5], r[6], Sealed(r[7])) for r in rows]
 
 
+def pending_heads(
+    tx: Tx, account_id: int, mailbox_id: bytes, first: int = 0, last: int = 1 << 32
+) -> list[tuple[int, int]]:
+    """UID and modseq of the pendings with UIDs *first* to *last*, in UID order."""
+    rows = tx.execute(
+        "SELECT uid, modseq FROM pending WHERE account_id = ? AND mailbox_id = ?"
+        " AND uid >= ? AND uid <= ? ORDER BY uid",
+        (account_id, mailbox_id, first, last),
+    )
+    return [(row[0], row[1]) for row in rows]
+
+
+def waiting(tx: Tx, account_id: int, limit: int) -> dict[bytes, int]:
+    """How many pendings wait in which mailbox, of the first *limit* of an account."""
+    rows = tx.execute(
+        "SELECT mailbox_id, COUNT(*) FROM (SELECT mailbox_id FROM pending WHERE account_id = ? LIMIT ?)"
+        " AS first_few GROUP BY mailbox_id",
+        (account_id, limit),
+    )
+    return {row[0]: row[1] for row in rows}
+
+
 def lanes(tx: Tx, account_id: int, lane_ids: Sequence[bytes]) -> list[LaneRow]:
     """The lanes with these ids."""
     found: list[LaneRow] = []
@@ -109,10 +131,6 @@ def quarantine(tx: Tx, account_id: int, mailbox_id: bytes, row: PendingRow, reas
             row.summary_flags, row.body_flags, row.summary.octets, reason, tx.now(),
         ),
     )  # fmt: skip
-    tx.execute(
-        "UPDATE mailbox SET messages = messages - 1 WHERE account_id = ? AND mailbox_id = ?",
-        (account_id, mailbox_id),
-    )
 
 
 def quarantined(tx: Tx, account_id: int) -> list[tuple[bytes, int, str]]:
@@ -178,22 +196,29 @@ def drop_page(tx: Tx, account_id: int, mailbox_id: bytes, number: int, group: in
 
 
 def get_states(
-    tx: Tx,
-    account_id: int,
-    mailbox_id: bytes,
-    *,
-    first: int = 0,
-    last: int | None = None,
-    since: int = 0,
+    tx: Tx, account_id: int, mailbox_id: bytes, first: int = 0, last: int = 1 << 32
 ) -> list[StateRow]:
-    """State rows numbered *first* to *last* whose max_modseq is above *since*."""
+    """State rows numbered *first* to *last*."""
     rows = tx.execute(
         "SELECT number, max_modseq, version, epoch, write_id, octets FROM state"
-        " WHERE account_id = ? AND mailbox_id = ? AND number >= ? AND number <= ?"
-        " AND max_modseq > ? ORDER BY number",
-        (account_id, mailbox_id, first, (1 << 32) if last is None else last, since),
+        " WHERE account_id = ? AND mailbox_id = ? AND number >= ? AND number <= ? ORDER BY number",
+        (account_id, mailbox_id, first, last),
     )
-    return [StateRow(row[0], row[1], SealedRecord(row[2], row[3], row[4], Sealed(row[5]))) for row in rows]
+    return [_state_row(row) for row in rows]
+
+
+def states_since(tx: Tx, account_id: int, mailbox_id: bytes, since: int) -> list[StateRow]:
+    """State rows whose max_modseq is above *since*; the others are not even looked at."""
+    rows = tx.execute(
+        "SELECT number, max_modseq, version, epoch, write_id, octets FROM state"
+        " WHERE account_id = ? AND mailbox_id = ? AND max_modseq > ?",
+        (account_id, mailbox_id, since),
+    )
+    return sorted((_state_row(row) for row in rows), key=lambda row: row.number)
+
+
+def _state_row(row: Row) -> StateRow:
+    return StateRow(row[0], row[1], SealedRecord(row[2], row[3], row[4], Sealed(row[5])))
 
 
 def put_state(tx: Tx, account_id: int, mailbox_id: bytes, row: StateRow) -> None:
@@ -232,7 +257,27 @@ def next_state(tx: Tx, account_id: int, mailbox_id: bytes, number: int) -> State
         " WHERE account_id = ? AND mailbox_id = ? AND number >= ? ORDER BY number LIMIT 1",
         (account_id, mailbox_id, number),
     )
-    if not rows:
-        return None
-    row = rows[0]
-    return StateRow(row[0], row[1], SealedRecord(row[2], row[3], row[4], Sealed(row[5])))
+    return _state_row(rows[0]) if rows else None
+
+
+def state_version(tx: Tx, account_id: int, mailbox_id: bytes, number: int) -> int:
+    """The version of a state row; 0 when there is none."""
+    rows = tx.execute(
+        "SELECT version FROM state WHERE account_id = ? AND mailbox_id = ? AND number = ?",
+        (account_id, mailbox_id, number),
+    )
+    return int(rows[0][0]) if rows else 0
+
+
+def drop_state(tx: Tx, account_id: int, mailbox_id: bytes, number: int, version: int) -> None:
+    """Delete a state row by compare-and-swap on *version*.
+
+    Raises:
+        LostRace: another session wrote or deleted it first.
+    """
+    if not tx.execute(
+        "DELETE FROM state WHERE account_id = ? AND mailbox_id = ? AND number = ? AND version = ?"
+        " RETURNING 1",
+        (account_id, mailbox_id, number, version),
+    ):
+        raise LostRace

@@ -25,22 +25,40 @@ def body_octets(tx: Tx, account_id: int, object_id: bytes) -> int:
     return int(rows[0][0])
 
 
+def has_object(tx: Tx, account_id: int, object_id: bytes) -> bool:
+    """Whether a body is stored."""
+    return bool(
+        tx.execute("SELECT 1 FROM object WHERE account_id = ? AND object_id = ?", (account_id, object_id))
+    )
+
+
+def add_refs(tx: Tx, account_id: int, object_ids: Sequence[bytes]) -> None:
+    """Give each object one reference more; the octets count once, however many name them."""
+    tx.execute_many(
+        "UPDATE object SET refs = refs + 1 WHERE account_id = ? AND object_id = ?",
+        [(account_id, object_id) for object_id in object_ids],
+    )
+
+
 def drop_refs(tx: Tx, account_id: int, object_ids: Sequence[bytes]) -> None:
     """Take one reference from each object; with its last one an object and its octets go."""
+    freed = 0
     for object_id in object_ids:
-        tx.execute(
-            "UPDATE object SET refs = refs - 1 WHERE account_id = ? AND object_id = ? AND refs > 0",
-            (account_id, object_id),
-        )
         gone = tx.execute(
-            "DELETE FROM object WHERE account_id = ? AND object_id = ? AND refs = 0 RETURNING stored_octets",
+            "DELETE FROM object WHERE account_id = ? AND object_id = ? AND refs = 1 RETURNING stored_octets",
             (account_id, object_id),
         )
         if gone:
+            freed += gone[0][0]
+        else:
             tx.execute(
-                "UPDATE account SET used_octets = used_octets - ? WHERE account_id = ?",
-                (gone[0][0], account_id),
+                "UPDATE object SET refs = refs - 1 WHERE account_id = ? AND object_id = ? AND refs > 1",
+                (account_id, object_id),
             )
+    if freed:
+        tx.execute(
+            "UPDATE account SET used_octets = used_octets - ? WHERE account_id = ?", (freed, account_id)
+        )
 
 
 def sweep_unwritten(tx: Tx, older_than: int = 3600) -> int:

@@ -70,7 +70,7 @@ CREATE TABLE record (
 CREATE TABLE mailbox (
   account_id BIGINT NOT NULL REFERENCES account (account_id) ON DELETE CASCADE,
   mailbox_id {bytes} NOT NULL,
-  uid_validity BIGINT NOT NULL,
+  uid_validity BIGINT NOT NULL,            -- 0: deleted, and not purged yet
   uid_next BIGINT NOT NULL,
   highest_modseq BIGINT NOT NULL,
   recent_uid BIGINT NOT NULL,
@@ -150,6 +150,9 @@ CREATE TABLE state (
   PRIMARY KEY (account_id, mailbox_id, number),
   FOREIGN KEY (account_id, mailbox_id) REFERENCES mailbox (account_id, mailbox_id) ON DELETE CASCADE
 );
+
+-- What changed since is found without looking at the rest.
+CREATE INDEX state_modseq ON state (account_id, mailbox_id, max_modseq);
 
 -- One row for each mailbox, erase hour and up to 256 entries of one EXPUNGE.
 CREATE TABLE tomb (

@@ -1,0 +1,256 @@
+"""Names of mailboxes: CREATE, DELETE, RENAME, SUBSCRIBE (RFC 9051 sections 6.3.4 to 6.3.8).
+
+Names are one sealed record, so a change of any is a compare-and-swap on it, in one transaction
+with the rows it is about. A subscription belongs to the name, not to the mailbox, as the RFC
+says: it outlives the mailbox.
+
+What was deleted is invisible and shut at once; its rows are purged a batch at a time, and at the
+next login if a crash came between.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from mailstead.accounts import mboxes
+from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.mboxes import MailboxName
+from mailstead.accounts.turns import until_won
+from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
+from mailstead.errors import Reason, Refused
+from mailstead.mail.mailbox import HIERARCHY, INBOX, SpecialUse, mailbox_name
+from mailstead.store.accounts import fence
+from mailstead.store.database import Database, Tx
+from mailstead.store.mailboxes import MailboxRow, add_mailbox, mailboxes, mark_deleted, set_inbox
+from mailstead.store.records import get_record, put_record
+
+MOST = 10_000  # mailboxes and subscriptions of one account
+
+Names = dict[str, MailboxName]
+
+
+@dataclass(frozen=True, slots=True)
+class NamesRead:
+    """The names as read, and the rows of what they name, in one snapshot."""
+
+    record: SealedRecord
+    rows: list[MailboxRow]
+
+
+@dataclass(slots=True)
+class _Change:
+    """What a change of names means to the rows of mailboxes."""
+
+    created: list[bytes]
+    deleted: list[bytes]
+    inbox: bytes | None = None
+
+
+Edit = Callable[[Names], _Change | None]
+
+
+class Folders:
+    """The names of one account's mailboxes."""
+
+    def __init__(self, database: Database, keys: SessionKeys) -> None:
+        self._database = database
+        self._keys = keys
+        self._known: tuple[bytes, list[MailboxName]] = (b"", [])
+
+    async def names(self) -> tuple[list[MailboxName], list[MailboxRow]]:
+        """All names, those that are only subscribed to as well, and the rows of all mailboxes.
+
+        Raises:
+            UnsealError: the list of names is not what this account wrote.
+        """
+        read = await self._read()
+        return self._open(read.record), read.rows
+
+    async def create(self, name: str, special_use: SpecialUse | None = None) -> bytes:
+        """Make a mailbox, and those above it that are missing; its id.
+
+        Raises:
+            ValueError: it cannot be a name.
+            Refused: it exists, or there are too many.
+        """
+        wanted = mailbox_name(name)
+        made = os.urandom(16)
+
+        def edit(names: Names) -> _Change:
+            if wanted in names and names[wanted].exists:
+                raise Refused(Reason.MAILBOX_EXISTS)
+            change = _Change(_make_superiors(names, wanted), [])
+            subscribed = wanted in names
+            names[wanted] = MailboxName(made, wanted, special_use, subscribed)
+            change.created.append(made)
+            return change
+
+        await self._edit(edit)
+        return made
+
+    async def delete(self, name: str) -> bytes:
+        """Delete a mailbox; mailboxes below it stay; its id, whose rows are still to be purged.
+
+        Raises:
+            Refused: there is none, it is INBOX, or there are only mailboxes below it.
+        """
+        wanted = _normal(name)
+
+        def edit(names: Names) -> _Change:
+            if wanted == INBOX:
+                raise Refused(Reason.MAILBOX_FIXED)
+            gone = names.get(wanted)
+            if gone is None or not gone.exists:
+                raise Refused(
+                    Reason.MAILBOX_HAS_CHILDREN if _below(names, wanted) else Reason.NO_SUCH_MAILBOX
+                )
+            _drop(names, gone)
+            return _Change([], [gone.mailbox_id])
+
+        return (await self._edit(edit)).deleted[0]
+
+    async def rename(self, name: str, to: str) -> None:
+        """Rename a mailbox and all below it; of INBOX only its messages go, and it stays.
+
+        Raises:
+            ValueError: the new one cannot be a name.
+            Refused: there is none, or the new name, or one below it, exists.
+        """
+        old, new = _normal(name), mailbox_name(to)
+
+        def edit(names: Names) -> _Change:
+            moving = [n for n in names.values() if n.exists and (n.name == old or _is_below(n.name, old))]
+            if not moving:
+                raise Refused(Reason.NO_SUCH_MAILBOX)
+            if new in names and names[new].exists:
+                raise Refused(Reason.MAILBOX_EXISTS)
+            if old == INBOX:
+                return _rename_inbox(names, new)
+            if _is_below(new, old):
+                raise Refused(Reason.MAILBOX_FIXED)  # it would be below itself
+            for entry in moving:
+                _drop(names, entry)
+            for entry in moving:
+                target = mailbox_name(new + entry.name[len(old) :])
+                known = names.get(target)
+                if known is not None and known.exists:
+                    raise Refused(Reason.MAILBOX_EXISTS)
+                names[target] = replace(entry, name=target, subscribed=known is not None)
+            return _Change(_make_superiors(names, new), [])
+
+        await self._edit(edit)
+
+    async def subscribe(self, name: str, *, wanted: bool) -> None:
+        """Subscribe to a name or unsubscribe from it; there need be no such mailbox.
+
+        Raises:
+            ValueError: it cannot be a name.
+        """
+        normal = mailbox_name(name) if wanted else _normal(name)
+
+        def edit(names: Names) -> _Change | None:
+            known = names.get(normal)
+            if (known is not None and known.subscribed) == wanted:
+                return None
+            if known is not None and known.exists:
+                names[normal] = replace(known, subscribed=wanted)
+            elif wanted:
+                names[normal] = MailboxName(ZERO_ID, normal, None)
+            else:
+                del names[normal]
+            return _Change([], [])
+
+        await self._edit(edit)
+
+    async def _read(self) -> NamesRead:
+        account_id = self._keys.account_id
+
+        def work(tx: Tx) -> NamesRead:
+            record = get_record(tx, account_id, Kind.MBOXES)
+            if record is None:
+                raise Refused(Reason.DAMAGED, "the list of mailboxes is missing")
+            return NamesRead(record, mailboxes(tx, account_id))
+
+        return await self._database.read(work)
+
+    def _open(self, record: SealedRecord) -> list[MailboxName]:
+        known, names = self._known
+        if known != record.sealed.octets:  # one list is opened once, however often it is asked for
+            names = self._keys.open_mboxes(record)
+            self._known = (record.sealed.octets, names)
+        return names
+
+    async def _edit(self, edit: Edit) -> _Change:
+        async def turn(_: int) -> _Change:
+            read = await self._read()
+            names = {n.name: n for n in self._open(read.record)}
+            change = edit(names)
+            if change is None:
+                return _Change([], [])
+            if len(names) > MOST:
+                raise Refused(Reason.TOO_MANY_MAILBOXES)
+            content = mboxes.encode(list(names.values()))
+            version = read.record.version + 1
+            record = self._keys.seal(Kind.MBOXES, ZERO_ID, 0, version, 0, content)
+            await self._database.write(lambda tx: self._write(tx, record, change))
+            return change
+
+        return await until_won(turn)
+
+    def _write(self, tx: Tx, record: SealedRecord, change: _Change) -> None:
+        keys = self._keys
+        modseq = fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 1)
+        put_record(tx, keys.account_id, Kind.MBOXES, record)
+        for mailbox_id in change.created:
+            add_mailbox(tx, keys.account_id, mailbox_id, modseq)
+        if change.inbox is not None:
+            set_inbox(tx, keys.account_id, change.inbox)
+        for mailbox_id in change.deleted:
+            mark_deleted(tx, keys.account_id, mailbox_id)
+
+
+def _normal(name: str) -> str:
+    try:
+        return mailbox_name(name)
+    except ValueError as error:
+        raise Refused(Reason.NO_SUCH_MAILBOX) from error
+
+
+def _is_below(name: str, superior: str) -> bool:
+    return name.startswith(superior + HIERARCHY)
+
+
+def _below(names: Names, superior: str) -> bool:
+    return any(n.exists and _is_below(n.name, superior) for n in names.values())
+
+
+def _drop(names: Names, entry: MailboxName) -> None:
+    """Take a mailbox's name off the list; a subscription to it stays."""
+    if entry.subscribed:
+        names[entry.name] = MailboxName(ZERO_ID, entry.name, None)
+    else:
+        del names[entry.name]
+
+
+def _make_superiors(names: Names, name: str) -> list[bytes]:
+    """Make mailboxes of the levels above *name* that have none; their ids."""
+    made: list[bytes] = []
+    levels = name.split(HIERARCHY)
+    for depth in range(1, len(levels)):
+        superior = HIERARCHY.join(levels[:depth])
+        known = names.get(superior)
+        if known is None or not known.exists:
+            made.append(os.urandom(16))
+            names[superior] = MailboxName(made[-1], superior, None, known is not None)
+    return made
+
+
+def _rename_inbox(names: Names, new: str) -> _Change:
+    """All messages go to a new mailbox, and INBOX is empty (RFC 9051 section 6.3.6)."""
+    inbox = names[INBOX]
+    made = os.urandom(16)
+    created = [*_make_superiors(names, new), made]
+    known = names.get(new)
+    names[INBOX] = replace(inbox, mailbox_id=made)
+    names[new] = replace(inbox, name=new, special_use=None, subscribed=known is not None)
+    return _Change(created, [], made)

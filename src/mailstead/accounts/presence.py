@@ -1,0 +1,264 @@
+"""Presence: the accounts that have sessions in this worker, what wakes them, and what ends them.
+
+A ring names an account; if it is online here, those who watch a mailbox that moved are told, and
+its tidying looks whether there is something to absorb. Every five seconds the account rows are
+looked at all the same: a ring may be lost, and a session whose way in is gone must end.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from mailstead.accounts.absorb import absorb_once
+from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.online import Online
+from mailstead.accounts.purging import purge_deleted
+from mailstead.accounts.unlocked import UnlockedAccount
+from mailstead.bus.bell import Bell
+from mailstead.clock import Clock
+from mailstead.errors import MailError, UnsealError
+from mailstead.log import Log
+from mailstead.store import accounts as rows
+from mailstead.store.accounts import AccessRow, AccountRow, SlotRow
+from mailstead.store.database import Database, Tx
+from mailstead.store.mailboxes import get_mailbox
+from mailstead.store.messages import waiting
+from mailstead.store.records import LostRace
+
+WAITING = 64  # pendings that are absorbed without waiting for a quiet moment
+ROWS_AT_ONCE = 256  # account rows looked at in one read
+
+Ended = Callable[[], None]
+Key = tuple[int, int, int]  # account id and generations
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often, in seconds: account rows are looked at, and logs emptied; what is a quiet moment."""
+
+    look: float = 5.0
+    quiet: float = 5.0
+    traces: float = 30.0
+
+
+USUAL = Pace()
+
+
+@dataclass(eq=False, slots=True)
+class _Session:
+    slot_id: bytes
+    tag: bytes
+    ended: Ended
+    told: bool = False
+
+
+@dataclass(eq=False, slots=True)
+class _Account:
+    online: Online
+    access: AccessRow | None = None  # as last seen
+    sessions: set[_Session] = field(default_factory=set[_Session])
+    tidying: "asyncio.Task[None] | None" = None
+
+
+class Presence:
+    """The accounts that are online in this worker; `run` runs as long as the worker does."""
+
+    def __init__(self, database: Database, bell: Bell, clock: Clock, log: Log, pace: Pace = USUAL) -> None:
+        self._pace = pace
+        self._database = database
+        self._bell = bell
+        self._clock = clock
+        self._log = log
+        self._accounts: dict[Key, _Account] = {}
+        self._rung: set[int] = set()
+        self._some = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._traces = False  # something was erased, and may still lie in the database's log
+        self._looked: list[Callable[[set[int], set[int]], None]] = []
+
+    def enter(
+        self, account: AccountRow, slot: SlotRow, make_keys: Callable[[], SessionKeys], ended: Ended
+    ) -> UnlockedAccount:
+        """A session of an account that was just unlocked.
+
+        Args:
+            make_keys: Called if no other session of the account is here.
+            ended: Called once, on the loop, when the session's way in is gone or the account disabled.
+        """
+        key = (account.account_id, account.root_gen, account.read_gen)
+        here = self._accounts.get(key)
+        if here is None:
+            online = Online(self._database, make_keys(), self._bell.ring, self._erased)
+            here = self._accounts[key] = _Account(online)
+            if self._tasks is not None:
+                here.tidying = self._tasks.create_task(self._tidy(here.online))
+        session = _Session(slot.slot_id, slot.tag, ended)
+        here.sessions.add(session)
+        return UnlockedAccount(
+            here.online, self._clock.now, lambda: self._leave(key, here, session), tidied=True
+        )
+
+    def _erased(self) -> None:
+        self._traces = True
+
+    def _leave(self, key: Key, here: _Account, session: _Session) -> None:
+        here.sessions.discard(session)
+        if here.sessions:
+            return
+        del self._accounts[key]
+        if here.tidying is not None:
+            here.tidying.cancel()
+        here.online.keys.close()
+
+    def on_look(self, told: Callable[[set[int], set[int]], None]) -> None:
+        """Have *told* called after every look with the accounts online, and those whose ways in changed."""
+        self._looked.append(told)
+
+    async def run(self) -> None:
+        """Hear the bell and look at the account rows."""
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            for here in self._accounts.values():
+                here.tidying = tasks.create_task(self._tidy(here.online))
+            tasks.create_task(self._bell.run(self._heard))
+            tasks.create_task(self._attend())
+            tasks.create_task(self._look_now_and_then())
+            tasks.create_task(self._wipe_traces())
+
+    def _heard(self, account_id: int) -> None:
+        self._rung.add(account_id)
+        self._some.set()
+
+    async def _attend(self) -> None:
+        while True:
+            await self._some.wait()
+            self._some.clear()
+            rung, self._rung = self._rung, set()
+            await self._look([a for key, a in list(self._accounts.items()) if key[0] in rung])
+
+    async def _look_now_and_then(self) -> None:
+        while True:
+            await asyncio.sleep(self._pace.look)
+            everybody = list(self._accounts.values())
+            for at in range(0, len(everybody), ROWS_AT_ONCE):
+                await self._look(everybody[at : at + ROWS_AT_ONCE])
+                await asyncio.sleep(0)
+            self._told(set())
+
+    async def _wipe_traces(self) -> None:
+        """A minute after EXPUNGE no file holds the message's key (docs/security.md)."""
+        while True:
+            await asyncio.sleep(self._pace.traces)
+            if self._traces:
+                self._traces = False
+                try:
+                    await self._database.truncate_log()
+                except MailError as error:
+                    self._traces = True
+                    self._log.warning("presence.traces.put-off", reason=error.reason.name)
+
+    def _told(self, changed: set[int]) -> None:
+        online = {key[0] for key in self._accounts}
+        for told in self._looked:
+            told(online, changed)
+
+    async def _look(self, accounts: list[_Account]) -> None:
+        """See what changed of these accounts, and tell whom it concerns."""
+
+        def work(
+            tx: Tx,
+        ) -> list[tuple[_Account, AccessRow | None, dict[bytes, int], set[tuple[bytes, bytes]]]]:
+            return [(a, *_read(tx, a)) for a in accounts]
+
+        try:
+            read = await self._database.read(work)
+        except MailError as error:
+            self._log.warning("presence.look.failed", reason=error.reason.name)
+            return
+        for here, access, modseqs, slots in read:
+            before, here.access = here.access, access
+            if before == access and access is not None:  # an account that is gone may never have been seen
+                continue
+            here.online.stirred.set()
+            for watch in list(here.online.watches):
+                modseq = modseqs.get(watch.mailbox_id, -1)
+                if watch.modseq != modseq:
+                    watch.modseq = modseq
+                    watch.tell()
+            if before is None or access is None or before.access_version != access.access_version:
+                if before is not None:
+                    self._told({here.online.account_id})
+                self._end(here, access, slots)
+
+    def _end(self, here: _Account, access: AccessRow | None, slots: set[tuple[bytes, bytes]]) -> None:
+        keys = here.online.keys
+        current = (
+            access is not None
+            and access.status == rows.ACTIVE
+            and (access.root_gen, access.read_gen) == (keys.root_gen, keys.read_gen)
+        )
+        for session in list(here.sessions):
+            if not session.told and (not current or (session.slot_id, session.tag) not in slots):
+                session.told = True
+                session.ended()
+
+    async def _tidy(self, online: Online) -> None:
+        """Purge what was deleted and absorb what was delivered, as long as the account is online."""
+        while True:
+            online.stirred.clear()
+            try:
+                if await purge_deleted(online.database, online.keys):
+                    self._traces = True
+                await self._absorb(online)
+            except (MailError, UnsealError) as error:
+                self._log.warning("presence.tidy.put-off", account=online.account_id, why=str(error))
+            except Exception as error:  # the top of a job: the worker goes on
+                name = type(error).__name__
+                self._log.error("presence.tidy.failed", account=online.account_id, error=name)
+            await online.stirred.wait()
+
+    async def _absorb(self, online: Online) -> None:
+        """Absorb at once when many wait, and otherwise in a quiet moment, a batch at a time."""
+        while True:
+            found = await online.database.read(lambda tx: waiting(tx, online.account_id, WAITING))
+            if not found:
+                return
+            if sum(found.values()) < WAITING and not await _quiet(online.stirred, self._pace.quiet):
+                continue
+            absorbed = 0
+            for mailbox_id in found:
+                try:
+                    async with online.turn:
+                        absorbed += await absorb_once(online.database, online.keys, mailbox_id)
+                except LostRace:  # another worker is at it
+                    await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311  # not a secret
+                    absorbed += 1
+            if not absorbed:
+                return
+
+
+async def _quiet(stirred: asyncio.Event, seconds: float) -> bool:
+    """Wait until nothing has happened for *seconds*; False as soon as something does."""
+    stirred.clear()
+    try:
+        async with asyncio.timeout(seconds):
+            await stirred.wait()
+    except TimeoutError:
+        return True
+    return False
+
+
+def _read(tx: Tx, here: _Account) -> tuple[AccessRow | None, dict[bytes, int], set[tuple[bytes, bytes]]]:
+    account_id = here.online.account_id
+    access = rows.access(tx, account_id)
+    if access == here.access:
+        return access, {}, set()
+    modseqs: dict[bytes, int] = {}
+    for mailbox_id in {w.mailbox_id for w in here.online.watches}:
+        row = get_mailbox(tx, account_id, mailbox_id)
+        if row is not None:
+            modseqs[mailbox_id] = row.highest_modseq
+    if here.access is not None and access is not None and here.access.access_version == access.access_version:
+        return access, modseqs, set()
+    return access, modseqs, {(s.slot_id, s.tag) for s in rows.slots(tx, account_id)}
