@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mailstead.errors import Reason
 from mailstead.smtp import reply as replies
-from mailstead.smtp.commands import Bdat, Hello, MailFrom, Plain, RcptTo, parse
+from mailstead.smtp.commands import Auth, Bdat, Hello, MailFrom, Plain, RcptTo, parse
 from mailstead.smtp.reply import FOR_REASON, Reply
 from mailstead.smtp.server import AFTER, BadCommand, BodyChunk, BodyEnd, Need, ServerConnection, State
 
@@ -20,7 +20,7 @@ def test_the_table_is_total() -> None:
     assert set(AFTER) == set(State)
     for row in AFTER.values():
         for key, target in row.items():
-            assert key in {Hello, MailFrom, RcptTo, Bdat} | set(Plain)
+            assert key in {Auth, Hello, MailFrom, RcptTo, Bdat} | set(Plain)
             assert target is None or target in State
 
 
@@ -79,6 +79,8 @@ class Run:
         name = command.name if isinstance(command, Plain) else type(command).__name__
         if name in self.refuse:
             return replies.FOR_REASON[Reason.STORAGE_UNAVAILABLE]
+        if isinstance(command, Auth):  # nobody logs in to receive mail
+            return replies.NOT_IMPLEMENTED
         if isinstance(command, RcptTo):
             self.recipients += 1
             if command.forward_path.local == "Green":

@@ -6,12 +6,13 @@ opens the next group. So there is no lane that outlives its transaction.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mailstead.accounts.directory import Resident
 from mailstead.crypto.lanes import LaneWriter
 from mailstead.errors import MailError, Reason, Unavailable
-from mailstead.store.arrivals import Letter, Outcome, add_arrivals
+from mailstead.store.arrivals import Letter, Outcome, Placed, add_arrivals
 from mailstead.store.database import Database, Tx, Work
 
 GATHER_SECONDS = 0.001
@@ -36,10 +37,17 @@ class Batch:
 
     Args:
         lane_messages: How many messages may share a lane; 1 is one encapsulation each.
+        rung: Called with the accounts that got mail, once a commit group is durable.
     """
 
-    def __init__(self, database: Database, lane_messages: int = 256) -> None:
+    def __init__(
+        self,
+        database: Database,
+        lane_messages: int = 256,
+        rung: Callable[[set[int]], None] | None = None,
+    ) -> None:
         self._database = database
+        self._rung = rung
         self._lane_messages = lane_messages
         self._open = _Group()
         self._some = asyncio.Event()
@@ -94,6 +102,7 @@ class Batch:
                 self._fail_open(error)
             return
         (group,) = taken
+        self._ring(group.letters, outcomes)
         _settle(group, outcomes)
 
     async def _write_singly(self, group: _Group, error: Exception) -> None:
@@ -109,10 +118,23 @@ class Batch:
                 except Exception as own:
                     failure = own
                 else:
+                    self._ring([letter], [outcome])
                     _answer(future, outcome)
                     continue
             if not future.done():
                 future.set_exception(_as_unavailable(failure))
+
+    def _ring(self, letters: list[Letter], outcomes: list[Outcomes]) -> None:
+        if self._rung is None:
+            return
+        placed = {
+            arrival.account_id
+            for letter, row in zip(letters, outcomes, strict=True)
+            for arrival, outcome in zip(letter.arrivals, row, strict=True)
+            if isinstance(outcome, Placed)
+        }
+        if placed:
+            self._rung(placed)
 
     def _fail_open(self, error: Exception) -> None:
         group, self._open = self._open, _Group()

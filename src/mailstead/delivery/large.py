@@ -51,7 +51,7 @@ async def seal_large(database: Database, sealing: Sealing, to: Resident) -> Arri
         extents=tuple(waiting),
         stored_octets=written + stored_octets(summary, tuple(waiting)),
     )
-    return Arrival(to.account_id, to.epoch, to.inbox_id, lane.sealed, message, ahead)
+    return Arrival(to.account_id, to.epoch, to.mailbox_id, lane.sealed, message, ahead)
 
 
 async def _write(

@@ -1,10 +1,8 @@
 """A message in: who it is for, where its octets wait, and the commit that makes it theirs.
 
-Plaintext is seen until `_seal`; from there on no value is plaintext, and the types say so. A
-refusal needs no undoing: nothing was written.
+A refusal needs no undoing: nothing was written.
 """
 
-import asyncio
 import os
 from base64 import b32encode
 from collections.abc import Callable, Sequence
@@ -15,17 +13,15 @@ from mailstead.accounts.directory import Directory, Resident
 from mailstead.clock import Clock
 from mailstead.crypto.body import Compress
 from mailstead.delivery.batch import Batch
-from mailstead.delivery.body import IncomingBody, MemoryBudget
-from mailstead.delivery.large import seal_large
+from mailstead.delivery.body import IncomingBody
 from mailstead.delivery.sealing import Sealing
+from mailstead.delivery.storing import Storing
 from mailstead.delivery.trace import Peer, trace_fields
 from mailstead.errors import MailError, Reason, Refused, Unavailable
 from mailstead.mail.address import Address
 from mailstead.mail.envelope import Envelope
-from mailstead.store.arrivals import Arrival, Letter, Outcome, Placed
-from mailstead.store.database import Database
+from mailstead.store.arrivals import Outcome, Placed
 
-LARGE_AT_ONCE = 8  # spooled messages, of up to 1 MiB in memory each, between sealing and commit
 _RESERVED = ("postmaster", "abuse")  # RFC 5321 section 4.5.1, RFC 2142
 
 
@@ -101,23 +97,18 @@ class Reception:
     def __init__(
         self,
         settings: DeliverySettings,
-        database: Database,
+        storing: Storing,
         directory: Directory,
-        batch: Batch,
         clock: Clock,
         shower: Shower | None = None,
     ) -> None:
         self._settings = settings
-        self._database = database
+        self._storing = storing
         self._directory = directory
-        self._batch = batch
         self._clock = clock
         self._shower = shower
-        self._budget = MemoryBudget(settings.memory_octets, settings.single_octets)
-        self._large = asyncio.Semaphore(LARGE_AT_ONCE)
         self._space_checked = float("-inf")
         self._space = 0
-        self._spool = settings.data / "spool"
 
     async def recipient(self, path: Address, size: int) -> Recipient:
         """Decide on a RCPT.
@@ -171,9 +162,9 @@ class Reception:
         paths = [r.path for r in recipients]
         trace = trace_fields(envelope, peer, paths, self._settings.hostname, name, now)
         keep = 1 << 20 if self._shower is not None else 0
-        body = IncomingBody(trace, self._budget, self._spool, self._settings.compress, keep)
-        self._batch.arriving += 1
-        return Transaction(name, envelope, tuple(recipients), body, now, self._batch)
+        batch = self._storing.batch
+        batch.arriving += 1
+        return Transaction(name, envelope, tuple(recipients), self._storing.body(trace, keep), now, batch)
 
     async def deliver(self, transaction: Transaction, *, each: bool) -> list[MailError | str]:
         """Seal and store; one outcome per recipient, in RCPT order, once it is durable.
@@ -202,34 +193,15 @@ class Reception:
         sealing = Sealing(transaction.now, transaction.body, structure, prepared)
         # Two addresses of one account are one message there (RFC 5321 section 5.1, "once").
         residents = {r.resident.account_id: r.resident for r in transaction.recipients}
-        outcomes = await self._store(sealing, residents, each=each)
+        outcomes = await self._storing.store(sealing, residents, each=each)
         if any(o is Reason.KEY_CHANGED for o in outcomes.values()):
             again = {
                 account: (await self._directory.find(r.address, 0))
                 for r in transaction.recipients
                 if outcomes[account := r.resident.account_id] is Reason.KEY_CHANGED or not each
             }
-            outcomes |= await self._store(sealing, again, each=each)
+            outcomes |= await self._storing.store(sealing, again, each=each)
         return [_spoken(transaction.name, outcomes[r.resident.account_id]) for r in transaction.recipients]
-
-    async def _store(
-        self, sealing: Sealing, residents: dict[int, Resident], *, each: bool
-    ) -> dict[int, Outcome]:
-        if sealing.body.spooled:
-            # Sealed and not yet written, a few of them are as much memory as this may take.
-            async with self._large:
-                large = [await seal_large(self._database, sealing, r) for r in residents.values()]
-                outcomes = await self._batch.add(Letter(tuple(large), each))
-        else:
-            # No await from here to `add`: the lanes close when the group is taken.
-            letter = Letter(tuple(self._seal(sealing, r) for r in residents.values()), each)
-            outcomes = await self._batch.add(letter)
-        return dict(zip(residents, outcomes, strict=True))
-
-    def _seal(self, sealing: Sealing, to: Resident) -> Arrival:
-        lane = self._batch.lane(to)
-        message = sealing.message(lane, to)
-        return Arrival(to.account_id, to.epoch, to.inbox_id, lane.sealed, message)
 
 
 def _spoken(name: str, outcome: Outcome) -> MailError | str:

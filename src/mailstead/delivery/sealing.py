@@ -1,6 +1,7 @@
 """Plaintext on one side, sealed values on the other: one message, sealed for one recipient."""
 
 import os
+from dataclasses import dataclass
 from functools import cached_property
 
 from mailstead.accounts.directory import Resident
@@ -8,31 +9,58 @@ from mailstead.crypto.body import PreparedBody
 from mailstead.crypto.lanes import LaneWriter
 from mailstead.crypto.sealed import Sealed, SealedMessage
 from mailstead.delivery.body import IncomingBody
+from mailstead.mail.flags import Flags
 from mailstead.mail.part import Structure
 from mailstead.mail.summary import Provenance, Summary, summarise
 
+UNMARKED = Flags()
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """How a message came here, and what it is marked with from the beginning."""
+
+    provenance: Provenance = Provenance.DELIVERED
+    flags: Flags = UNMARKED
+
+
+DELIVERED = Marks()
+
 
 class Sealing:
-    """One finished message, ready to be sealed for each of its recipients."""
+    """One finished message, ready to be sealed for each of its recipients.
 
-    def __init__(self, now: float, body: IncomingBody, structure: Structure, prepared: PreparedBody) -> None:
+    Args:
+        internal_date: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        internal_date: float,
+        body: IncomingBody,
+        structure: Structure,
+        prepared: PreparedBody,
+        marks: Marks = DELIVERED,
+    ) -> None:
         self.body = body
         self.prepared = prepared
-        self._now = now
+        self._internal_date = int(internal_date)
         self._structure = structure
+        self._marks = marks
 
     @cached_property
     def _summary(self) -> Summary:
         return summarise(
             self._structure,
-            internal_date=int(self._now),
+            internal_date=self._internal_date,
             trace_octets=self.body.trace_octets,
-            provenance=Provenance.DELIVERED,
+            provenance=self._marks.provenance,
+            flags=self._marks.flags,
         )
 
     def summary(self, to: Resident) -> bytes:
         """The content of the SUMMARY, which begins with the mailbox it is meant for."""
-        return self._summary.encode(to.inbox_id)
+        return self._summary.encode(to.mailbox_id)
 
     def message(self, lane: LaneWriter, to: Resident) -> SealedMessage:
         """The message sealed in *lane*, all of it in memory."""

@@ -1,7 +1,8 @@
 """Commands of SMTP and LMTP, parsed: a line in, a value or a reply out."""
 
 import re
-from dataclasses import dataclass
+from binascii import Error, a2b_base64
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from mailstead.mail.address import Address, AddressError, parse_path
@@ -46,6 +47,19 @@ class Bdat:
     last: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Auth:
+    """AUTH (RFC 4954 section 4).
+
+    Args:
+        mechanism: In upper case.
+        initial: The initial response, or None without one.
+    """
+
+    mechanism: str
+    initial: bytes | None = field(default=None, repr=False)
+
+
 class Plain(Enum):
     """Commands without parameters that matter."""
 
@@ -59,11 +73,13 @@ class Plain(Enum):
     STARTTLS = auto()
 
 
-Command = Hello | MailFrom | RcptTo | Bdat | Plain
+Command = Hello | MailFrom | RcptTo | Bdat | Auth | Plain
 
 JUNK = frozenset({Plain.RSET, Plain.NOOP, Plain.VRFY, Plain.EXPN, Plain.HELP})
 
 _HELO = re.compile(rb"[!-~\x80-\xff]{1,255}")
+# sasl-mech (RFC 4422 section 3.1)
+_MECHANISM = re.compile(rb"[A-Za-z0-9_-]{1,20}")
 _DIGITS = re.compile(rb"[0-9]{1,20}")
 # esmtp-param = esmtp-keyword ["=" esmtp-value] (RFC 5321 section 4.1.2)
 _PARAMETER = re.compile(rb" +([A-Za-z0-9][A-Za-z0-9-]*)(?:=([!-<>-~\x80-\xff]+))?")
@@ -79,7 +95,6 @@ _BARE = {
 _WITH_TEXT = {b"NOOP": Plain.NOOP, b"VRFY": Plain.VRFY, b"EXPN": Plain.EXPN, b"HELP": Plain.HELP}
 _KNOWN = frozenset(
     (
-        b"AUTH",
         b"ETRN",
         b"TURN",
         b"XCLIENT",
@@ -108,6 +123,8 @@ def parse(line: bytes, *, lmtp: bool, size_limit: int) -> Command | Reply:
             return _hello(rest.strip(), extended=verb != b"HELO")
         case b"BDAT":
             return _bdat(rest)
+        case b"AUTH":
+            return _auth(rest)
         case _:
             pass
     if verb in _BARE:
@@ -216,3 +233,24 @@ def _bdat(rest: bytes) -> Command | Reply:
     if len(words) == 2 and words[1].upper() != b"LAST":
         return replies.SYNTAX
     return Bdat(int(words[0]), len(words) == 2)
+
+
+def _auth(rest: bytes) -> Command | Reply:
+    words = rest.split(b" ")
+    if len(words) > 2 or not _MECHANISM.fullmatch(words[0]):
+        return replies.SYNTAX
+    mechanism = words[0].decode().upper()
+    if len(words) == 1:
+        return Auth(mechanism)
+    initial = b"" if words[1] == b"=" else auth_response(words[1])
+    return initial if isinstance(initial, Reply) else Auth(mechanism, initial)
+
+
+def auth_response(line: bytes) -> bytes | Reply:
+    """What a line of an AUTH exchange holds, or what is wrong with it (RFC 4954 section 4)."""
+    if line == b"*":
+        return replies.AUTH_CANCELLED
+    try:
+        return a2b_base64(line, strict_mode=True) if line else b""
+    except Error:
+        return replies.AUTH_NOT_BASE64

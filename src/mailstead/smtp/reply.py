@@ -3,6 +3,7 @@
 A reply tells a stranger nothing about configuration; the log has the detail.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mailstead.errors import Reason
@@ -36,6 +37,17 @@ def reply(code: int, text: str) -> Reply:
     return Reply(code, (text,))
 
 
+def extensions(
+    hostname: str, message_octets: int, recipients: int, *, starttls: bool, others: Sequence[str]
+) -> Reply:
+    """The reply to EHLO: *hostname*, and a line for each extension (RFC 5321 section 4.1.1.1)."""
+    first = (hostname, "STARTTLS") if starttls else (hostname,)
+    return Reply(250, (
+        *first, "PIPELINING", f"SIZE {message_octets}", "8BITMIME", "SMTPUTF8", "ENHANCEDSTATUSCODES",
+        "CHUNKING", "DSN", f"LIMITS RCPTMAX={recipients}", "HELP", *others,
+    ))  # fmt: skip
+
+
 OK = reply(250, "2.0.0 OK")
 SENDER_OK = reply(250, "2.1.0 OK")
 RECIPIENT_OK = reply(250, "2.1.5 OK")
@@ -66,6 +78,15 @@ TOO_MANY_RECIPIENTS = reply(452, "4.5.3 Too many recipients")
 NO_VALID_RECIPIENTS = reply(554, "5.5.1 No valid recipients")
 NO_VALID_RECIPIENTS_LMTP = reply(503, "5.5.1 No valid recipients")  # RFC 2033 section 4.2
 TOO_LARGE = reply(552, "5.3.4 Message too large")
+AUTH_DONE = reply(235, "2.7.0 Authentication successful")
+AUTH_CANCELLED = reply(501, "5.7.0 Authentication cancelled")
+AUTH_NOT_BASE64 = reply(501, "5.5.2 Not base64")
+AUTH_MALFORMED = reply(501, "5.5.2 Malformed authentication exchange")
+AUTH_FAILED = reply(535, "5.7.8 Authentication failed")
+AUTH_FIRST = reply(530, "5.7.0 Authentication required")
+AUTH_NEEDS_TLS = reply(538, "5.7.11 Encryption required for this authentication")
+NO_SUCH_MECHANISM = reply(504, "5.5.4 Mechanism not supported")
+NOT_YOUR_ADDRESS = reply(550, "5.7.1 Not an address of yours")
 
 FOR_REASON: dict[Reason, Reply] = {
     Reason.NO_SUCH_RECIPIENT: reply(550, "5.1.1 No such recipient here"),
@@ -82,8 +103,12 @@ FOR_REASON: dict[Reason, Reply] = {
     Reason.ADDRESS_TAKEN: reply(451, "4.3.0 Local error, try again later"),
     Reason.NO_SUCH_MAILBOX: reply(451, "4.3.0 Recipient cannot receive mail now, try again later"),
     Reason.NO_SUCH_MESSAGE: reply(451, "4.3.0 Local error, try again later"),
+    Reason.MAILBOX_EXISTS: reply(451, "4.3.0 Local error, try again later"),
+    Reason.MAILBOX_HAS_CHILDREN: reply(451, "4.3.0 Local error, try again later"),
+    Reason.MAILBOX_FIXED: reply(451, "4.3.0 Local error, try again later"),
+    Reason.TOO_MANY_MAILBOXES: reply(451, "4.3.0 Local error, try again later"),
     Reason.NO_SUCH_ACCOUNT: reply(550, "5.1.1 No such recipient here"),
-    Reason.LOGIN_FAILED: reply(535, "5.7.8 Authentication failed"),
+    Reason.LOGIN_FAILED: AUTH_FAILED,
     Reason.TOO_BUSY: reply(451, "4.3.2 Too busy, try again later"),
     Reason.TOO_MANY_KEYWORDS: reply(451, "4.3.0 Local error, try again later"),
     Reason.DAMAGED: reply(451, "4.3.0 Recipient cannot receive mail now, try again later"),

@@ -5,12 +5,12 @@ Rule 2: a state changes only when the reply is positive.
 Rule 3: nothing is parsed while a reply is owed, nor after a fatal error.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from mailstead.smtp import reply as replies
 from mailstead.smtp.body import ChunkReader, DotReader
-from mailstead.smtp.commands import Bdat, Command, Hello, MailFrom, Plain, RcptTo, parse
+from mailstead.smtp.commands import Auth, Bdat, Command, Hello, MailFrom, Plain, RcptTo, auth_response, parse
 from mailstead.smtp.reply import Reply
 
 COMMAND_OCTETS = 2048  # a longer line is refused; RFC 5321 section 4.5.3.1.4 asks for 512
@@ -27,10 +27,11 @@ class State(Enum):
     DATA = auto()  # the octets behind 354
     CHUNKS = auto()  # between BDAT chunks of one message
     CHUNK = auto()  # the octets of one chunk
+    AUTH = auto()  # between the lines of an AUTH exchange
     CLOSED = auto()
 
 
-_Key = type[Hello | MailFrom | RcptTo | Bdat] | Plain
+_Key = type[Hello | MailFrom | RcptTo | Bdat | Auth] | Plain
 _ANYWHERE: dict[_Key, State | None] = {
     Plain.NOOP: None,
     Plain.HELP: None,
@@ -42,12 +43,18 @@ _IN_SESSION: dict[_Key, State | None] = {**_ANYWHERE, Hello: State.READY, Plain.
 # For each state the commands that are legal in it, and the state after a positive reply (None: the same).
 AFTER: dict[State, dict[_Key, State | None]] = {
     State.CONNECTED: {**_ANYWHERE, Hello: State.READY, Plain.RSET: None},
-    State.READY: {**_IN_SESSION, MailFrom: State.MAIL, Plain.STARTTLS: State.CONNECTED},
+    State.READY: {
+        **_IN_SESSION,
+        MailFrom: State.MAIL,
+        Plain.STARTTLS: State.CONNECTED,
+        Auth: None,
+    },
     State.MAIL: {**_IN_SESSION, RcptTo: State.RCPT},
     State.RCPT: {**_IN_SESSION, RcptTo: State.RCPT, Plain.DATA: State.DATA, Bdat: State.CHUNKS},
     State.CHUNKS: {**_IN_SESSION, Bdat: State.CHUNKS},
     State.DATA: {},
     State.CHUNK: {},
+    State.AUTH: {},
     State.CLOSED: {},
 }
 
@@ -87,7 +94,14 @@ class BodyEnd:
     error: Reply | None = None
 
 
-Event = Command | BadCommand | BodyChunk | BodyEnd
+@dataclass(frozen=True, slots=True)
+class AuthResponse:
+    """What the client says in an AUTH exchange; answer it."""
+
+    octets: bytes = field(repr=False)
+
+
+Event = Command | BadCommand | BodyChunk | BodyEnd | AuthResponse
 
 
 class ServerConnection:
@@ -151,7 +165,12 @@ class ServerConnection:
                 self.state = State.CHUNKS
             case BadCommand(fatal=True):
                 self.state = State.CLOSED
-            case BadCommand() | BodyChunk():
+            case Auth() | AuthResponse():
+                self.state = State.AUTH if given[-1].code == 334 else State.READY
+            case BadCommand():
+                if self.state is State.AUTH:
+                    self.state = State.READY
+            case BodyChunk():
                 pass
             case _:
                 self._after(event, given[-1])
@@ -192,6 +211,9 @@ class ServerConnection:
         if end >= ENDLESS_OCTETS:
             return BadCommand(replies.LINE_TOO_LONG, fatal=True)
         self._buffer = self._buffer[end + 1 :]
+        if self.state is State.AUTH:
+            response = auth_response(line[:-1])
+            return BadCommand(response) if isinstance(response, Reply) else AuthResponse(response)
         if end >= COMMAND_OCTETS:
             return BadCommand(replies.LINE_TOO_LONG)
         return self._judge(parse(line[:-1], lmtp=self._lmtp, size_limit=self._size_limit))

@@ -1,0 +1,98 @@
+"""APPEND: what the owner puts into a mailbox takes the way of delivered mail, with flags of its own.
+
+It has no trace fields, and keeps a bare CR or LF: the octets are the owner's own.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+
+from mailstead.accounts.directory import Directory, Resident
+from mailstead.clock import Clock
+from mailstead.delivery.body import IncomingBody
+from mailstead.delivery.sealing import Marks, Sealing
+from mailstead.delivery.storing import Storing
+from mailstead.errors import MailError, Reason, Refused, Unavailable
+from mailstead.mail.flags import Flags
+from mailstead.mail.summary import Provenance
+from mailstead.store.arrivals import Outcome, Placed
+
+
+@dataclass(slots=True)
+class Appended:
+    """A message on its way in."""
+
+    resident: Resident
+    body: IncomingBody
+    internal_date: int
+    flags: Flags
+    failure: MailError | None = None
+
+    def push(self, octets: bytes) -> None:
+        """Take octets of the message; a failure is told at its end."""
+        if self.failure is not None:
+            return
+        try:
+            self.body.push(octets)
+        except MailError as error:
+            self.failure = error
+            self.discard()
+
+    def discard(self) -> None:
+        """Let go of the octets; harmless when done twice."""
+        self.body.discard()
+
+
+class Appending:
+    """Takes in what owners append."""
+
+    def __init__(self, storing: Storing, directory: Directory, clock: Clock) -> None:
+        self._storing = storing
+        self._directory = directory
+        self._clock = clock
+
+    async def begin(
+        self, account_id: int, mailbox_id: bytes, flags: Flags, internal_date: int | None, size: int
+    ) -> Appended:
+        """A message of *size* octets is announced; its octets go to `Appended.push`.
+
+        Args:
+            internal_date: Seconds since the epoch, or None for now.
+
+        Raises:
+            Unavailable: it would be too much for the quota, or there is no key to seal to.
+        """
+        resident = await self._directory.at_home(account_id, size)
+        date = int(self._clock.now()) if internal_date is None else internal_date
+        return Appended(replace(resident, mailbox_id=mailbox_id), self._storing.body(), date, flags)
+
+    async def finish(self, appended: Appended) -> Placed:
+        """Seal and store; where it is, once it is durable.
+
+        Raises:
+            Refused, Unavailable: it is not stored.
+        """
+        try:
+            if appended.failure is not None:
+                raise appended.failure
+            structure, prepared = appended.body.finish()
+            await asyncio.sleep(0)
+            marks = Marks(Provenance.APPENDED, appended.flags)
+            sealing = Sealing(appended.internal_date, appended.body, structure, prepared, marks)
+            outcome = await self._store(sealing, appended.resident)
+        finally:
+            appended.discard()
+        match outcome:
+            case Placed():
+                return outcome
+            case Reason.OVER_QUOTA | Reason.KEY_CHANGED:
+                raise Unavailable(outcome)
+            case _:
+                raise Refused(outcome)
+
+    async def _store(self, sealing: Sealing, resident: Resident) -> Outcome:
+        outcomes = await self._storing.store(sealing, {0: resident}, each=False, nowhere_else=True)
+        if outcomes[0] is Reason.KEY_CHANGED:  # rotated meanwhile: once more, under the new key
+            again = await self._directory.at_home(resident.account_id, 0)
+            resident = replace(again, mailbox_id=resident.mailbox_id)
+            outcomes = await self._storing.store(sealing, {0: resident}, each=False, nowhere_else=True)
+        return outcomes[0]
