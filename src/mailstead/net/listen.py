@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from mailstead.net.wire import Wire
+from mailstead.net.tls import ServerTls
+from mailstead.net.wire import HANDSHAKE_SECONDS, Wire
 
 BACKLOG = 1024
 EXEMPT = frozenset(("127.0.0.1", "::1"))  # the machine itself
@@ -84,11 +85,23 @@ class Gate:
 Serve = Callable[[Wire], Coroutine[Any, Any, None]]
 
 
-async def listen(sock: socket.socket, serve: Serve, tasks: asyncio.TaskGroup) -> asyncio.Server:
-    """Accept connections on a bound socket; *serve* runs as a task of *tasks* for each."""
+async def listen(
+    sock: socket.socket, serve: Serve, tasks: asyncio.TaskGroup, tls: ServerTls | None = None
+) -> asyncio.Server:
+    """Accept connections on a bound socket; *serve* runs as a task of *tasks* for each.
+
+    Args:
+        tls: It begins with the connection. That is the loop's to do: uvloop reads before anybody
+            could call `Wire.start_tls`, and what it reads is the beginning of the handshake.
+    """
     loop = asyncio.get_running_loop()
 
     def connected(wire: Wire) -> None:
         tasks.create_task(serve(wire))
 
-    return await loop.create_server(lambda: Wire(connected), sock=sock, backlog=BACKLOG)
+    if tls is None:
+        return await loop.create_server(lambda: Wire(connected), sock=sock, backlog=BACKLOG)
+    return await loop.create_server(
+        lambda: Wire(connected), sock=sock, backlog=BACKLOG,
+        ssl=tls.from_the_start(), ssl_handshake_timeout=HANDSHAKE_SECONDS,
+    )  # fmt: skip

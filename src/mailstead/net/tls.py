@@ -38,6 +38,16 @@ class ServerTls:
             ) from error
         return context
 
+    def from_the_start(self) -> ssl.SSLContext:
+        """For a listener where TLS begins with the connection; each gets the certificate as it is then."""
+        context = self._load()
+
+        def choose(connection: ssl.SSLObject | ssl.SSLSocket, *_: object) -> None:
+            connection.context = self.context
+
+        context.sni_callback = choose
+        return context
+
     def check_date(self) -> None:
         """See that the certificate has not expired.
 

@@ -40,8 +40,10 @@ class Wire(asyncio.Protocol):
         self._draining: asyncio.Future[None] | None = None
         self._full = False
         self._late = False
+        self._nudged = False
         self.deadline = NEVER
         self.idle = False  # between two commands: a worker that stops may end it here
+        self.hurry = HURRY_SECONDS  # how much sooner it is over in a crowd, while it is idle
         self.transport: asyncio.Transport | None = None
         self.peer: tuple[str, int] = ("", 0)
 
@@ -98,7 +100,20 @@ class Wire(asyncio.Protocol):
         Raises:
             TooLate: the deadline has passed.
         """
+        octets = await self.read_or_nudge(nudged=False)
+        assert octets is not None, "nobody asked to be nudged"
+        return octets
+
+    async def read_or_nudge(self, *, nudged: bool = True) -> bytes | None:
+        """As `read`, but None as soon as somebody calls `nudge`, or has since the last time.
+
+        Raises:
+            TooLate: the deadline has passed.
+        """
         while not self._received:
+            if nudged and self._nudged:
+                self._nudged = False
+                return None
             if self._late:
                 raise TooLate
             if self._ended:
@@ -115,6 +130,11 @@ class Wire(asyncio.Protocol):
             self._paused = False
             self.transport.resume_reading()
         return octets
+
+    def nudge(self) -> None:
+        """There is something to tell the peer: whoever reads with `read_or_nudge` is woken."""
+        self._nudged = True
+        _wake(self._reading)
 
     def write(self, octets: bytes) -> None:
         """Send *octets*; nothing happens when the connection is gone."""
@@ -212,13 +232,13 @@ def _wake(waiter: "asyncio.Future[None] | None") -> None:
 async def sweep(wires: set[Wire], stress: int = STRESS, every: float = 1.0) -> None:
     """Close what is past its deadline, once a second, for as long as the worker runs.
 
-    With more than *stress* connections those go early that are between two commands. One comparison
-    per connection and second costs less than a timer per read.
+    With more than *stress* connections those go early that are between two commands, by what their
+    protocol allows. One comparison per connection and second costs less than a timer per read.
     """
     loop = asyncio.get_running_loop()
     while True:
         await asyncio.sleep(every)
         now = loop.time()
-        hurried = now + HURRY_SECONDS if len(wires) > stress else now
-        for wire in [w for w in wires if w.deadline < (hurried if w.idle else now)]:
+        crowded = len(wires) > stress
+        for wire in [w for w in wires if w.deadline < (now + w.hurry if crowded and w.idle else now)]:
             wire.expire()
