@@ -1,9 +1,11 @@
 # Everything sets itself up from the locks: a fresh Debian 12 with python3-venv and make is enough.
 PYTHON ?= python3
+# The conformance scripts know their virtual environment as VENV; here that name is ours.
+export CONFORMANCE_VENV := $(or $(CONFORMANCE_VENV),$(VENV))
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check fmt bench faults fuzz lock clean
+.PHONY: demo test check fmt bench interop faults fuzz lock clean
 
 demo: $(VENV)/runtime
 	@$(BIN)/mailstead demo
@@ -30,6 +32,10 @@ faults: $(VENV)/dev
 # Side by side with a peer (docs/performance.md).
 bench: $(VENV)/dev
 	$(BIN)/python -m bench.run
+
+# Real mail programs against a server of its own (docs/interop.md).
+interop: $(VENV)/dev
+	$(BIN)/python -m tools.interop
 
 # Every parser under atheris, from its stored corpus: SECONDS per target.
 SECONDS ?= 60

@@ -1,8 +1,9 @@
 """mailstead beside its peers: `make bench`.
 
 It starts a server of its own in a folder on a real disk, and runs the harness in alternated pairs:
-SMTP against Postfix in front of Dovecot with mail_crypt, LMTP against Dovecot with mail_crypt, and
-SMTP against a bare Python receiver with group commit that parses and checks nothing (the floor).
+SMTP against Postfix in front of Dovecot with mail_crypt, LMTP against Dovecot with mail_crypt, SMTP
+against a bare Python receiver with group commit that parses and checks nothing (the floor), and IMAP
+against Dovecot with and without mail_crypt.
 
     MAILSTEAD_BENCH    the harness (default ../shared/bench, beside this checkout)
     BENCH_VENV         its virtual environment, made by its install.sh
@@ -30,6 +31,9 @@ workers = {workers}
 [listen]
 smtp = "127.0.0.1:0"
 lmtp = "127.0.0.1:0"
+imap = "127.0.0.1:0"
+[auth]
+insecure_plaintext_login = true
 [seal]
 lane_messages = {lanes}
 """
@@ -68,13 +72,15 @@ def server(folder: Path, workers: int, lanes: int) -> Iterator[tuple[int, dict[s
         process.stdout.close()
 
 
-def target(folder: Path, service: str, pid: int, ports: dict[str, int]) -> str:
+def target(folder: Path, services: str, pid: int, ports: dict[str, int]) -> str:
     """The file that tells the harness about our server."""
-    path = folder / f"ours-{service}.json"
+    path = folder / f"ours-{services}.json"
     about = {
-        "label": f"mailstead-{service}",
+        "label": f"mailstead-{services}",
         "host": "127.0.0.1",
-        service: ports[service],
+        **{service: ports[service] for service in services.split("+")},
+        "user": "bench{n}@bench.test",
+        "password": PASSWORD,
         "users": USERS,
         "rcpt": "bench{n}@bench.test",
         "pids": [pid],
@@ -89,7 +95,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--against", default="postfix,lmtp,floor", help="which pairs")
+    parser.add_argument("--against", default="postfix,lmtp,floor,imap-crypt,imap", help="which pairs")
+    parser.add_argument("--mailbox", default="10000", help="messages of the IMAP mailbox")
     parser.add_argument("--rounds", default="3")
     parser.add_argument("--messages", default="2000")
     parser.add_argument("--workers", type=int, default=2)
@@ -101,20 +108,22 @@ def main() -> int:
         return 2
     python = Path(os.environ.get("BENCH_VENV", HARNESS / ".venv")) / "bin" / "python"
     pairs = {
-        "postfix": ("smtp", "postfix+dovecot-crypt"),
-        "lmtp": ("lmtp", "dovecot-crypt"),
-        "floor": ("smtp", "floor"),
+        "postfix": ("smtp", "postfix+dovecot-crypt", "ingest"),
+        "lmtp": ("lmtp", "dovecot-crypt", "ingest"),
+        "floor": ("smtp", "floor", "ingest"),
+        "imap-crypt": ("smtp+imap", "dovecot-crypt", "imap,idle"),
+        "imap": ("smtp+imap", "dovecot-plain", "imap,idle"),
     }
     with tempfile.TemporaryDirectory(prefix="ms-bench-", dir=args.dir) as name:
         folder = Path(name)
         folder.chmod(0o755)  # the peers run as users of their own
         with server(folder, args.workers, args.lanes) as (pid, ports):
             for pair in args.against.split(","):
-                service, peer = pairs[pair]
+                service, peer, parts = pairs[pair]
                 command = [
                     str(python), str(HARNESS / "run_all.py"), "--a", target(folder, service, pid, ports),
-                    "--b", peer, "--only", "ingest", "--rounds", args.rounds, "--messages", args.messages,
-                    "--run", str(folder / "peers"), "--fresh",
+                    "--b", peer, "--only", parts, "--mailbox", args.mailbox, "--rounds", args.rounds,
+                    "--messages", args.messages, "--run", str(folder / "peers"), "--fresh",
                 ]  # fmt: skip
                 subprocess.run(command, check=True)
     return 0

@@ -1,5 +1,5 @@
 """Fixtures for all tests."""
 
-from tests.support.engines import database, postgres_url, sqlite
+from tests.support.engines import database, databases, postgres_url, sqlite
 
-__all__ = ["database", "postgres_url", "sqlite"]
+__all__ = ["database", "databases", "postgres_url", "sqlite"]

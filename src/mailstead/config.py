@@ -7,13 +7,13 @@ import os
 import re
 from pathlib import Path
 
-from mailstead.configfile import File, Where, bad, read_file
+from mailstead.configfile import File, Listen, Where, bad, read_file
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.delivery.reception import DeliverySettings
 from mailstead.errors import Exit, Trouble
 from mailstead.mail.address import AddressError, canonical_domain, parse_mailbox
 from mailstead.services.mailtransaction import SmtpSettings
-from mailstead.services.worker import WorkerSettings
+from mailstead.services.worker import IMPLICIT, WorkerSettings
 from mailstead.store.opening import StoreSettings
 
 PLACES = ("./mailstead.toml", "/etc/mailstead.toml")
@@ -60,11 +60,13 @@ class Settings:
             Trouble: one is not host:port.
         """
         found: list[tuple[str, str, int]] = []
-        for name in ("smtp", "lmtp"):
+        for name in Listen.__struct_fields__:
             value: Where = getattr(self.file.listen, name)
             for text in [value] if isinstance(value, str) else value or []:
                 host, port = _host_port(self.path, name, text)
                 found.append((name, host, port))
+            if value and name in IMPLICIT and self.file.tls is None:
+                raise bad(self.path, f"listen.{name}", "it needs [tls] certificate and key")
         return found
 
     def store(self) -> StoreSettings:
@@ -80,7 +82,7 @@ class Settings:
                 file.hostname, self.domains, self.data, file.limits.free_octets, file.seal.compress,
                 file.seal.lane_messages,
             ),
-            file.limits.connections_per_address,
+            file.limits.connections_per_address, file.auth.insecure_plaintext_login,
         )  # fmt: skip
 
     def server_key(self) -> ServerKey:

@@ -10,7 +10,7 @@ import msgspec
 
 from mailstead.errors import Exit, Trouble
 
-LATER = ("imap", "imaps", "submission", "submissions", "pop3", "pop3s", "sieve", "https")
+LATER = ("pop3", "pop3s", "sieve", "https")
 
 Octets = Annotated[int, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -22,6 +22,10 @@ class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     smtp: Where = None
     lmtp: Where = None
+    submission: Where = None
+    submissions: Where = None
+    imap: Where = None
+    imaps: Where = None
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -5,13 +5,12 @@ ends with exit code 1.
 """
 
 import asyncio
-import base64
 import hashlib
 import secrets
 import socket
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import StringIO
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from mailstead.accounts.login import Credential, unlock
 from mailstead.accounts.provision import Office, create_account
+from mailstead.bus.bell import open_bell
 from mailstead.config import Settings, read
 from mailstead.crypto.passwords import new_words
 from mailstead.crypto.slots import Cost
@@ -30,11 +30,13 @@ from mailstead.mail.compose import compose
 from mailstead.mail.encodedwords import text
 from mailstead.mail.header import first
 from mailstead.mail.mailbox import Uid
-from mailstead.net.dial import Dialled, SendError, SmtpClient
+from mailstead.net.dial import Dialled, SendError, SmtpClient, TlsMode
+from mailstead.net.imapclient import ImapClient, ReadError
 from mailstead.net.tls import ServerTls
+from mailstead.scan import search
 from mailstead.secretmem import Arena
 from mailstead.services.show import shower
-from mailstead.services.worker import Worker
+from mailstead.services.worker import Bound, Worker
 from mailstead.store.accounts import epoch_keys
 from mailstead.store.database import Database
 from mailstead.store.instance import check_instance
@@ -54,6 +56,9 @@ key, and only you can open it.
 Bob
 """
 PORT = 2525
+# What is served, and on which port counted from the base.
+SERVED = {"smtp": 0, "lmtp": 1, "submission": -60, "imaps": 468}
+HIGHEST_BASE = 65535 - 468
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
@@ -67,6 +72,7 @@ class Proof:
     fingerprint: str = ""
     reply: str = ""
     tls: str | None = None
+    imap_tls: str | None = None
     subject: str = SUBJECT
     sent: bytes = b""
     shown: str = ""
@@ -83,6 +89,7 @@ class Proof:
         return (
             self.reply.startswith("250 ")
             and self.tls is not None
+            and self.imap_tls is not None
             and self.files > 0
             and self.hits == 0
             and bool(self.first_octets)
@@ -121,14 +128,10 @@ class Demo:
         self.proof.ports = {service: port for service, _, port in listeners}
         tls = ServerTls(self.folder / "certificate.pem", self.folder / "certificate.key")
         log = Log(self.log, addresses=False)
+        bell = open_bell(self.settings.data, None)
+        bound = [Bound(service, sock) for (service, _, _), sock in zip(listeners, held, strict=True)]
         worker = Worker(
-            self.settings.worker(),
-            database,
-            key,
-            tls,
-            _pair(listeners, held),
-            log,
-            shower=shower(self._shown),
+            self.settings.worker(), self._office, bell, tls, bound, log, shower=shower(self._shown)
         )
         started = asyncio.Event()
         try:
@@ -142,9 +145,13 @@ class Demo:
                 except SendError as error:
                     fix = "send another one" if eml is not None else "look at the log: mailstead demo, then l"
                     self.trouble = Trouble("the message was not taken", why=str(error), fix=fix)
+                except ReadError as error:
+                    fix = "look at the log: mailstead demo, then l"
+                    self.trouble = Trouble("the message was not given back", why=str(error), fix=fix)
                 finally:
                     worker.stop()
         finally:
+            await bell.close()
             await database.close()
             for sock in held:
                 sock.close()
@@ -170,7 +177,9 @@ class Demo:
             proof.subject = text(first(eml.partition(b"\r\n\r\n")[0], b"subject") or b"(none)")
         await self.send(SENDER, proof.sent)
         proof.sha256_sent = hashlib.sha256(proof.sent).hexdigest()
-        proof.sha256_read = hashlib.sha256(await self._read_back(Uid(1))).hexdigest()
+        trace_octets = await self._look_at_the_disk(Uid(1))
+        read = await asyncio.to_thread(self._read_back, Uid(1))
+        proof.sha256_read = hashlib.sha256(read[trace_octets:]).hexdigest()
         proof.files, proof.hits = search(self.folder, _canaries(proof))
 
     async def send(self, sender: str, octets: bytes) -> None:
@@ -182,8 +191,7 @@ class Demo:
             self.dialogue.append(f"  {(time.monotonic() - began) * 1000:7.1f} ms  {line}")
 
         def deliver() -> tuple[str, str | None]:
-            to = Dialled("localhost", self.proof.ports["smtp"], "starttls", self.folder / "certificate.pem")
-            client = SmtpClient(to, heard)
+            client = SmtpClient(self._dialled("smtp", "starttls"), heard)
             try:
                 reply, _ = client.send(parse_mailbox(sender.encode()), [_alice()], octets)
                 return str(reply), client.tls
@@ -193,8 +201,11 @@ class Demo:
         self.proof.reply, self.proof.tls = await asyncio.to_thread(deliver)
         self.messages += 1
 
-    async def _read_back(self, uid: Uid) -> bytes:
-        """What the owner reads, after a login with the password."""
+    def _dialled(self, service: str, tls: TlsMode) -> Dialled:
+        return Dialled("localhost", self.proof.ports[service], tls, self.folder / "certificate.pem")
+
+    async def _look_at_the_disk(self, uid: Uid) -> int:
+        """See how a message is stored; how many of its octets this server put in front."""
         assert self._office is not None
         assert self._database is not None
         credential = Credential.password(self.proof.password.encode())
@@ -202,14 +213,23 @@ class Demo:
         try:
             inbox = await account.mailbox("INBOX")
             found = await account.locate(inbox.id, uid)
-            pieces = [piece async for piece in account.read(found)]
             account_id, object_id = account.account_id, found.b.object_id
             sealed = await self._database.read(lambda tx: extents(tx, account_id, object_id, 0, 1 << 20))
             self.proof.stored_octets = sum(len(e.octets) for e in sealed)
             self.proof.first_octets = sealed[0].octets[:7]
-            return b"".join(pieces)[found.a.trace_octets :]
+            return found.a.trace_octets
         finally:
             account.close()
+
+    def _read_back(self, uid: Uid) -> bytes:
+        """What the owner reads, over IMAP in TLS, after a login with the password."""
+        client = ImapClient(self._dialled("imaps", "implicit"), OWNER, self.proof.password.encode())
+        try:
+            self.proof.imap_tls = client.tls
+            client.examine("INBOX")
+            return b"".join(client.read(uid))
+        finally:
+            client.close()
 
 
 def _alice() -> Address:
@@ -239,46 +259,15 @@ def _canaries(proof: Proof) -> list[bytes]:
     return [SENDER.encode(), subject, *texts[:200]]
 
 
-def search(folder: Path, words: list[bytes]) -> tuple[int, int]:
-    """How many files there are below *folder*, and how often one holds one of *words*.
-
-    Every word is looked for as it is, in base64 at its three alignments, and in UTF-16.
-    """
-    needles = {form for word in words for form in _forms(word)}
-    files = hits = 0
-    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
-        octets = path.read_bytes()
-        files += 1
-        hits += sum(needle in octets for needle in needles)
-    return files, hits
-
-
-def _forms(word: bytes) -> Iterator[bytes]:
-    yield word
-    yield word.lower()
-    yield word.decode("latin-1").encode("utf-16-le")
-    for shift in range(3):
-        # Without the characters that the octets around the word would change.
-        coded = base64.b64encode(bytes(shift) + word).rstrip(b"=")
-        inner = coded[(shift * 4 + 2) // 3 + (1 if shift else 0) : -1]
-        if len(inner) >= 6:
-            yield inner
-
-
 def _reserve(base: int, say: Callable[[str], None]) -> tuple[list[socket.socket], list[tuple[str, str, int]]]:
-    wanted = [("smtp", "127.0.0.1", base), ("lmtp", "127.0.0.1", base + 1)]
+    ports = {service: base + offset if base else 0 for service, offset in SERVED.items()}
+    wanted = [(service, "127.0.0.1", max(0, port)) for service, port in ports.items()]
     try:
         held, listeners = reserve(wanted)
     except Trouble as trouble:
         say(f"  --  ports      {trouble.what}; using free ones")
         held, listeners = reserve([(service, host, 0) for service, host, _ in wanted])
     return held, listeners
-
-
-def _pair(
-    listeners: list[tuple[str, str, int]], held: list[socket.socket]
-) -> list[tuple[str, socket.socket]]:
-    return [(service, sock) for (service, _, _), sock in zip(listeners, held, strict=True)]
 
 
 @contextmanager

@@ -23,6 +23,10 @@ class Reason(Enum):
     SHUTTING_DOWN = auto()
     ADDRESS_TAKEN = auto()
     NO_SUCH_MAILBOX = auto()
+    MAILBOX_EXISTS = auto()
+    MAILBOX_HAS_CHILDREN = auto()
+    MAILBOX_FIXED = auto()  # INBOX is always there
+    TOO_MANY_MAILBOXES = auto()
     NO_SUCH_MESSAGE = auto()
     NO_SUCH_ACCOUNT = auto()
     LOGIN_FAILED = auto()

@@ -63,6 +63,14 @@ class Log:
         """An operator must act."""
         self._write(self._logger.error, event, fields)
 
+    def unforeseen(self, event: str, error: Exception) -> None:
+        """A mistake of ours: what it was and where, but not its text, which may quote what was sent."""
+        step, where = error.__traceback__, ""
+        while step is not None:
+            where = f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno}"
+            step = step.tb_next
+        self.error(event, error=type(error).__name__, where=where)
+
     def _write(self, write: Callable[..., object], event: str, fields: dict[str, object]) -> None:
         # A log on a full disk must not end the session that it is about.
         with contextlib.suppress(OSError, ValueError):

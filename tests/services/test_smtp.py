@@ -19,6 +19,7 @@ from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.smtp import SmtpService
 from tests.simulation.simulator import FailingDatabase, Link, VirtualClock, VirtualLoop, World
 from tests.simulation.test_reception import SERVER_KEY, image
+from tests.support.house import storing
 
 __all__ = ["image"]
 
@@ -71,7 +72,8 @@ def on_virtual_time(image: bytes, folder: Path, act: Callable[[Connect], Awaitab
             "mx", ("b.test",), folder, free_octets=0, memory_octets=2000, single_octets=1000
         )
         key = ServerKey(SERVER_KEY)
-        reception = Reception(settings, database, Directory(database, key.rows), batch, VirtualClock(loop))
+        directory = Directory(database, key.rows)
+        reception = Reception(settings, storing(database, batch, settings), directory, VirtualClock(loop))
         gate = Gate(10_000)
         with (folder / "log").open("w") as stream:
             service = SmtpService(SmtpSettings("mx"), reception, gate, None, asyncio.Event(), Log(stream))

@@ -23,7 +23,7 @@ from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.smtp import COMMAND_SECONDS, DATA_SECONDS, SmtpService
 from mailstead.store.opening import StoreSettings, open_database
 from tests.simulation.simulator import FailingDatabase, FailingEngine, Link, VirtualClock, VirtualLoop, World
-from tests.support.house import CHEAP, PASSWORD, SERVER_KEY
+from tests.support.house import CHEAP, PASSWORD, SERVER_KEY, storing
 
 SEEDS = range(int(os.environ.get("MAILSTEAD_SEEDS", "200")))
 CLIENTS = 8
@@ -128,7 +128,8 @@ async def live(
     batch = Batch(database)
     settings = DeliverySettings("mx.b.test", ("b.test",), folder, free_octets=0, memory_octets=100_000)
     clock = VirtualClock(loop)
-    reception = Reception(settings, database, Directory(database, key.rows), batch, clock)
+    directory = Directory(database, key.rows)
+    reception = Reception(settings, storing(database, batch, settings), directory, clock)
     gate = Gate(50)
     with (folder / "log").open("w") as stream:
         service = SmtpService(

@@ -158,6 +158,7 @@ def mount(folder: Path, place: Path, trace: Path) -> None:
             self.disk = Disk.of(folder)
             self.next = len(self.disk.files) + 1
             self.modes: dict[str, int] = {}
+            self.sockets: set[str] = set()
             self.trace = trace.open("wb", buffering=0)
 
         def _do(self, op: Op) -> None:
@@ -171,23 +172,33 @@ def mount(folder: Path, place: Path, trace: Path) -> None:
             return number
 
         def getattr(self, path: str, fh: int | None = None) -> dict[str, Any]:
-            number = fh if fh else self._file(path)
+            socket = path in self.sockets
+            number = -1 if socket else fh if fh else self._file(path)
             now = time.time_ns()
-            kind = stat.S_IFDIR | 0o700 if number == 0 else stat.S_IFREG | self.modes.get(path, 0o600)
-            size = 0 if number == 0 else len(self.disk.files[number])
+            kind = (
+                stat.S_IFDIR | 0o700
+                if number == 0
+                else (stat.S_IFSOCK if socket else stat.S_IFREG) | self.modes.get(path, 0o600)
+            )
+            size = 0 if number <= 0 else len(self.disk.files[number])
             return {
                 "st_mode": kind, "st_nlink": 1, "st_size": size, "st_uid": os.getuid(), "st_gid": os.getgid(),
                 "st_mtime": now, "st_atime": now, "st_ctime": now,
             }  # fmt: skip
 
         def readdir(self, path: str, fh: int) -> list[str]:
-            names = [n for n in self.disk.names if n != "/" and os.path.dirname(n) == path]
+            names = [n for n in (*self.disk.names, *self.sockets) if n != "/" and os.path.dirname(n) == path]
             return [".", "..", *(os.path.basename(n) for n in names)]
 
         def create(self, path: str, mode: int, fi: int | None = None) -> int:
             number, self.next = self.next, self.next + 1
             self._do(Op("create", number, path))
             return number
+
+        def mknod(self, path: str, mode: int, dev: int) -> int:
+            """A socket: a name without octets, and no mail is lost with it."""
+            self.sockets.add(path)
+            return 0
 
         def open(self, path: str, flags: int) -> int:
             return self._file(path)
@@ -215,6 +226,9 @@ def mount(folder: Path, place: Path, trace: Path) -> None:
             return 0
 
         def unlink(self, path: str) -> int:
+            if path in self.sockets:
+                self.sockets.remove(path)
+                return 0
             self._do(Op("unlink", self._file(path), path))
             return 0
 

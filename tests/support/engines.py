@@ -59,6 +59,18 @@ async def database(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncItera
     await opened.close()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+async def databases(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[list[Database]]:
+    """Two handles on one empty database of each engine, as two workers have."""
+    url = None
+    if request.param == "postgres":
+        url = fresh_postgres(request.getfixturevalue("postgres_url"))
+    opened = [open_database(StoreSettings(tmp_path, url)) for _ in range(2)]
+    yield opened
+    for database in opened:
+        await database.close()
+
+
 @pytest.fixture
 async def sqlite(tmp_path: Path) -> AsyncIterator[Database]:
     """An empty SQLite database."""

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import os
 import time
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 from mailstead.accounts.directory import Directory
@@ -11,21 +13,33 @@ from mailstead.accounts.login import Credential, unlock
 from mailstead.accounts.provision import NewAccount, Office, create_account
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.clock import SystemClock
+from mailstead.crypto.sealed import SealedMessage
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.slots import Cost
 from mailstead.delivery.batch import Batch
+from mailstead.delivery.body import IncomingBody, MemoryBudget
 from mailstead.delivery.reception import DeliverySettings, Reception
+from mailstead.delivery.storing import Storing
 from mailstead.delivery.trace import Peer
 from mailstead.errors import MailError, UnsealError
 from mailstead.mail.address import parse_mailbox
 from mailstead.mail.envelope import Envelope
+from mailstead.mail.summary import Provenance, summarise
 from mailstead.secretmem import Arena
+from mailstead.store.arrivals import Arrival, Letter, Outcome, Placed
 from mailstead.store.database import Database
 
 PASSWORD = b"correct horse battery staple"
 CHEAP = Cost(8 << 10, 1)  # tests open many accounts
 SERVER_KEY = bytes(range(32))
 PEER = Peer("192.0.2.7", 4711, "sender.test", None, "ESMTP")
+
+
+def storing(database: Database, batch: Batch, settings: DeliverySettings) -> Storing:
+    return Storing(
+        database, batch, settings.data / "spool", settings.compress, settings.memory_octets,
+        settings.single_octets,
+    )  # fmt: skip
 
 
 class House:
@@ -40,7 +54,8 @@ class House:
         self.settings = DeliverySettings(data=folder, **values)  # type: ignore[arg-type]
         self.batch = Batch(database, self.settings.lane_messages)
         self.directory = Directory(database, self.server_key.rows)
-        self.reception = Reception(self.settings, database, self.directory, self.batch, SystemClock())
+        self.storing = storing(database, self.batch, self.settings)
+        self.reception = Reception(self.settings, self.storing, self.directory, SystemClock())
 
     async def move_in(self, address: str = "ann@b.test", quota: int = 0) -> NewAccount:
         return await create_account(self.office, address, PASSWORD, quota)
@@ -58,6 +73,38 @@ class House:
         for at in range(0, len(octets), pieces):
             transaction.push(octets[at : at + pieces])
         return await self.reception.deliver(transaction, each=each)
+
+    async def put(
+        self,
+        octets: bytes,
+        mailbox_id: bytes,
+        address: str = "ann@b.test",
+        flags: int = 0,
+        keywords: tuple[str, ...] = (),
+        nowhere_else: bool = False,
+        **changes: object,
+    ) -> Outcome:
+        """Store a message as whoever has the public key can: with any flags, keywords and summary."""
+        resident = await self.directory.find(address, 0)
+        body = IncomingBody(b"", MemoryBudget(1 << 20, 1 << 20), self.folder, "none")
+        body.push(octets)
+        structure, prepared = body.finish()
+        summary = summarise(structure, internal_date=1, trace_octets=0, provenance=Provenance.APPENDED)
+        summary = replace(summary, flags=flags, keywords=keywords, **changes)  # type: ignore[arg-type]
+        lane = self.batch.lane(resident)
+        object_id = os.urandom(16)
+        with lane.next() as sealer:
+            summary_flags, sealed = sealer.summary(object_id, summary.encode(mailbox_id))
+            body_flags, extents = sealer.body(object_id, prepared)
+            message = SealedMessage(
+                sealer.ctr, object_id, summary_flags, sealed, body_flags, tuple(extents), 1000
+            )
+        arrival = Arrival(
+            resident.account_id, resident.epoch, mailbox_id, lane.sealed, message, 0, nowhere_else
+        )
+        (outcome,) = await self.batch.add(Letter((arrival,), each=True))
+        assert nowhere_else or isinstance(outcome, Placed)
+        return outcome
 
     async def inbox(self, account: UnlockedAccount) -> bytes:
         return (await account.mailbox("INBOX")).id

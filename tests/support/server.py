@@ -37,6 +37,9 @@ class Server:
     users: Sequence[str] = ("ann@b.test", "bob@local.test")
     workers: int = 1
     extra: str = ""
+    listen: Sequence[str] = ("smtp", "lmtp")
+    auth: str = ""  # more lines of its table
+    argon2_kib: int = 19456
     wrap: Sequence[str] = ()
     env: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
@@ -62,11 +65,12 @@ class Server:
         made = run("init", str(self.folder), "--hostname", "mx.b.test", *options)
         assert made.returncode == 0, made.stderr
         listed = ", ".join(f'"{d}"' for d in domains)
+        listen = "".join(f'{name} = "127.0.0.1:0"\n' for name in self.listen)
         self.config.write_text(
             f'hostname = "mx.b.test"\ndomains = [{listed}]\nworkers = {self.workers}\n'
-            '[listen]\nsmtp = "127.0.0.1:0"\nlmtp = "127.0.0.1:0"\n'
+            f"[listen]\n{listen}"
             '[tls]\ncertificate = "certificate.pem"\nkey = "certificate.key"\n'
-            "[auth]\nargon2_kib = 19456\nargon2_passes = 1\n"
+            f"[auth]\nargon2_kib = {self.argon2_kib}\nargon2_passes = 1\n{self.auth}\n"
             f"{self.extra}\n"
         )
         for user in self.users:
@@ -176,10 +180,11 @@ class Said:
 
     connections: int = 0
     octets: int = 0
+    passwords: int = 0  # to be hashed
     pieces: list[bytes] = field(default_factory=list)
 
     def clear(self) -> None:
-        self.connections = self.octets = 0
+        self.connections = self.octets = self.passwords = 0
         self.pieces = []
 
 

@@ -19,6 +19,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from mailstead.cli.serve import warn_of_plaintext
+from mailstead.config import read
 from tests.support.server import COMMAND, ENVIRONMENT, PASSWORD, Server, run
 
 pytestmark = pytest.mark.system
@@ -115,12 +117,14 @@ def test_a_reader_that_goes_away_is_no_trouble(server: Server) -> None:
         (("mail", "send", "--from", "a@b.test"), 2),
         (("user", "add", "a@b.test", "--password-file", "-", "--quota", "-1"), 2),
         (("init",), 2),
-        (("mail", "list", "--user", "ann", "--password-file", "/nowhere"), 2),
-        (("mail", "list", "--user", "nobody@b.test", "--password-file", "-"), 12),
-        (("mail", "list", "--user", "ann@b.test", "--password-file", "-"), 12),
+        (("mail", "list", "--data", "--user", "ann", "--password-file", "/nowhere"), 2),
+        (("mail", "list", "--data", "--user", "nobody@b.test", "--password-file", "-"), 12),
+        (("mail", "list", "--data", "--user", "ann@b.test", "--password-file", "-"), 12),
+        (("mail", "list", "--user", "ann@b.test", "--password-file", "-"), 2),
+        (("mail", "search", "form:ann", "--data", "--user", "ann@b.test", "--password-file", "-"), 2),
         (("user", "show", "nobody@b.test"), 1),
         (("user", "show", "ann@elsewhere.test"), 1),
-        (("mail", "export", "/proc/nowhere", "--user", "ann@b.test", "--password-file", "pw"), 1),
+        (("mail", "export", "/proc/nowhere", "--data", "--user", "ann@b.test", "--password-file", "pw"), 1),
     ],
 )
 def test_errors_have_one_shape(server: Server, arguments: tuple[str, ...], code: int) -> None:
@@ -205,7 +209,7 @@ def test_settings_are_looked_for_in_this_order(server: Server, tmp_path: Path) -
                 f'hostname = "h.test"\ndomains = ["d.test"]\n[listen]\n{name} = "127.0.0.1:0"',
                 f"[listen] {name}",
             )
-            for name in ("imap", "imaps", "submission", "submissions", "pop3", "pop3s", "sieve", "https")
+            for name in ("imaps", "submissions", "pop3", "pop3s", "sieve", "https")
         ],
     ],
 )
@@ -216,6 +220,30 @@ def test_wrong_settings_name_file_table_and_key(line: str, named: str, tmp_path:
     assert found["exit"] == 3
     assert found["error"].startswith(f"{path}: ")
     assert named in found["error"] + found["why"]
+
+
+def test_imap_and_submission_need_no_certificate(tmp_path: Path) -> None:
+    path = tmp_path / "m.toml"
+    listed = 'imap = "127.0.0.1:0"\nsubmission = ["127.0.0.1:0", "[::1]:0"]'
+    path.write_text(f'hostname = "h.test"\ndomains = ["d.test"]\n[listen]\n{listed}')
+    settings = read(path)
+    assert settings.listeners() == [
+        ("submission", "127.0.0.1", 0), ("submission", "::1", 0), ("imap", "127.0.0.1", 0),
+    ]  # fmt: skip
+    path.write_text(f'{path.read_text()}\nimaps = "127.0.0.1:0"\n[tls]\ncertificate = "c"\nkey = "k"')
+    assert read(path).listeners()[-1] == ("imaps", "127.0.0.1", 0)
+
+
+def test_serve_warns_of_passwords_without_tls(capsys: pytest.CaptureFixture[str]) -> None:
+    places = [
+        ("imap", "127.0.0.1", 143), ("imap", "::1", 143), ("imap", "0.0.0.0", 143), ("imaps", "127.0.0.1", 993),
+        ("submission", "localhost", 587), ("submission", "mx.d.test", 587), ("smtp", "127.0.0.1", 25),
+    ]  # fmt: skip
+    warn_of_plaintext(places)
+    warning = capsys.readouterr().err
+    assert "on imap 127.0.0.1:143, imap [::1]:143, submission localhost:587.\n" in warning
+    warn_of_plaintext([("imap", "0.0.0.0", 143)])
+    assert "on no listener" in " ".join(capsys.readouterr().err.split())
 
 
 def test_init_makes_what_a_server_needs_and_no_more(tmp_path: Path) -> None:

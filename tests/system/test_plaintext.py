@@ -15,11 +15,14 @@ import pytest
 import zstandard
 
 from mailstead.crypto import frame as frames
-from mailstead.crypto import lanes, primitives
+from mailstead.crypto import keys, lanes, primitives
+from mailstead.errors import UnsealError
 from mailstead.mail.address import parse_mailbox
 from mailstead.mail.compose import Attachment, compose
 from mailstead.store.opening import StoreSettings, open_database
 from tests.support.house import house
+from tests.support.imap import imap_worker
+from tests.support.imaptalk import ImapTalk
 from tests.support.server import Server
 
 CANARY = "Zq7kanarie"
@@ -157,3 +160,73 @@ def test_a_server_killed_in_the_middle_of_a_large_message_leaves_nothing(server:
     talk.close()
     assert hits_below(server.data, server.log_path)[1] == 0
     assert sys.platform == "linux"
+
+
+# What a client says by IMAP that is no mail: names, keywords, what it looks for, who it says it is.
+SAID_BY_IMAP = (
+    b'CREATE "Zq7kanarie"', b'CREATE "Zq7kanarie/Zq7kanarie Zq7kanarie"', b'CREATE "&AOk-Zq7kanarie"',
+    b'SUBSCRIBE "Zq7kanarie nowhere"', b'RENAME Zq7kanarie "other Zq7kanarie"', b"SELECT Zq7kanarie",
+    b'STATUS "other Zq7kanarie" (MESSAGES)', b'LIST "" "Zq7kanarie*"', b"DELETE &AOk-Zq7kanarie",
+    b"SELECT INBOX", b"STORE 1:* +FLAGS (Zq7kanarie $Zq7kanarie)", b"STORE 1 -FLAGS.SILENT ($Zq7kanarie)",
+    b"SEARCH SUBJECT Zq7kanarie", b"SEARCH BODY Zq7kanarie", b'SEARCH TEXT "Zq7kanarie and"',
+    b"SEARCH HEADER Zq7kanarie Zq7kanarie", b"SEARCH KEYWORD Zq7kanarie", b"UID SEARCH CHARSET UTF-8 FROM Zq7kanarie",
+    b"SEARCH CHARSET Zq7kanarie ALL", b"FETCH 1 BODY[HEADER.FIELDS (Zq7kanarie)]", b'COPY 1 "other Zq7kanarie"',
+    b"COPY 1 Zq7kanarienowhere", b'MOVE 1 "other Zq7kanarie"', b'ID ("name" "Zq7kanarie")',
+    b"ENABLE Zq7kanarie", b"Zq7kanarie", b'GETACL "other Zq7kanarie"', b"SETACL INBOX Zq7kanarie lr",
+    b'LISTRIGHTS "other Zq7kanarie" Zq7kanarie', b"EXPUNGE", b"CLOSE",
+)  # fmt: skip
+
+
+@pytest.mark.system
+def test_nothing_that_is_said_by_imap_is_on_the_disk(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Not in the data, not in the log at its most talkative; while it runs, and after kill -9."""
+    server = Server(
+        tmp_path_factory.mktemp("imapplain") / "box", listen=("imap",),
+        auth="insecure_plaintext_login = true", extra='[log]\nlevel = "debug"',
+    ).make().start()  # fmt: skip
+    stranger = ImapTalk(server.ports["imap"])
+    assert stranger.ask(b'LOGIN "Zq7kanarie@b.test" "Zq7kanarie"').status == b"NO"
+    assert stranger.ask(b"LOGIN ann Zq7kanarie").status == b"NO"
+    stranger.close()
+    talk = ImapTalk(server.ports["imap"]).log_in()
+    for n in range(5):
+        assert talk.append(message(n), options=b"(Zq7kanarie%d) " % n).status == b"OK"
+    assert talk.append(b"Subject: x\r\n\r\n" + b"Zq7kanarie is in a large one\r\n" * 30_000).status == b"OK"
+    answered = [talk.ask(command).status for command in SAID_BY_IMAP]
+    assert answered.count(b"OK") > 20
+    assert b"" not in answered
+    talk.send(b"a APPEND INBOX {1000000}\r\n" + b"")
+    assert talk.line().startswith(b"+")
+    talk.send(b"Zq7kanarie in the middle\r\n" * 20_000)
+    files, hits = hits_below(server.data, server.log_path)
+    assert files >= 3
+    assert hits == 0
+    server.kill()
+    talk.close()
+    assert hits_below(server.data, server.log_path)[1] == 0
+
+
+def as_it_is(key: bytes, context: bytes, octets: bytes) -> bytes:
+    try:
+        return primitives.open_sealed(key, context, octets)  # the keyring is sealed all the same
+    except UnsealError:
+        return bytes(octets)
+
+
+async def test_the_search_finds_names_and_keywords_that_are_not_sealed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The control: without the sealing of an account's own records, the same commands leave canaries."""
+    monkeypatch.setattr(keys, "seal", lambda key, context, octets: bytes(octets))
+    monkeypatch.setattr(keys, "open_sealed", as_it_is)
+    database = open_database(StoreSettings(tmp_path))
+    async with imap_worker(database, tmp_path) as w:
+        await w.house.move_in()
+        client = await w.login()
+        await client.append(b"Subject: x\r\n\r\n")
+        assert hits_below(tmp_path)[1] == 0
+        for command in (b'CREATE "Zq7kanarie"', b"STORE 1 +FLAGS ($Zq7kanarie)"):
+            before = hits_below(tmp_path)[1]
+            await client.ok(command)
+            assert hits_below(tmp_path)[1] > before, command
+    await database.close()

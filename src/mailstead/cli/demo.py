@@ -16,7 +16,7 @@ import uvloop
 
 from mailstead.cli import init
 from mailstead.cli.output import print_json
-from mailstead.demo import OWNER, PORT, SENDER, Demo, message, place, settings_in
+from mailstead.demo import HIGHEST_BASE, OWNER, PORT, SENDER, Demo, message, place, settings_in
 from mailstead.errors import Exit, Trouble
 from mailstead.mail.text import safe
 from mailstead.secretmem import harden_process
@@ -33,7 +33,10 @@ OTHERS = (
 @click.option("--once", is_flag=True, help="Run the proof and end: exit 0 if it holds, 1 if not.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead.")
 @click.option("--keep", metavar="DIR", help="Keep everything in DIR, which must be new or empty.")
-@click.option("--port-base", default=PORT, show_default=True, metavar="N", help="SMTP on N, LMTP on N+1.")
+@click.option(
+    "--port-base", default=PORT, show_default=True, metavar="N", type=click.IntRange(0, HIGHEST_BASE),
+    help="SMTP on N, LMTP on N+1, submission on N-60, IMAP with TLS on N+468.",
+)  # fmt: skip
 @click.option("--send", "file", metavar="FILE.eml", help="Send this message instead of the demo's.")
 def command(once: bool, as_json: bool, keep: str | None, port_base: int, file: str | None) -> None:
     """Watch a mail arrive, be sealed, be stored and be read by its owner.
@@ -129,14 +132,16 @@ def _print_proof(demo: Demo, seconds: float, *, once: bool) -> None:
         (None, "", f"on disk it begins {sealed} …"),
         (None, "", f'searched {proof.files} files for "{word}" and "{SENDER}": {proof.hits} found'),
         (None, "", "readable without the key: owner, rounded size, number of messages"),
-        (same, "read back", f"with alice's password: {verdict}  sha-256 {digest[:4]}…{digest[-2:]}"),
+        (same, "read back", f"IMAP, {verdict}  sha-256 {digest[:4]}…{digest[-2:]}"),
+        (None, "", f"with alice's password, over TLS ({proof.imap_tls})"),
     ):  # fmt: skip
         if text is proof.shown:
             click.echo(text.rstrip())
         else:
             click.echo(f"  {_mark(good)}  {name:10} {text}".rstrip())
     click.echo(f"\n  Login  {OWNER}   password  {proof.password}")
-    click.echo(f"  Send to it, no login:   smtp://localhost:{proof.ports['smtp']}\n")
+    click.echo(f"  Send to it, no login:   smtp://localhost:{proof.ports['smtp']}")
+    click.echo(f"  Read it with a client:  imaps://localhost:{proof.ports['imaps']}   (same login)\n")
     keys = "" if once else "  [s] send another  [t] trace  [l] log  [q] quit"
     click.echo(f"Ready in {seconds:.1f} s.{keys}")
 

@@ -3,9 +3,11 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 from mailstead.accounts.provision import Office
+from mailstead.bus.bell import open_bell
 from mailstead.cli.output import from_mail_error
 from mailstead.config import Settings, load
 from mailstead.crypto.slots import Cost
@@ -26,9 +28,12 @@ def with_office(config: str | None, what: str, act: Callable[[Office, Settings],
     async def run() -> T:
         harden_process()
         office = await open_office(settings)
+        store = settings.store()
+        bell = open_bell(store.data, store.database)  # a running server hears of what is changed here
         try:
-            return await act(office, settings)
+            return await act(replace(office, ring=bell.ring), settings)
         finally:
+            await bell.close()
             await office.database.close()
 
     try:
@@ -37,8 +42,11 @@ def with_office(config: str | None, what: str, act: Callable[[Office, Settings],
         raise from_mail_error(error, what) from error
 
 
-async def open_office(settings: Settings) -> Office:
+async def open_office(settings: Settings, slots: int = 256) -> Office:
     """Open the database, and see that the server key is the one it was made with.
+
+    Args:
+        slots: How many keys can be in memory at once.
 
     Raises:
         Trouble: there is no data, or the key is another's.
@@ -48,7 +56,7 @@ async def open_office(settings: Settings) -> Office:
     await fit(database, settings)
     auth = settings.file.auth
     cost = Cost(auth.argon2_kib, auth.argon2_passes)
-    return Office(database, key, Arena(256), cost, time.time)
+    return Office(database, key, Arena(slots), cost, time.time)
 
 
 async def fit(database: Database, settings: Settings) -> None:

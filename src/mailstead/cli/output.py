@@ -104,6 +104,7 @@ _MEANING: dict[Reason, tuple[str, str, Exit]] = {
     Reason.ADDRESS_TAKEN: ("somebody has this address", "mailstead user list", Exit.FAILED),
     Reason.NO_SUCH_MAILBOX: ("there is no such mailbox", "choose another --mailbox", Exit.FAILED),
     Reason.NO_SUCH_MESSAGE: ("there is no such message", "mailstead mail list", Exit.FAILED),
+    Reason.TOO_BUSY: ("the server is too busy", "try again later", Exit.TRY_LATER),
     Reason.STORAGE_FULL: ("the disk is full", "free some space", Exit.TRY_LATER),
     Reason.STORAGE_UNAVAILABLE: ("the database does not answer", "try again later", Exit.TRY_LATER),
     Reason.DAMAGED: (

@@ -61,7 +61,7 @@ def send(
     octets = _wire_lines(_read(eml)) if eml else _composed(origin, targets, subject, body, files)
     say: Callable[[str], None] = (lambda line: click.echo(line, err=True)) if verbose else _silent
     try:
-        client = SmtpClient(_dialled(server, tls, ca, insecure), say)
+        client = SmtpClient(dialled(server, tls, ca, insecure), say)
         try:
             reply, refused = client.send(origin, targets, octets)
         finally:
@@ -89,10 +89,15 @@ def _silent(_: str) -> None:
     """Nobody asked for the dialogue."""
 
 
-def _dialled(server: str, tls: TlsMode, ca: str | None, insecure: bool) -> Dialled:
+def dialled(server: str, tls: TlsMode, ca: str | None, insecure: bool) -> Dialled:
+    """The server that the options name.
+
+    Raises:
+        Trouble: it is not HOST:PORT.
+    """
     host, _, port = server.rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
-    if not host or not port.isascii() or not port.isdigit():
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65535:
         raise Trouble(f'"{server}" is not a server', why="", fix="--server HOST:PORT", exit_code=Exit.USAGE)
     return Dialled(host, int(port), tls, Path(ca) if ca else None, insecure)
 

@@ -1,6 +1,7 @@
 """`mailstead serve`: the server, in the foreground."""
 
 import asyncio
+import ipaddress
 import os
 
 import click
@@ -16,6 +17,11 @@ from mailstead.supervisor import Supervisor
 _LOUD = """\
 *** --show-mail: every message is printed in clear as it arrives, for all to see who see this
 *** terminal or what it is written to. The mail on disk stays sealed. Not for anybody's real mail."""
+
+_PLAIN = """\
+*** [auth] insecure_plaintext_login: passwords are taken without TLS on {where}.
+*** Whoever can listen on this machine's loopback can read passwords and mail there."""
+_LOGINS = ("imap", "submission")  # where TLS comes by STARTTLS, and a password before it
 
 
 @click.command("serve")
@@ -33,6 +39,8 @@ def command(config: str | None, show_mail: str | None) -> None:
     if show_mail is not None:
         _allow_showing(show_mail)
     check(settings)
+    if settings.file.auth.insecure_plaintext_login:
+        warn_of_plaintext(settings.listeners())
     Supervisor(settings, click.echo, show_mail=show_mail is not None).run()
 
 
@@ -73,6 +81,23 @@ def load_tls(settings: Settings) -> ServerTls | None:
     """The certificate of the settings, if there is one."""
     tls = settings.file.tls
     return None if tls is None else ServerTls(settings.at(tls.certificate), settings.at(tls.key))
+
+
+def warn_of_plaintext(listeners: list[tuple[str, str, int]]) -> None:
+    """Say where passwords may come without TLS: on loopback only, and nowhere else whatever is set."""
+    open_ones: list[str] = []
+    for service, host, port in listeners:
+        if service in _LOGINS and _is_loopback(host):
+            open_ones.append(f"{service} {f'[{host}]' if ':' in host else host}:{port}")
+    where = ", ".join(open_ones) or "no listener: none that it is for is on loopback"
+    click.echo(_PLAIN.format(where=where), err=True)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _allow_showing(how: str) -> None:

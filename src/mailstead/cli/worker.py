@@ -13,7 +13,8 @@ from typing import Any
 import click
 import uvloop
 
-from mailstead.cli.office import fit
+from mailstead.bus.bell import open_bell
+from mailstead.cli.office import open_office
 from mailstead.cli.serve import load_tls
 from mailstead.config import Settings, read
 from mailstead.errors import Trouble
@@ -21,10 +22,10 @@ from mailstead.log import Log
 from mailstead.net.listen import bind
 from mailstead.secretmem import harden_process
 from mailstead.services.show import shower
-from mailstead.services.worker import Worker
-from mailstead.store.opening import open_database
+from mailstead.services.worker import Bound, Worker
 
 _PR_SET_PDEATHSIG = 1
+ARENA_SLOTS = 4096  # 1 MiB of secret memory; an account that is online takes about ten
 
 
 @click.command("worker", hidden=True)
@@ -63,13 +64,12 @@ def _die_with(parent: int) -> None:
 async def _serve(settings: Settings, told: dict[str, Any], ready: Callable[[], None]) -> None:
     log = Log(addresses=settings.file.log.addresses, level=settings.file.log.level)
     tls = load_tls(settings)
-    database = open_database(settings.store())
-    await fit(database, settings)
-    sockets = [(kind, bind(host, port)) for kind, host, port in told["listeners"]]
-    worker = Worker(
-        settings.worker(), database, settings.server_key(), tls, sockets, log,
-        shower=shower(click.echo) if told["show_mail"] else None,
-    )  # fmt: skip
+    office = await open_office(settings, ARENA_SLOTS)
+    store = settings.store()
+    bell = open_bell(store.data, store.database)
+    sockets = [Bound(kind, bind(host, port)) for kind, host, port in told["listeners"]]
+    show = shower(click.echo) if told["show_mail"] else None
+    worker = Worker(settings.worker(), office, bell, tls, sockets, log, shower=show)
 
     def reload() -> None:
         if tls is not None:
@@ -87,4 +87,5 @@ async def _serve(settings: Settings, told: dict[str, Any], ready: Callable[[], N
     try:
         await worker.run(ready)
     finally:
-        await database.close()
+        await bell.close()
+        await office.database.close()

@@ -2,8 +2,8 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Protocol
 
+from mailstead.accounts.logins import Logins
 from mailstead.delivery.reception import Reception
 from mailstead.delivery.trace import Peer
 from mailstead.log import Log
@@ -11,10 +11,21 @@ from mailstead.net.listen import Gate
 from mailstead.net.tls import ServerTls
 from mailstead.net.wire import NEVER, TooLate, Wire
 from mailstead.services.mailtransaction import MailTransaction, SmtpSettings
+from mailstead.services.stopping import Stopping
+from mailstead.services.submission import Submitter
 from mailstead.smtp import reply as replies
-from mailstead.smtp.commands import JUNK, Bdat, Command, Hello, MailFrom, Plain, RcptTo
-from mailstead.smtp.reply import Reply, reply
-from mailstead.smtp.server import BadCommand, BodyChunk, BodyEnd, Event, Need, ServerConnection, State
+from mailstead.smtp.commands import JUNK, Auth, Bdat, Command, Hello, MailFrom, Plain, RcptTo
+from mailstead.smtp.reply import Reply, extensions, reply
+from mailstead.smtp.server import (
+    AuthResponse,
+    BadCommand,
+    BodyChunk,
+    BodyEnd,
+    Event,
+    Need,
+    ServerConnection,
+    State,
+)
 
 COMMAND_SECONDS = 300.0  # RFC 5321 section 4.5.3.2.7 asks for five minutes
 DATA_SECONDS = 180.0  # RFC 5321 section 4.5.3.2.5; and then as long as the slowest rate allows
@@ -24,14 +35,6 @@ JUNK_BURST, JUNK_RATE = 100.0, 25.0  # junk commands at once, and a second
 TINY_OCTETS = 64  # a chunk of a message that is smaller moves no mail
 TURN = 20  # events of one session, after which the others have their turn
 LINGER_SECONDS = 30.0
-
-
-class Stopping(Protocol):
-    """Whether the worker is on its way out."""
-
-    def is_set(self) -> bool:
-        """True once it is."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +48,17 @@ class SmtpService:
     stopping: Stopping
     log: Log
     lmtp: bool = False
+    logins: Logins | None = None  # submission: only for who is logged in
+    implicit: bool = False  # TLS began with the connection
+    plaintext: bool = False
 
     async def serve(self, wire: Wire) -> None:
         """Serve one connection until it ends."""
         allowed = self.gate.enter(wire)
         session = _Session(self, wire)
         try:
+            if self.implicit:
+                session.secured()
             if allowed:
                 await session.run()
             else:
@@ -60,7 +68,7 @@ class SmtpService:
             wire.abort()
         except Exception as error:
             # The top of a session: what we did not foresee ends it, and nothing else.
-            self.log.error("smtp.session.failed", error=type(error).__name__, detail=str(error))
+            self.log.unforeseen("smtp.session.failed", error)
             wire.abort()
         finally:
             session.forget()
@@ -79,11 +87,25 @@ class _Session:
         self._mail = MailTransaction(settings, service.reception, service.log, lmtp=service.lmtp)
         self._hello = Hello("", extended=False)
         self._tls: str | None = None
+        self._submitter: Submitter | None = None
+        if service.logins is not None:
+            self._submitter = Submitter(service.logins, service.log, wire.peer[0], self._encrypted)
         self._data_begun = 0.0
         self._errors = 0
         self._tiny = False
         self._junk = JUNK_BURST
         self._junk_at = self._loop.time()
+
+    def _encrypted(self) -> bool:
+        return self._tls is not None or self._service.plaintext
+
+    def secured(self) -> None:
+        """TLS has begun; nothing that came before it counts (RFC 3207 section 4.2)."""
+        self._tls = self._wire.tls_description()
+        self._hello = Hello("", extended=False)
+        if self._submitter is not None:
+            self._submitter.forget()
+        self.forget()
 
     def forget(self) -> None:
         """Let go of whatever transaction there was."""
@@ -187,7 +209,7 @@ class _Session:
         self._junk_at = now
         return self._junk < 0
 
-    async def _answer(self, command: Command) -> Reply:
+    async def _answer(self, command: Command | AuthResponse) -> Reply:
         if (command in JUNK or isinstance(command, Hello)) and self._noise():
             return replies.TOO_MUCH_NOISE
         match command:
@@ -196,7 +218,13 @@ class _Session:
                 self.forget()
                 return self._greeting(command)
             case MailFrom():
-                return self._mail.mail(command)
+                refusal = None if self._submitter is None else await self._submitter.refusal(command)
+                return refusal or self._mail.mail(command)
+            case Auth() | AuthResponse():
+                if self._submitter is None:
+                    return replies.NOT_IMPLEMENTED
+                self._wire.deadline = NEVER
+                return await self._submitter.authenticate(command)
             case RcptTo():
                 self._wire.deadline = NEVER  # it is we who take the time
                 return await self._mail.rcpt(command)
@@ -213,21 +241,11 @@ class _Session:
         settings = self._service.settings
         if not hello.extended:
             return reply(250, settings.hostname)
-        words = [
-            settings.hostname,
-            "PIPELINING",
-            f"SIZE {settings.message_octets}",
-            "8BITMIME",
-            "SMTPUTF8",
-            "ENHANCEDSTATUSCODES",
-            "CHUNKING",
-            "DSN",
-            f"LIMITS RCPTMAX={settings.recipients}",
-            "HELP",
-        ]
-        if self._service.tls is not None and self._tls is None:
-            words.insert(1, "STARTTLS")
-        return Reply(250, tuple(words))
+        return extensions(
+            settings.hostname, settings.message_octets, settings.recipients,
+            starttls=self._service.tls is not None and self._tls is None,
+            others=() if self._submitter is None else self._submitter.words,
+        )  # fmt: skip
 
     def _begin(self) -> None:
         """DATA was accepted, or a chunk announced: its octets have a deadline of their own."""
@@ -239,7 +257,8 @@ class _Session:
         kind = "LMTP" if self._service.lmtp else "ESMTP" if self._hello.extended else "SMTP"
         if self._mail.smtputf8:
             kind = f"UTF8{kind.removeprefix('E')}"
-        return Peer(address, port, self._hello.name, self._tls, kind + ("S" if self._tls else ""))
+        known = "A" if self._submitter is not None else ""  # RFC 3848
+        return Peer(address, port, self._hello.name, self._tls, kind + ("S" if self._tls else "") + known)
 
     async def _end(self, event: BodyEnd) -> None:
         if self._tiny and not event.last and self._noise():
@@ -266,14 +285,12 @@ class _Session:
         wire.write(self._connection.reply(replies.READY_FOR_TLS))
         wire.deadline = NEVER  # the handshake has its own
         await wire.start_tls(tls.context)
-        self._tls = wire.tls_description()
-        self._hello = Hello("", extended=False)
-        self.forget()
+        self.secured()
         self._set_deadline()
         return True
 
 
-_ANSWERS: dict[Command, Reply] = {
+_ANSWERS: dict[Command | AuthResponse, Reply] = {
     Plain.NOOP: replies.OK,
     Plain.VRFY: replies.CANNOT_VERIFY,
     Plain.EXPN: replies.NOT_IMPLEMENTED,

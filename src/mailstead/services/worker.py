@@ -2,55 +2,84 @@
 
 import asyncio
 import contextlib
+import ipaddress
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailstead.accounts.directory import Directory
+from mailstead.accounts.logins import Logins
+from mailstead.accounts.presence import Presence
+from mailstead.accounts.provision import Office
+from mailstead.bus.bell import Bell
 from mailstead.clock import Clock, SystemClock
-from mailstead.crypto.serverkey import ServerKey
+from mailstead.delivery.appending import Appending
 from mailstead.delivery.batch import Batch
 from mailstead.delivery.reception import DeliverySettings, Reception, Transaction
+from mailstead.delivery.storing import Storing
 from mailstead.log import Log
 from mailstead.net.listen import Gate, listen
 from mailstead.net.tls import ServerTls
 from mailstead.net.wire import sweep
+from mailstead.services.imap.session import LARGE_ONES, ImapService
 from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.smtp import SmtpService
 from mailstead.services.upkeep import give_back, run_upkeep
-from mailstead.store.database import Database
 
 DRAIN_SECONDS = 25.0
+IMPLICIT = ("imaps", "submissions")  # TLS begins with the connection
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSettings:
-    """What a worker is told of the settings."""
+    """What a worker is told of the settings.
+
+    Args:
+        insecure_plaintext_login: Listeners on loopback take passwords without TLS.
+    """
 
     smtp: SmtpSettings
     delivery: DeliverySettings
     connections_per_address: int = 50
+    insecure_plaintext_login: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """A bound socket, and what to serve on it: a name of `[listen]` in the settings."""
+
+    service: str
+    sock: socket.socket
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine reaches it."""
+        return bool(ipaddress.ip_address(self.sock.getsockname()[0]).is_loopback)
 
 
 class Worker:
     """Serves until it is told to stop, and then lets those finish who are in the middle of a mail.
 
     Args:
-        sockets: What to serve on bound sockets: "smtp" or "lmtp".
+        office: The database, the server's secret, and where keys are held.
+        bell: Rings when something of an account changed; closed by who opened it.
         shower: Called with each accepted message, for `serve --show-mail`.
     """
 
     def __init__(
         self,
         settings: WorkerSettings,
-        database: Database,
-        server_key: ServerKey,
+        office: Office,
+        bell: Bell,
         tls: ServerTls | None,
-        sockets: Sequence[tuple[str, socket.socket]],
+        sockets: Sequence[Bound],
         log: Log,
         clock: Clock | None = None,
         shower: Callable[[Transaction], None] | None = None,
     ) -> None:
+        clock = clock or SystemClock()
+        delivery, database = settings.delivery, office.database
+        directory = Directory(database, office.server_key.rows)
         self._settings = settings
         self._database = database
         self._tls = tls
@@ -58,15 +87,16 @@ class Worker:
         self._log = log
         self._stopping = asyncio.Event()
         self._gate = Gate(settings.connections_per_address)
-        self._batch = Batch(database, settings.delivery.lane_messages)
-        self._reception = Reception(
-            settings.delivery,
-            database,
-            Directory(database, server_key.rows),
-            self._batch,
-            clock or SystemClock(),
-            shower,
-        )
+        self._batch = Batch(database, delivery.lane_messages, bell.ring)
+        storing = Storing(
+            database, self._batch, delivery.data / "spool", delivery.compress, delivery.memory_octets,
+            delivery.single_octets,
+        )  # fmt: skip
+        self._reception = Reception(delivery, storing, directory, clock, shower)
+        self._appending = Appending(storing, directory, clock)
+        self._presence = Presence(database, bell, clock, log)
+        self._large_ones = asyncio.Semaphore(LARGE_ONES)
+        self._logins = Logins(replace(office, ring=bell.ring), self._presence, delivery.domains, clock)
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve; *ready* is called once every listener accepts connections."""
@@ -76,11 +106,16 @@ class Worker:
                 background.create_task(sweep(self._gate.wires)),
                 background.create_task(give_back(self._gate.wires)),
                 background.create_task(run_upkeep(self._database, self._log)),
+                background.create_task(self._presence.run()),
             ]
             async with asyncio.TaskGroup() as sessions:
                 servers = [
-                    await listen(sock, self._service(kind).serve, sessions) for kind, sock in self._sockets
-                ]
+                    await listen(
+                        bound.sock, self._service(bound).serve, sessions,
+                        self._tls if bound.service in IMPLICIT else None,
+                    )
+                    for bound in self._sockets
+                ]  # fmt: skip
                 ready()
                 await self._stopping.wait()
                 for server in servers:
@@ -89,16 +124,20 @@ class Worker:
             for task in tasks:
                 task.cancel()
 
-    def _service(self, kind: str) -> SmtpService:
+    def _service(self, bound: Bound) -> SmtpService | ImapService:
+        plaintext = self._settings.insecure_plaintext_login and bound.loopback
+        implicit = bound.service in IMPLICIT
+        if bound.service in ("imap", "imaps"):
+            return ImapService(
+                self._settings.smtp.message_octets, self._logins, self._appending, self._gate, self._tls,
+                self._stopping, self._log, implicit=implicit, plaintext=plaintext,
+                large_ones=self._large_ones,
+            )  # fmt: skip
+        logins = self._logins if bound.service in ("submission", "submissions") else None
         return SmtpService(
-            self._settings.smtp,
-            self._reception,
-            self._gate,
-            self._tls,
-            self._stopping,
-            self._log,
-            lmtp=kind == "lmtp",
-        )
+            self._settings.smtp, self._reception, self._gate, self._tls, self._stopping, self._log,
+            lmtp=bound.service == "lmtp", logins=logins, implicit=implicit, plaintext=plaintext,
+        )  # fmt: skip
 
     async def _drain(self) -> None:
         """Send the idle away, wait for the others, and cut off who takes too long."""

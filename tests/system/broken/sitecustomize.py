@@ -1,10 +1,18 @@
-"""A broken mailstead for the control of tests/system/test_durability.py: it answers before it has committed.
+"""A broken mailstead for the controls of tests/system: it answers before it has committed.
+
+MAILSTEAD_BROKEN chooses what is broken: nothing said, deliveries and changes; "changes", only those;
+"hashing", passwords are hashed where everybody waits for them.
 
 Python imports this module at start when its folder is on the path; the server's own code is as it is.
 """
 
+import os
 import sys
 import time
+
+BROKEN = os.environ.get("MAILSTEAD_BROKEN")
+# STORE and EXPUNGE; COPY and MOVE
+CHANGES = ("write_rows.<locals>.work", "Copying._write.<locals>.work")
 
 
 class _Breaker:
@@ -12,6 +20,14 @@ class _Breaker:
         if name != "mailstead.services.worker":
             return
         sys.meta_path.remove(self)
+        if BROKEN == "hashing":
+            from mailstead.accounts.hashing import Hashing
+
+            async def run(self, whose, work, *args, **kwargs):
+                return work(*args, **kwargs)
+
+            Hashing.run = run
+            return
         from mailstead.store import writer
 
         original = writer.Writer._hand_over
@@ -25,9 +41,11 @@ class _Breaker:
                     from mailstead.store.arrivals import Placed
 
                     names = job.work.__code__.co_freevars
-                    if "letters" in names:
+                    if "letters" in names and BROKEN != "changes":
                         letters = job.work.__closure__[names.index("letters")].cell_contents
                         job.future.set_result([[Placed(1, 1) for _ in lt.arrivals] for lt in letters])
+                    elif job.work.__qualname__ in CHANGES:
+                        job.future.set_result(None)
 
         writer.Writer._hand_over = hand_over
         from mailstead.store import sqlite

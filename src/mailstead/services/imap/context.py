@@ -1,0 +1,233 @@
+"""What the commands of one connection share: who is logged in, what is selected, and what is sent."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+
+from mailstead.accounts.changes import FlagChange, FlagOutcome
+from mailstead.accounts.snapshot import Snapshot, news
+from mailstead.accounts.states import MessageState
+from mailstead.accounts.unlocked import Mailbox, UnlockedAccount
+from mailstead.errors import MailError, Reason, Refused, UnsealError
+from mailstead.imap import responses as answers
+from mailstead.imap.responses import flag_names
+from mailstead.imap.server import ServerConnection
+from mailstead.imap.view import MailboxView, News
+from mailstead.log import Log
+from mailstead.mail.flags import Flags
+from mailstead.mail.mailbox import Uid
+from mailstead.net.wire import NEVER, Wire
+
+WRITE_SECONDS = 300.0  # for a peer to take what it asked for
+
+
+class CutOff(Exception):
+    """A response was begun and cannot be finished: only the end of the connection says so."""
+
+
+@dataclass(slots=True)
+class Selected:
+    """The selected mailbox, as the store has it and as the client was told."""
+
+    mailbox: Mailbox
+    read_only: bool
+    snapshot: Snapshot
+    view: MailboxView
+    unwatch: Callable[[], None]
+    stirred: bool = True  # something may have changed since the snapshot
+
+    def state(self, uid: int) -> MessageState | None:
+        """The state of a message in the snapshot."""
+        return self.snapshot.get(uid)
+
+    def flags(self, uid: int) -> Flags:
+        """The flags of a message that is in the snapshot; none of one that is not."""
+        state = self.snapshot.get(uid)
+        return Flags() if state is None else Flags(state.flags, state.keywords)
+
+    def shown(self, uid: int) -> bytes:
+        """Its flags as they stand between parentheses."""
+        return flag_names(self.flags(uid), recent=self.view.is_recent(uid))
+
+
+class Context:
+    """One connection's state, behind all its commands.
+
+    Args:
+        large_ones: How many more large messages may be searched in this worker now.
+    """
+
+    def __init__(self, wire: Wire, connection: ServerConnection, large_ones: asyncio.Semaphore) -> None:
+        self.wire = wire
+        self.connection = connection
+        self.large_ones = large_ones
+        self.account: UnlockedAccount | None = None
+        self.name = ""  # who is logged in
+        self.selected: Selected | None = None
+        self.busy = True  # a command is being answered
+        self.until = NEVER  # when the time to log in is over
+
+    @property
+    def owner(self) -> UnlockedAccount:
+        """The account that is logged in; the state table lets no command here before."""
+        assert self.account is not None
+        return self.account
+
+    @property
+    def chosen(self) -> Selected:
+        """The selected mailbox; the state table lets no command here without one."""
+        assert self.selected is not None
+        return self.selected
+
+    async def send(self, octets: bytes) -> None:
+        """Send responses; wait while the peer does not take them."""
+        if not octets:
+            return
+        self.wire.write(octets)
+        patience = asyncio.get_running_loop().time() + WRITE_SECONDS
+        self.wire.deadline = patience if self.account is not None else min(patience, self.until)
+        await self.wire.drain()
+        self.wire.deadline = NEVER
+        self.still_there()
+
+    def still_there(self) -> None:
+        """Stop working for a peer that is gone.
+
+        Raises:
+            OSError: it is.
+        """
+        if self.wire.transport is None:
+            raise ConnectionResetError("the peer is gone")
+
+    def select(self, mailbox: Mailbox, snapshot: Snapshot, view: MailboxView, *, read_only: bool) -> None:
+        """A mailbox is selected now."""
+        self.deselect()
+        selected = Selected(mailbox, read_only, snapshot, view, _nothing)
+
+        def stir() -> None:
+            selected.stirred = True
+            self.wire.nudge()
+
+        selected.unwatch = self.owner.watch(mailbox.id, stir)
+        self.selected = selected
+
+    def deselect(self) -> None:
+        """No mailbox is selected."""
+        if self.selected is not None:
+            self.selected.unwatch()
+            self.selected = None
+
+    def leave(self) -> None:
+        """The connection is over: let go of mailbox and account."""
+        self.deselect()
+        if self.account is not None:
+            self.account.close()
+            self.account = None
+
+    # News of the selected mailbox
+
+    async def refresh(self) -> None:
+        """Look at the store; what is new waits in the view until it may be told."""
+        selected = self.selected
+        if selected is None:
+            return
+        selected.stirred = False
+        view, old = selected.view, selected.snapshot
+        try:
+            new = await self.owner.snapshot(selected.mailbox.id)
+        except Refused as refused:
+            if refused.reason is not Reason.NO_SUCH_MAILBOX:
+                raise
+            view.expunge(old.uids)  # another session deleted it
+            return
+        if new is old:
+            return
+        found = news(old, new)
+        if found.changed:
+            new = await self.owner.opened(new, found.changed)
+        selected.snapshot = new
+        view.expunge(found.gone)
+        if found.new:
+            await self._arrive(selected, found.new)
+        for uid in found.changed:
+            view.change(uid, selected.flags(uid))
+
+    async def news(self, log: Log, *, expunges: bool) -> None:
+        """Tell what is new, as far as it may be told now."""
+        if self.selected is None:
+            return
+        if self.selected.stirred:
+            try:
+                await self.refresh()
+            except (MailError, UnsealError) as error:
+                self.selected.stirred = True  # news that cannot be had now is told later
+                log.warning("imap.news.put-off", detail=str(error))
+        await self.send(self.tell(expunges=expunges))
+
+    async def _arrive(self, selected: Selected, uids: list[Uid]) -> None:
+        if not selected.read_only:
+            with contextlib.suppress(MailError):
+                # More may have come since the snapshot: it is recent here all the same, when it is told.
+                selected.view.own_recent(await self.owner.take_recent(selected.mailbox.id))
+        selected.view.arrive(uids)
+
+    def tell(self, *, expunges: bool) -> bytes:
+        """What is new and may be told now."""
+        if self.selected is None or not self.selected.view.waiting:
+            return b""
+        return self._told(self.selected.view.tell(expunges=expunges))
+
+    async def look_at(self, uids: Iterable[int]) -> None:
+        """See to it that the snapshot has the flags of *uids*: those of pendings are sealed."""
+        selected = self.chosen
+        selected.snapshot = await self.owner.opened(selected.snapshot, uids)
+
+    def defined(self, uids: Iterable[int]) -> bytes:
+        """What tells the client of keywords of *uids* that it has not heard of."""
+        selected = self.chosen
+        keywords: set[str] = set()
+        for uid in uids:
+            state = selected.state(uid)
+            if state is not None and state.keywords:
+                keywords |= state.keywords
+        found = selected.view.define(keywords) if keywords else None
+        return b"" if found is None else self._told([found])
+
+    def _told(self, news: list[News]) -> bytes:
+        return answers.told(news, uids=True, writable=not self.chosen.read_only)
+
+    async def change(self, uids: Iterable[Uid], change: FlagChange, *, silent: bool = False) -> FlagOutcome:
+        """Change flags; the client hears of them by the answer, not as news.
+
+        Args:
+            silent: There will be no answer: the client goes by what it knew, so what it did not
+                know stays news.
+        """
+        selected = self.chosen
+        view, before = selected.view, selected.snapshot
+        change = replace(change, keywords=view.as_told(change.keywords))
+        outcome = await self.owner.change_flags(selected.mailbox.id, uids, change)
+        unheard = {uid for uid in outcome.states if view.is_changed(uid)} if silent else set[int]()
+        await self.refresh()
+        for uid, state in outcome.states.items():
+            now = selected.state(uid)
+            if now is None or now.modseq != state.modseq or uid in unheard:
+                continue
+            if silent and not _expected(before, uid, change, state):
+                continue
+            view.forget_change(uid)
+        return outcome
+
+
+def _expected(before: Snapshot, uid: Uid, change: FlagChange, after: MessageState) -> bool:
+    """Whether *change* alone made a message what it is, as far as anybody has looked at it before."""
+    known = before.get(uid)
+    if known is None or before.sealed((uid,)):
+        return True
+    wanted = change.apply(known, after.modseq)
+    return (wanted.flags, wanted.keywords) == (after.flags, after.keywords)
+
+
+def _nothing() -> None:
+    """Nobody watches yet."""

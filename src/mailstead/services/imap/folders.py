@@ -1,0 +1,101 @@
+"""Commands about mailboxes as a whole: their names, subscriptions and rights (RFC 9051 section 6.3)."""
+
+from mailstead.errors import Reason, Refused
+from mailstead.imap import responses as answers
+from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Lsub, Pattern, listed, subscribed
+from mailstead.imap.mailboxes import (
+    Create,
+    Delete,
+    DeleteAcl,
+    GetAcl,
+    ListRights,
+    MyRights,
+    Rename,
+    SetAcl,
+    Subscribe,
+    Unsubscribe,
+)
+from mailstead.imap.responses import ACL_IS_FIXED, Answer, no, ok
+from mailstead.imap.session import Namespace
+from mailstead.services.imap.context import Context
+
+BAD_NAME = no("Not a mailbox name", b"CANNOT")
+
+
+async def list_(context: Context, command: List) -> Answer:
+    """Answer LIST."""
+    if not command.pattern:
+        await context.send(DELIMITER_ONLY)
+        return ok("List completed")
+    entries = [Entry(m.name, m.special_use, m.subscribed) for m in await context.owner.mailboxes()]
+    found = listed(entries, Pattern(command.reference, command.pattern))
+    utf8 = context.connection.utf8
+    await context.send(b"".join([line.octets(utf8=utf8) for line in found]))
+    return ok("List completed")
+
+
+async def lsub(context: Context, command: Lsub) -> Answer:
+    """Answer LSUB."""
+    entries = [Entry(name, None, subscribed=True) for name in await context.owner.subscriptions()]
+    found = subscribed(entries, Pattern(command.reference, command.pattern))
+    utf8 = context.connection.utf8
+    await context.send(b"".join([line.octets(b"LSUB", utf8=utf8) for line in found]))
+    return ok("Lsub completed")
+
+
+async def namespace(context: Context, _: Namespace) -> Answer:
+    """Answer NAMESPACE."""
+    await context.send(answers.namespaces())
+    return ok("Namespace completed")
+
+
+Change = Create | Delete | Rename | Subscribe | Unsubscribe
+
+
+async def change(context: Context, command: Change) -> Answer:
+    """Answer what changes names or subscriptions."""
+    account = context.owner
+    try:
+        match command:
+            case Create():
+                await account.create_mailbox(command.mailbox)
+            case Delete():
+                await account.delete_mailbox(command.mailbox)
+            case Rename():
+                await account.rename_mailbox(command.mailbox, command.to)
+            case Subscribe():
+                await account.subscribe(command.mailbox)
+            case Unsubscribe():
+                await account.subscribe(command.mailbox, wanted=False)
+    except ValueError:
+        return BAD_NAME
+    if context.selected is not None:
+        context.selected.stirred = True  # it may have been the selected one
+    return ok("Completed")
+
+
+async def rights(context: Context, command: MyRights | GetAcl | ListRights) -> Answer:
+    """Answer what asks for rights: the owner has them all (RFC 4314)."""
+    name, utf8 = command.mailbox, context.connection.utf8
+    await context.owner.mailbox(name)
+    match command:
+        case MyRights():
+            octets = answers.my_rights(name, utf8=utf8)
+        case GetAcl():
+            octets = answers.acl(name, context.name, utf8=utf8)
+        case _:
+            owner = command.identifier == context.name.encode()
+            octets = answers.list_rights(name, command.identifier, owner=owner, utf8=utf8)
+    await context.send(octets)
+    return ok("Completed")
+
+
+async def give_rights(context: Context, command: SetAcl | DeleteAcl) -> Answer:
+    """Answer what would change rights."""
+    try:
+        await context.owner.mailbox(command.mailbox)
+    except Refused as refused:
+        if refused.reason is not Reason.NO_SUCH_MAILBOX:
+            raise
+        return answers.FOR_REASON[refused.reason]
+    return ACL_IS_FIXED

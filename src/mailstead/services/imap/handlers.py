@@ -1,0 +1,44 @@
+"""Which function answers which command of a session that is logged in."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from mailstead.imap import fetch, listing, mailboxes, search, session, store
+from mailstead.imap.responses import Answer
+from mailstead.services.imap import folders
+from mailstead.services.imap import select as selecting
+from mailstead.services.imap import store as storing
+from mailstead.services.imap.context import Context
+from mailstead.services.imap.fetch import fetch as answer_fetch
+from mailstead.services.imap.login import enable, identify
+from mailstead.services.imap.search import search as answer_search
+
+# A command's type decides which function it goes to, and each takes its own.
+HANDLERS: dict[type, Callable[[Context, Any], Awaitable[Answer]]] = {
+    session.Id: identify,
+    session.Enable: enable,
+    session.Namespace: folders.namespace,
+    mailboxes.Select: selecting.select,
+    mailboxes.Examine: selecting.select,
+    mailboxes.Status: selecting.status,
+    mailboxes.Close: selecting.close,
+    mailboxes.Unselect: selecting.unselect,
+    mailboxes.Expunge: selecting.expunge,
+    listing.List: folders.list_,
+    listing.Lsub: folders.lsub,
+    mailboxes.Create: folders.change,
+    mailboxes.Delete: folders.change,
+    mailboxes.Rename: folders.change,
+    mailboxes.Subscribe: folders.change,
+    mailboxes.Unsubscribe: folders.change,
+    mailboxes.MyRights: folders.rights,
+    mailboxes.GetAcl: folders.rights,
+    mailboxes.ListRights: folders.rights,
+    mailboxes.SetAcl: folders.give_rights,
+    mailboxes.DeleteAcl: folders.give_rights,
+    fetch.Fetch: answer_fetch,
+    store.Store: storing.store,
+    store.Copy: storing.copy,
+    store.Move: storing.move,
+    search.Search: answer_search,
+}

@@ -1,0 +1,195 @@
+"""Whether a message is what a SEARCH looks for, as far as it has been opened."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from enum import IntEnum
+
+from mailstead.accounts.pages import EntryA, EntryB
+from mailstead.imap.dates import day as day_shown
+from mailstead.imap.search import (
+    Among,
+    And,
+    BodyHas,
+    Dated,
+    Everything,
+    HasFlag,
+    HasKeyword,
+    HeaderHas,
+    IsRecent,
+    Key,
+    Not,
+    Or,
+    Sized,
+    TextHas,
+    When,
+)
+from mailstead.mail.dates import day_of
+from mailstead.mail.header import first
+from mailstead.mail.mailbox import SeqNumber, Uid
+from mailstead.mail.searching import field_texts, fold, header_text
+from mailstead.mail.uidset import SeqSet
+from mailstead.services.imap.context import Selected
+
+
+class Depth(IntEnum):
+    """How far a message must be opened."""
+
+    STATE = 0
+    COLUMN_A = 1
+    COLUMN_B = 2
+    BODY = 3
+
+
+@dataclass(slots=True)
+class Candidate:
+    """One message, and what has been opened of it."""
+
+    number: SeqNumber
+    uid: Uid
+    a: EntryA | None = None
+    b: EntryB | None = None
+    octets: bytes | None = None
+    found: frozenset[str] | None = None  # those of the judge's *wanted* that the body has
+
+    @property
+    def header(self) -> bytes | None:
+        """The header block, or None while it is not here."""
+        if self.b is not None and self.b.header_whole:
+            return self.b.header
+        if self.octets is None:
+            return None
+        end = self.octets.find(b"\r\n\r\n")
+        return self.octets if end < 0 else self.octets[: end + 4]
+
+
+Verdict = bool | None  # None: it must be opened further
+Test = Callable[[Candidate], Verdict]
+
+
+class Judge:
+    """One search, over one selected mailbox."""
+
+    def __init__(self, selected: Selected, key: Key) -> None:
+        self._selected = selected
+        self.deepest = Depth.STATE
+        self.asks_flags = False
+        self.wanted: set[str] = set()  # folded strings that are looked for in bodies
+        self.of: Test = self._test(key)
+
+    def _test(self, key: Key) -> Test:
+        match key:
+            case Not():
+                inner = self._test(key.key)
+                return lambda c: None if (found := inner(c)) is None else not found
+            case And():
+                return _joined([self._test(k) for k in key.keys], ends=False)
+            case Or():
+                return _joined([self._test(k) for k in key.keys], ends=True)
+            case _:
+                return self._leaf(key)
+
+    def _leaf(self, key: Key) -> Test:
+        selected, view = self._selected, self._selected.view
+        match key:
+            case HasFlag():
+                self.asks_flags = True
+                flag, present = key.flag, key.present
+                return lambda c: bool(selected.flags(c.uid).system & flag) == present
+            case HasKeyword():
+                self.asks_flags = True
+                wanted, there = key.keyword.lower(), key.present
+                return lambda c: any(k.lower() == wanted for k in selected.flags(c.uid).keywords) == there
+            case IsRecent():
+                recent = key.present
+                return lambda c: view.is_recent(c.uid) == recent
+            case Among(SeqSet() as numbers):
+                some = numbers.resolve(len(view))
+                return lambda c: c.number in some
+            case Among():
+                uids = view.uids(key.messages)
+                return lambda c: c.uid in uids
+            case Sized():
+                return self._sized(key)
+            case Dated():
+                return self._dated(key)
+            case HeaderHas() | BodyHas() | TextHas():
+                return self._text(key)
+            case _:
+                assert isinstance(key, Everything)
+                return lambda _: True
+
+    def _sized(self, key: Sized) -> Test:
+        self._needs(Depth.COLUMN_A)
+        octets = key.octets
+        if key.larger:
+            return lambda c: None if c.a is None else c.a.size > octets
+        return lambda c: None if c.a is None else c.a.size < octets
+
+    def _dated(self, key: Dated) -> Test:
+        compare = _WHEN[key.when]
+        day = key.day
+        if not key.sent:
+            self._needs(Depth.COLUMN_A)
+            return lambda c: None if c.a is None else compare(day_shown(c.a.internal_date), day)
+        self._needs(Depth.COLUMN_B)
+
+        def sent(c: Candidate) -> Verdict:
+            if c.header is None:
+                return None
+            found = day_of(first(c.header, b"date") or b"")
+            return found is not None and compare(found, day)
+
+        return sent
+
+    def _text(self, key: HeaderHas | BodyHas | TextHas) -> Test:
+        needle = fold(key.text)
+        if isinstance(key, HeaderHas):
+            self._needs(Depth.COLUMN_B)
+            name = key.name
+
+            def field_has(c: Candidate) -> Verdict:
+                return None if c.header is None else any(needle in v for v in field_texts(c.header, name))
+
+            return field_has
+        self._needs(Depth.BODY)
+        self.wanted.add(needle)
+
+        def body_has(c: Candidate) -> Verdict:
+            return None if c.found is None else needle in c.found
+
+        if isinstance(key, BodyHas):
+            return body_has
+
+        def text_has(c: Candidate) -> Verdict:
+            if c.header is not None and needle in header_text(c.header):
+                return True
+            return body_has(c)
+
+        return text_has
+
+    def _needs(self, depth: Depth) -> None:
+        self.deepest = max(self.deepest, depth)
+
+
+def _joined(tests: list[Test], *, ends: bool) -> Test:
+    """All tests as one: the first verdict that *ends* it is its verdict."""
+
+    def test(c: Candidate) -> Verdict:
+        verdict: Verdict = not ends
+        for one in tests:
+            found = one(c)
+            if found is ends:
+                return ends
+            if found is None:
+                verdict = None
+        return verdict
+
+    return test
+
+
+_WHEN: dict[When, Callable[[date, date], bool]] = {
+    When.BEFORE: lambda a, b: a < b,
+    When.ON: lambda a, b: a == b,
+    When.SINCE: lambda a, b: a >= b,
+}

@@ -1,0 +1,84 @@
+"""Who is on the connection: LOGIN, AUTHENTICATE, STARTTLS, ID (RFC 9051 sections 6.1, 6.2)."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailstead.accounts.logins import Logins
+from mailstead.errors import MailError, Reason
+from mailstead.imap import responses as answers
+from mailstead.imap.capability import Offer
+from mailstead.imap.events import SaslResponse
+from mailstead.imap.responses import Answer, bad, ok
+from mailstead.imap.session import Authenticate, Enable, Id, Login
+from mailstead.log import Log
+from mailstead.sasl.mechanism import Challenge, Credentials, Failed, Mechanism
+from mailstead.sasl.mechanisms import MECHANISMS
+from mailstead.services.imap.context import Context
+from mailstead.version import __version__
+
+MALFORMED = bad("Malformed authentication exchange")
+
+
+@dataclass(slots=True)
+class Entrance:
+    """How one connection gets in."""
+
+    context: Context
+    logins: Logins
+    log: Log
+    revoked: Callable[[], None]
+    mechanism: Mechanism | None = None
+
+    async def login(self, command: Login) -> Answer:
+        """Answer LOGIN."""
+        return await self._check(command.user, command.password)
+
+    async def authenticate(self, command: Authenticate | SaslResponse) -> Answer | bytes:
+        """Answer AUTHENTICATE and what follows: with octets, a challenge."""
+        if isinstance(command, Authenticate):
+            begin = MECHANISMS.get(command.mechanism)
+            if begin is None:
+                return answers.NO_SUCH_MECHANISM
+            self.mechanism = begin()
+            step = self.mechanism.step(command.initial)
+        else:
+            assert self.mechanism is not None
+            step = self.mechanism.step(command.octets)
+        match step:
+            case Challenge():
+                return step.octets
+            case Credentials():
+                return await self._check(step.user, step.password)
+            case Failed():
+                return MALFORMED if step.malformed else answers.LOGIN_FAILED
+
+    async def _check(self, user: bytes, password: bytes) -> Answer:
+        context = self.context
+        peer = context.wire.peer[0]
+        name = user.decode("utf-8", "replace")
+        try:
+            context.account = await self.logins.login(name, password, peer, self.revoked)
+        except MailError as error:
+            self.log.info("imap.login.failed", user=self.log.address(name), reason=error.reason.name)
+            if error.reason is Reason.TOO_BUSY:
+                return answers.FOR_REASON[error.reason]
+            if error.reason is Reason.DAMAGED:
+                self.log.error("imap.login.damaged", user=self.log.address(name), detail=str(error))
+            return answers.FOR_REASON[error.reason]
+        context.name = name
+        self.log.info("imap.login", user=self.log.address(name))
+        offer = Offer(logged_in=True, starttls=False, plaintext_login=True)
+        return ok("Logged in", offer.code())
+
+
+async def identify(context: Context, _: Id) -> Answer:
+    """Answer ID (RFC 2971)."""
+    fields = ((b"name", b"mailstead"), (b"version", __version__.encode()))
+    await context.send(answers.server_id(fields))
+    return ok("ID completed")
+
+
+async def enable(context: Context, _: Enable) -> Answer:
+    """Answer ENABLE: there is nothing yet that must be asked for (RFC 5161)."""
+    await context.send(answers.enabled(()))
+    return ok("Enabled")

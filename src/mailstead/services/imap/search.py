@@ -1,0 +1,110 @@
+"""SEARCH: by what is cheapest first, a row of 256 messages at a time (RFC 3501 section 6.4.4).
+
+Flags and numbers are in the session's snapshot, dates and sizes in a page's first column group, header
+fields in its second; a body is opened only for a message that nothing else decides.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from itertools import groupby
+
+from mailstead.accounts.reading import Columns, Located
+from mailstead.errors import Reason, Refused
+from mailstead.imap import responses as answers
+from mailstead.imap.responses import Answer, ok
+from mailstead.imap.search import Among, And, Key, Not, Or, Search
+from mailstead.mail.searching import PIECE, BodySearch
+from mailstead.mail.uidset import STAR, SeqSet
+from mailstead.services.imap.context import Context
+from mailstead.services.imap.judge import Candidate, Depth, Judge, Verdict
+from mailstead.services.imap.store import NOT_TOLD, Numbered
+from mailstead.store.messages import row_number
+
+LARGE = 4 << 20  # octets of a message that is searched with few others at once
+
+
+async def search(context: Context, command: Search) -> Answer:
+    """Answer SEARCH or UID SEARCH."""
+    view = context.chosen.view
+    if any(not view.valid(numbers) for numbers in _sequences(command.key)) and len(view):
+        return NOT_TOLD
+    messages = [(n, uid) for n, uid in view.select(SeqSet([(1, STAR)])) if not view.is_gone(uid)]
+    judge = Judge(context.chosen, command.key)
+    if judge.deepest is Depth.STATE and judge.asks_flags:
+        await context.look_at(uid for _, uid in messages)
+    found: list[int] = []
+    for _, some in groupby(messages, key=lambda m: row_number(m[1])):
+        found += [uid if command.uid else number for number, uid in await _row(context, judge, list(some))]
+        await asyncio.sleep(0)
+    await context.send(answers.search(found))
+    return ok("Search completed")
+
+
+async def _row(context: Context, judge: Judge, row: list[Numbered]) -> list[Numbered]:
+    """Those of a row that match, in order."""
+    if judge.asks_flags:
+        await context.look_at(uid for _, uid in row)
+    verdicts = {uid: judge.of(Candidate(number, uid)) for number, uid in row}
+    open_ones = {uid: number for number, uid in row if verdicts[uid] is None}
+    if open_ones:
+        columns = Columns.A if judge.deepest is Depth.COLUMN_A else Columns.BOTH
+        for uid in open_ones:
+            verdicts[uid] = False  # what is not there any more
+        async for messages in context.owner.fetch(context.chosen.mailbox.id, open_ones, columns):
+            for message in messages:
+                candidate = Candidate(open_ones[message.uid], message.uid, message.a, message.b)
+                verdict = judge.of(candidate)
+                if verdict is None:
+                    verdict = await _opened(context, judge, candidate, message.whole())
+                verdicts[message.uid] = verdict
+    return [(number, uid) for number, uid in row if verdicts[uid]]
+
+
+async def _opened(context: Context, judge: Judge, candidate: Candidate, message: Located) -> Verdict:
+    """The verdict on a message whose body must be read."""
+    async with context.large_ones if message.a.size > LARGE else contextlib.nullcontext():
+        context.still_there()
+        try:
+            pieces = [p async for p in context.owner.read(message)]
+        except Refused as refused:
+            if refused.reason is not Reason.NO_SUCH_MESSAGE:
+                raise
+            return False  # expunged meanwhile
+        return await look_through(judge, candidate, b"".join(pieces))
+
+
+async def look_through(judge: Judge, candidate: Candidate, octets: bytes) -> Verdict:
+    """The verdict on a message by all its *octets*, with a turn for others in between."""
+    known = candidate.header is not None
+    candidate.octets = octets
+    verdict = None if known else judge.of(candidate)
+    if verdict is None:
+        candidate.found = await _found(judge.wanted, octets)
+        verdict = judge.of(candidate)
+    await asyncio.sleep(0)
+    return verdict
+
+
+async def _found(wanted: set[str], octets: bytes) -> frozenset[str]:
+    body, done = BodySearch(wanted), 0
+    for cost in body.steps(octets):
+        done += cost
+        if done >= PIECE:
+            done = 0
+            await asyncio.sleep(0)
+    return frozenset(body.found)
+
+
+def _sequences(key: Key) -> Iterator[SeqSet]:
+    """Every set of sequence numbers in a key; the reader has capped how deep they are."""
+    match key:
+        case Among(SeqSet() as messages):
+            yield messages
+        case Not():
+            yield from _sequences(key.key)
+        case And() | Or():
+            for inner in key.keys:
+                yield from _sequences(inner)
+        case _:
+            pass

@@ -1,0 +1,148 @@
+"""SELECT, EXAMINE, STATUS, and what closes a mailbox again (RFC 3501 sections 6.3.1, 6.3.2, 6.3.10)."""
+
+import contextlib
+
+from mailstead.accounts.snapshot import Snapshot
+from mailstead.errors import MailError, UnsealError
+from mailstead.imap import responses as answers
+from mailstead.imap.mailboxes import Close, Examine, Expunge, Select, Status, StatusItem, Unselect
+from mailstead.imap.responses import READ_ONLY, Answer, ok
+from mailstead.imap.view import MailboxView
+from mailstead.mail.mailbox import SystemFlag, Uid
+from mailstead.mail.uidset import UidSet
+from mailstead.services.imap.context import Context, Selected
+
+UNSEEN_ROWS = 4  # rows of pendings that are opened to find the first message that is not \Seen
+
+
+async def select(context: Context, command: Select | Examine) -> Answer:
+    """Answer SELECT or EXAMINE; whatever was selected is not any more."""
+    context.deselect()
+    account = context.owner
+    read_only = isinstance(command, Examine)
+    mailbox = await account.mailbox(command.mailbox)
+    snapshot = await account.snapshot(mailbox.id)
+    row = snapshot.mailbox
+    if read_only:
+        row = await account.exists(mailbox.id) or row
+        recent = range(row.recent_uid, row.uid_next)
+    else:
+        recent = range(0)
+        with contextlib.suppress(MailError):  # nothing can be written now, but all can be read
+            recent = await account.take_recent(mailbox.id)
+    keywords = {k for r in snapshot.rows.values() for names in r.keywords.values() for k in names}
+    view = MailboxView(
+        snapshot.uids, recent=UidSet([(recent.start, recent.stop - 1)] if recent else ()), keywords=keywords
+    )
+    context.select(mailbox, snapshot, view, read_only=read_only)
+    lines = [
+        answers.defined_flags(view.keywords),
+        answers.permanent_flags(view.keywords, writable=not read_only),
+        answers.exists(len(view)),
+        answers.recent(view.recent_count),
+    ]
+    unseen = None
+    try:
+        unseen = await _first_unseen(context, context.chosen)
+    except UnsealError:
+        pass  # one damaged message does not close the mailbox of the others
+    except MailError:
+        context.deselect()  # the client hears NO, and that nothing is selected
+        raise
+    if unseen is not None:
+        lines.append(ok("First unseen", b"UNSEEN %d" % unseen).octets())
+    lines += [
+        ok("UIDs valid", b"UIDVALIDITY %d" % row.uid_validity).octets(),
+        ok("Predicted next UID", b"UIDNEXT %d" % row.uid_next).octets(),
+    ]
+    await context.send(b"".join(lines))
+    if read_only:
+        return ok("Examine completed", b"READ-ONLY")
+    return ok("Select completed", b"READ-WRITE")
+
+
+async def _first_unseen(context: Context, selected: Selected) -> int | None:
+    """The sequence number of the first message without \\Seen, or None."""
+    opened = 0
+    for number in selected.snapshot.rows:
+        uid = _unseen_in(selected.snapshot, number)
+        row = selected.snapshot.rows[number]
+        if uid is not None and uid in row.sealed:
+            if opened == UNSEEN_ROWS:
+                return None
+            opened += 1
+            await context.look_at(row.sealed)
+            uid = _unseen_in(selected.snapshot, number)
+        if uid is not None:
+            return selected.view.number(uid)
+    return None
+
+
+def _unseen_in(snapshot: Snapshot, number: int) -> Uid | None:
+    row = snapshot.rows[number]
+    seen = int(SystemFlag.SEEN)
+    for uid, flags in zip(row.uids, row.flags, strict=True):
+        if not flags & seen:
+            return Uid(uid)
+    return None
+
+
+async def status(context: Context, command: Status) -> Answer:
+    """Answer STATUS."""
+    mailbox = await context.owner.mailbox(command.mailbox)
+    found = await context.owner.status(mailbox.id)
+    values = {
+        StatusItem.MESSAGES: found.messages,
+        StatusItem.RECENT: found.recent,
+        StatusItem.UIDNEXT: found.uid_next,
+        StatusItem.UIDVALIDITY: found.uid_validity,
+        StatusItem.UNSEEN: found.unseen,
+    }
+    shown = [(item.value, values[item]) for item in command.items]
+    await context.send(answers.status(command.mailbox, shown, utf8=context.connection.utf8))
+    return ok("Status completed")
+
+
+async def expunge(context: Context, command: Expunge) -> Answer:
+    """Answer EXPUNGE or UID EXPUNGE; what is gone is told as news."""
+    selected = context.chosen
+    if selected.read_only:
+        return READ_ONLY
+    await _expunge(context, selected, command.uids)
+    await context.refresh()
+    return ok("Expunge completed")
+
+
+async def close(context: Context, _: Close) -> Answer:
+    """Answer CLOSE: expunge silently, and deselect."""
+    selected = context.chosen
+    if not selected.read_only:
+        await _expunge(context, selected, None)
+    context.deselect()
+    return ok("Close completed")
+
+
+async def unselect(context: Context, _: Unselect) -> Answer:
+    """Answer UNSELECT (RFC 3691)."""
+    context.deselect()
+    return ok("Unselect completed")
+
+
+async def _expunge(context: Context, selected: Selected, only: UidSet | None) -> None:
+    """Remove what is \\Deleted now, whoever marked it; a client that says "expunge" means that."""
+    await context.refresh()
+    snapshot, view = selected.snapshot, selected.view
+    uids = list(snapshot.uids) if only is None else list(view.uids(only))
+    await context.look_at(uids)
+    deleted = int(SystemFlag.DELETED)
+    going = [
+        Uid(uid)
+        for row in selected.snapshot.rows.values()
+        for uid, flags in zip(row.uids, row.flags, strict=True)
+        if flags & deleted
+    ]
+    if only is not None:
+        wanted = set(uids)
+        going = [uid for uid in going if uid in wanted]
+    if going:
+        await context.owner.expunge(selected.mailbox.id, going, only_deleted=True)

@@ -1,0 +1,97 @@
+"""STORE, COPY and MOVE (RFC 9051 sections 6.4.6 to 6.4.8)."""
+
+from mailstead.accounts.changes import FlagChange
+from mailstead.accounts.unlocked import Mailbox
+from mailstead.errors import Reason, Refused
+from mailstead.imap import responses as answers
+from mailstead.imap.responses import READ_ONLY, TRY_CREATE, Answer, bad, no, ok
+from mailstead.imap.store import Copy, Move, Store
+from mailstead.mail.mailbox import SeqNumber, Uid
+from mailstead.mail.uidset import SeqSet, UidSet
+from mailstead.services.imap.context import Context, Selected
+
+NOT_TOLD = bad("No such message")
+SOME_GONE = no("Some messages are gone", b"EXPUNGEISSUED")
+AT_ONCE = 1000  # responses that are sent as one
+
+Numbered = tuple[SeqNumber, Uid]
+
+
+def meant(selected: Selected, messages: SeqSet | UidSet) -> list[Numbered] | None:
+    """The messages a command means, without those known to be gone; None when a number was never told."""
+    if isinstance(messages, SeqSet) and not selected.view.valid(messages):
+        return None
+    view = selected.view
+    return [m for m in view.select(messages) if not view.is_gone(m[1])]
+
+
+async def store(context: Context, command: Store) -> Answer:
+    """Answer STORE or UID STORE."""
+    selected = context.chosen
+    wanted = meant(selected, command.messages)
+    if wanted is None:
+        return NOT_TOLD
+    if selected.read_only:
+        return READ_ONLY
+    change = FlagChange(command.how, command.flags.system, command.flags.keywords)
+    outcome = await context.change([uid for _, uid in wanted], change, silent=command.silent)
+    if not command.silent:
+        await context.look_at(outcome.states)  # what did not change is no news, and may be sealed yet
+        with_uid = isinstance(command.messages, UidSet)
+        for start in range(0, len(wanted), AT_ONCE):
+            some = [m for m in wanted[start : start + AT_ONCE] if m[1] in outcome.states]
+            octets = context.defined(uid for _, uid in some)
+            if with_uid:
+                octets += answers.fetch_flags((n, uid, selected.shown(uid)) for n, uid in some)
+            else:
+                octets += b"".join([b"* %d FETCH (FLAGS (%b))\r\n" % (n, selected.shown(u)) for n, u in some])
+            await context.send(octets)
+    if len(outcome.states) < len(wanted) and isinstance(command.messages, SeqSet):
+        return SOME_GONE
+    return ok("Store completed")
+
+
+async def copy(context: Context, command: Copy) -> Answer:
+    """Answer COPY or UID COPY."""
+    selected = context.chosen
+    wanted = meant(selected, command.messages)
+    if wanted is None:
+        return NOT_TOLD
+    target = await _target(context, command.mailbox)
+    if target is None:
+        return TRY_CREATE
+    copied = await context.owner.copy(selected.mailbox.id, [uid for _, uid in wanted], target.id)
+    selected.stirred = selected.stirred or target.id == selected.mailbox.id
+    return ok("Copy completed", _code(copied.uid_validity, copied.sources, copied.targets))
+
+
+async def move(context: Context, command: Move) -> Answer:
+    """Answer MOVE or UID MOVE: the UIDs are told before the messages go (RFC 6851 section 4.3)."""
+    selected = context.chosen
+    wanted = meant(selected, command.messages)
+    if wanted is None:
+        return NOT_TOLD
+    if selected.read_only:
+        return READ_ONLY
+    target = await _target(context, command.mailbox)
+    if target is None:
+        return TRY_CREATE
+    moved = await context.owner.move(selected.mailbox.id, [uid for _, uid in wanted], target.id)
+    code = _code(moved.uid_validity, moved.sources, moved.targets)
+    if code:
+        await context.send(ok("Moved", code).octets())
+    await context.refresh()
+    return ok("Move completed")
+
+
+async def _target(context: Context, name: str) -> Mailbox | None:
+    try:
+        return await context.owner.mailbox(name)
+    except Refused as refused:
+        if refused.reason is not Reason.NO_SUCH_MAILBOX:
+            raise
+        return None
+
+
+def _code(uid_validity: int, sources: list[Uid], targets: list[Uid]) -> bytes:
+    return answers.copy_uid(uid_validity, zip(sources, targets, strict=True))
