@@ -3,9 +3,13 @@
 import asyncio
 import time
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
+from mailstead.accounts.unlocked import UnlockedAccount
+from mailstead.imap.server import ServerConnection
+from mailstead.services.imap.context import Context
 from mailstead.store.database import Database
 from tests.support.imap import imap_worker
 
@@ -156,3 +160,28 @@ async def test_a_client_that_does_not_read_is_not_written_to_for_ever(
         await asyncio.sleep(0.2)
         assert len(client.heard) < 20_000
         client.hang_up()
+
+
+async def test_a_peer_that_takes_nothing_has_no_longer_to_log_in() -> None:
+    """Writing has a deadline of its own; before the login it ends with the time for that."""
+
+    class Slow:
+        transport, deadline = object(), 0.0
+
+        def __init__(self) -> None:
+            self.waited: list[float] = []
+
+        def write(self, octets: bytes) -> None:
+            pass
+
+        async def drain(self) -> None:
+            self.waited.append(self.deadline)
+
+    wire: Any = Slow()
+    context = Context(wire, ServerConnection(plaintext_login=True, append_limit=1), asyncio.Semaphore(2))
+    context.until = asyncio.get_running_loop().time() + 5
+    await context.send(b"x")
+    context.account = cast("UnlockedAccount", object())
+    await context.send(b"x")
+    assert wire.waited[0] == context.until
+    assert wire.waited[1] > context.until + 200

@@ -93,6 +93,15 @@ async def test_examine_changes_nothing(sqlite: Database, tmp_path: Path) -> None
         assert await writer.uids() == [1], "CLOSE of what was examined expunges nothing"
 
 
+async def test_examine_says_what_is_recent_now(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        await w.house.deliver(PLAIN)
+        client = await w.login()
+        await client.ok(b"UNSELECT")
+        assert b"* 0 RECENT" in (await client.ok(b"EXAMINE INBOX")).untagged
+
+
 async def test_close_expunges_silently_and_unselect_does_not(sqlite: Database, tmp_path: Path) -> None:
     async with imap_worker(sqlite, tmp_path) as w:
         await w.house.move_in()
