@@ -7,6 +7,7 @@ looked at all the same: a ring may be lost, and a session whose way in is gone m
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -71,6 +72,7 @@ class Presence:
         self._clock = clock
         self._log = log
         self._accounts: dict[Key, _Account] = {}
+        self._ids = Counter[int]()  # of the accounts in it, each above 0
         self._rung: set[int] = set()
         self._some = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
@@ -91,6 +93,7 @@ class Presence:
         if here is None:
             online = Online(self._database, make_keys(), self._bell.ring, self._erased)
             here = self._accounts[key] = _Account(online)
+            self._ids[account.account_id] += 1
             if self._tasks is not None:
                 here.tidying = self._tasks.create_task(self._tidy(here.online))
         session = _Session(slot.slot_id, slot.tag, ended)
@@ -107,6 +110,9 @@ class Presence:
         if here.sessions:
             return
         del self._accounts[key]
+        self._ids[key[0]] -= 1
+        if not self._ids[key[0]]:
+            del self._ids[key[0]]
         if here.tidying is not None:
             here.tidying.cancel()
         here.online.keys.close()
@@ -127,8 +133,9 @@ class Presence:
             tasks.create_task(self._wipe_traces())
 
     def _heard(self, account_id: int) -> None:
-        self._rung.add(account_id)
-        self._some.set()
+        if account_id in self._ids:  # most mail is for somebody who is not here
+            self._rung.add(account_id)
+            self._some.set()
 
     async def _attend(self) -> None:
         while True:
@@ -159,7 +166,7 @@ class Presence:
                     self._log.warning("presence.traces.put-off", reason=error.reason.name)
 
     def _told(self, changed: set[int]) -> None:
-        online = {key[0] for key in self._accounts}
+        online = set(self._ids)
         for told in self._looked:
             told(online, changed)
 

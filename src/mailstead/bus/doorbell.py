@@ -1,7 +1,8 @@
 """Unix datagrams between the processes on one data folder.
 
-Each listener has a socket DATA/run/bell.PID.N; a ring is 8 octets to each of them. A full socket
-loses it, which is allowed; a socket that nobody holds any more is removed by whoever finds it.
+Each listener has a socket DATA/run/bell.PID.N; a ring is one datagram to each of them, with the
+numbers of all accounts it is for. A full socket loses it, which is allowed; a socket that nobody
+holds any more is removed by whoever finds it.
 """
 
 import asyncio
@@ -15,7 +16,8 @@ from pathlib import Path
 
 PREFIX = "bell."
 TICK_NS = 50_000_000
-_RING = struct.Struct(">Q")
+TOGETHER = 512  # account numbers in one datagram
+_NUMBER = struct.Struct(">Q")
 
 
 class Doorbell:
@@ -35,11 +37,16 @@ class Doorbell:
 
     def ring(self, accounts: Iterable[int]) -> None:
         """Tell this process and all others."""
-        for account in accounts:
-            if self._heard is not None:
+        rung = list(accounts)
+        if self._heard is not None:
+            for account in rung:
                 self._heard(account)
-            octets = _RING.pack(account)
-            for name in self._others():
+        others = self._others()
+        if not others:
+            return
+        for at in range(0, len(rung), TOGETHER):
+            octets = b"".join(map(_NUMBER.pack, rung[at : at + TOGETHER]))
+            for name in others:
                 self._send(octets, name)
 
     def _others(self) -> list[str]:
@@ -72,12 +79,11 @@ class Doorbell:
             mine.bind(self._path(self._name))
             self._sweep()
             self._heard = heard
-            while True:
-                octets = await loop.sock_recv(mine, _RING.size)
-                if len(octets) == _RING.size:
-                    heard(*_RING.unpack(octets))
+            loop.add_reader(mine, _hear, mine, heard)
+            await loop.create_future()  # until it is cancelled
         finally:
             self._heard = None
+            loop.remove_reader(mine)
             mine.close()
             with contextlib.suppress(OSError):
                 os.unlink(self._name, dir_fd=self._folder)
@@ -98,6 +104,14 @@ class Doorbell:
         """Nothing waits: a datagram is out at once."""
         self._out.close()
         os.close(self._folder)
+
+
+def _hear(mine: socket.socket, heard: Callable[[int], None]) -> None:
+    with contextlib.suppress(BlockingIOError):
+        octets = mine.recv(TOGETHER * _NUMBER.size)
+        if len(octets) % _NUMBER.size == 0:
+            for (account,) in _NUMBER.iter_unpack(octets):
+                heard(account)
 
 
 def _socket() -> socket.socket:
