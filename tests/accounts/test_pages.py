@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailstead.accounts.pages import EntryA, merge, pack_a, split, unpack_a
+from mailstead.accounts.pages import EntryA, merge, pack_a, pick, split, unpack_a
 from mailstead.crypto.frame import compress
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
@@ -49,6 +49,9 @@ def test_entries_come_and_go(envelopes: dict[int, bytes], gone: set[int]) -> Non
     page = merge(None, 0, packed, set())
     left = merge(page, 0, {}, {Uid(uid) for uid in gone})
     kept = {} if left is None else split(0, left)
+    for some in (gone, set(envelopes), {1, 256}):
+        found = {} if left is None else pick(0, left, some)
+        assert found == {uid: e for uid, e in kept.items() if uid in some}
     assert {uid: unpack_a(e).envelope for uid, e in kept.items()} == {
         uid: e for uid, e in envelopes.items() if uid not in gone
     }
@@ -66,5 +69,9 @@ def test_a_page_is_read_strictly() -> None:
     ):
         with pytest.raises(UnsealError):
             split(0, bad)
-    with pytest.raises(UnsealError):
-        split(1, page)
+    for wrong in (b"", page[:3], page[:20], b"\x02" + page[1:], page[:12] + b"\xff" + page[13:]):
+        with pytest.raises(UnsealError):
+            pick(0, wrong, {1})
+    for read in (split, pick):
+        with pytest.raises(UnsealError):
+            read(1, page, {1})

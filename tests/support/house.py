@@ -8,9 +8,11 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+from mailstead.accounts.bodies import SMALL
 from mailstead.accounts.directory import Directory
 from mailstead.accounts.login import Credential, unlock
 from mailstead.accounts.provision import NewAccount, Office, create_account
+from mailstead.accounts.reading import Located
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.clock import SystemClock
 from mailstead.crypto.sealed import SealedMessage
@@ -113,7 +115,7 @@ class House:
         """Every message of INBOX as it was sent, by UID."""
         found: dict[int, bytes] = {}
         async for message in account.messages(await self.inbox(account)):
-            octets = b"".join([piece async for piece in account.read(message)])
+            octets = await read_both_ways(account, message)
             found[message.uid] = octets[message.a.trace_octets :]
         return found
 
@@ -122,11 +124,24 @@ class House:
         found: dict[int, bytes] = {}
         async for message in account.messages(await self.inbox(account)):
             try:
-                octets = b"".join([piece async for piece in account.read(message)])
+                octets = await read_both_ways(account, message)
             except UnsealError:
                 continue
             found[message.uid] = octets[message.a.trace_octets :]
         return found
+
+
+async def read_both_ways(account: UnlockedAccount, message: Located) -> bytes:
+    """All octets of a message; a small one is read in pieces and in one go, with the same result."""
+    small = {} if message.a.size > SMALL else await account.read_small([message])
+    at_once = small.get(message.uid)
+    try:
+        octets = b"".join([piece async for piece in account.read(message)])
+    except UnsealError:
+        assert not isinstance(at_once, bytes)
+        raise
+    assert at_once in (None, octets)
+    return octets
 
 
 @contextlib.asynccontextmanager

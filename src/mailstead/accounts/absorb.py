@@ -208,13 +208,14 @@ class _Read:
 def _read(tx: Tx, account_id: int, mailbox_id: bytes, number: int | None, lost: int) -> _Read | None:
     if get_mailbox(tx, account_id, mailbox_id) is None:
         return None
-    pendings = rows.pendings(tx, account_id, mailbox_id, 0 if number is None else number << 8)
+    if number is None:
+        pendings = rows.pendings(tx, account_id, mailbox_id)
+    else:
+        pendings = rows.row_pendings(tx, account_id, mailbox_id, number)
     if not pendings:
         return None
     # One row only, so that a batch stays small however far apart the UIDs lie.
     first = row_number(pendings[0].uid)
-    if number is not None and first != number:
-        return None
     pendings = [p for p in pendings if row_number(p.uid) == first]
     # And no more encapsulations than this, however many lanes a stranger opened.
     lane_ids = list(dict.fromkeys(p.lane_id for p in pendings))[:LANES_AT_ONCE]

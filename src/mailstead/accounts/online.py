@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field
 
+from mailstead.accounts.bodies import Bodies
 from mailstead.accounts.folders import Folders
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.reading import Reader
@@ -45,6 +46,7 @@ class Online:
     statuses: Statuses = field(init=False)
     folders: Folders = field(init=False)
     reader: Reader = field(init=False)
+    bodies: Bodies = field(init=False)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)  # there may be something to tidy
     watches: set[Watch] = field(default_factory=set[Watch])
@@ -54,6 +56,7 @@ class Online:
         self.statuses = Statuses(self.database, self.keys)
         self.folders = Folders(self.database, self.keys)
         self.reader = Reader(self.database, self.keys)
+        self.bodies = Bodies(self.database, self.keys)
 
     @property
     def account_id(self) -> int:

@@ -6,7 +6,8 @@ the static dictionary, never across messages: docs/format.md, "Pages", says the 
 """
 
 import struct
-from collections.abc import Container, Mapping
+from bisect import bisect_left
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from mailstead.crypto.frame import compress_entry, decompress_entry
@@ -169,12 +170,7 @@ def split(group: int, content: bytes, wanted: Container[int] | None = None) -> d
     Raises:
         UnsealError: the page is malformed, or of the other group.
     """
-    if len(content) < _PAGE.size or len(content) > PAGE_CAP:
-        raise UnsealError("page has no head")
-    version, found, count = _PAGE.unpack_from(content)
-    base = start = _PAGE.size + count * _INDEX.size
-    if version != VERSION or found != group or count > PAGE_MESSAGES or start > len(content):
-        raise UnsealError("page head is wrong")
+    base = start = _index_end(group, content)
     entries: dict[Uid, bytes] = {}
     last = 0
     for uid, offset in _INDEX.iter_unpack(content[_PAGE.size : base]):
@@ -187,6 +183,42 @@ def split(group: int, content: bytes, wanted: Container[int] | None = None) -> d
     if start != len(content):
         raise UnsealError("page has octets left over")
     return entries
+
+
+def pick(group: int, content: bytes, wanted: Iterable[int]) -> dict[Uid, bytes]:
+    """What `split` gives for a few: they are looked up, and the rest of the index is not looked at.
+
+    Raises:
+        UnsealError: as `split`, as far as it is looked at.
+    """
+    base = _index_end(group, content)
+    count = (base - _PAGE.size) // _INDEX.size
+    entries: dict[Uid, bytes] = {}
+    for uid in sorted(wanted):
+        at = bisect_left(range(count), uid, key=lambda n: _entry(content, n)[0])
+        if at == count or _entry(content, at)[0] != uid:
+            continue
+        start = base + (_entry(content, at - 1)[1] if at else 0)
+        end = base + _entry(content, at)[1]
+        if not base <= start <= end <= len(content):
+            raise UnsealError("page index is wrong")
+        entries[Uid(uid)] = content[start:end]
+    return entries
+
+
+def _entry(content: bytes, number: int) -> tuple[int, int]:
+    return _INDEX.unpack_from(content, _PAGE.size + number * _INDEX.size)
+
+
+def _index_end(group: int, content: bytes) -> int:
+    """Where the entries of a page begin."""
+    if len(content) < _PAGE.size or len(content) > PAGE_CAP:
+        raise UnsealError("page has no head")
+    version, found, count = _PAGE.unpack_from(content)
+    end = int(_PAGE.size + count * _INDEX.size)
+    if version != VERSION or found != group or count > PAGE_MESSAGES or end > len(content):
+        raise UnsealError("page head is wrong")
+    return end
 
 
 def _encode(group: int, entries: Mapping[Uid, bytes]) -> bytes:

@@ -1,4 +1,4 @@
-"""Reading: entries in UID order, and the octets of a message, out of pages and out of pendings."""
+"""Reading: entries in UID order, out of pages and out of pendings."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -9,21 +9,19 @@ from itertools import groupby
 
 from mailstead.accounts.absorb import open_pendings
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.pages import EntryA, EntryB, split, unpack_a, unpack_b
+from mailstead.accounts.pages import EntryA, EntryB, pick, split, unpack_a, unpack_b
 from mailstead.accounts.shelf import open_state
 from mailstead.accounts.states import MessageState, RowStates
-from mailstead.crypto.frame import BLOCK
-from mailstead.crypto.sealed import Kind, Sealed, SealedRecord
-from mailstead.crypto.unseal import BodyReader, RecordName
-from mailstead.errors import Reason, Refused, UnsealError
+from mailstead.crypto.sealed import Kind, SealedRecord
+from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
 from mailstead.store import messages as rows
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import mailboxes
 from mailstead.store.messages import GROUP_A, GROUP_B, StateRow, row_number
-from mailstead.store.objects import body_octets, extents, has_object
 
 OPENED_AT_ONCE = 128  # entries, then others get their turn
+FEW = 16  # entries that are looked up one by one in a page's index
 
 
 class Columns(IntFlag):
@@ -54,11 +52,21 @@ class Fetched:
     a: EntryA | None
     b: EntryB | None
 
+    @property
+    def in_a(self) -> EntryA:
+        """What the first column has, which was asked for."""
+        assert self.a is not None
+        return self.a
+
+    @property
+    def in_b(self) -> EntryB:
+        """What the second column has, which was asked for."""
+        assert self.b is not None
+        return self.b
+
     def whole(self) -> Located:
         """The same message, of which both columns were asked for."""
-        assert self.a is not None
-        assert self.b is not None
-        return Located(self.uid, self.state, self.a, self.b)
+        return Located(self.uid, self.state, self.in_a, self.in_b)
 
 
 class Reader:
@@ -96,8 +104,8 @@ class Reader:
     def _next_stretch(self, mailbox_id: bytes, number: int, tx: Tx) -> "_Stretch | None":
         account_id = self._keys.account_id
         states = rows.next_state(tx, account_id, mailbox_id, number)
-        pending = rows.pendings(tx, account_id, mailbox_id, after=number << 8, limit=1)
-        numbers = [row_number(p.uid) for p in pending]
+        pending = rows.first_pending(tx, account_id, mailbox_id, number << 8)
+        numbers = [] if pending is None else [row_number(pending)]
         if states is not None:
             numbers.append(states.number)
         if not numbers:
@@ -108,11 +116,7 @@ class Reader:
         # Pages and pendings of one row in one snapshot: an absorb in between can neither hide a
         # message nor show it twice.
         account_id = self._keys.account_id
-        pendings = [
-            p
-            for p in rows.pendings(tx, account_id, mailbox_id, after=number << 8)
-            if row_number(p.uid) == number
-        ]
+        pendings = rows.row_pendings(tx, account_id, mailbox_id, number)
         others: frozenset[bytes] = frozenset()
         if pendings:
             others = frozenset(m.mailbox_id for m in mailboxes(tx, account_id)) - {mailbox_id}
@@ -178,54 +182,9 @@ class Reader:
         if record is None:
             return {}
         content = self._keys.open(Kind.PAGE, mailbox_id, number << 1 | group, 0, record)
+        if wanted is not None and len(wanted) <= FEW:
+            return pick(group, content, wanted)
         return split(group, content, wanted)
-
-    async def body(self, message: Located, start: int, stop: int | None) -> AsyncIterator[bytes]:
-        """Octets *start* to *stop* of a message, a block or less at a time."""
-        b, size = message.b, message.a.size
-        end = size if stop is None else min(stop, size)
-        reader = await self._reader(b, size)
-        table = reader.needs_table()
-        if table is not None:
-            reader.take_table(await self._extents(b, table))
-        held: tuple[range, list[Sealed]] = (range(0), [])
-        for block in reader.blocks(min(start, end), end):
-            needed = reader.needs(block)
-            if not (held[0].start <= needed.start and needed.stop <= held[0].stop):
-                held = (needed, await self._extents(b, needed))
-            plain = reader.read(block, held[0].start, held[1])
-            base = block * BLOCK
-            yield plain[max(0, start - base) : end - base]
-
-    async def _reader(self, b: EntryB, size: int) -> BodyReader:
-        account_id = self._keys.account_id
-
-        def work(tx: Tx) -> tuple[bool, int, list[Sealed]]:
-            first = extents(tx, account_id, b.object_id, 0, 0)
-            kept = has_object(tx, account_id, b.object_id)
-            return kept, body_octets(tx, account_id, b.object_id), first
-
-        kept, total, first = await self._database.read(work)
-        if not kept:
-            raise Refused(Reason.NO_SUCH_MESSAGE, "expunged meanwhile")
-        if not first:
-            raise UnsealError("the body is missing")
-        name = RecordName(self._keys.uuid, b.object_id, b.lane_id, b.ctr, b.body_flags)
-        return BodyReader(b.key, name, first[0], total, size)
-
-    async def _extents(self, b: EntryB, wanted: range) -> list[Sealed]:
-        account_id = self._keys.account_id
-
-        def work(tx: Tx) -> tuple[list[Sealed], bool]:
-            found = extents(tx, account_id, b.object_id, wanted.start, wanted.stop - 1)
-            return found, len(found) == len(wanted) or has_object(tx, account_id, b.object_id)
-
-        found, kept = await self._database.read(work)
-        if not kept:
-            raise Refused(Reason.NO_SUCH_MESSAGE, "expunged meanwhile")
-        if len(found) != len(wanted):
-            raise UnsealError("the body is cut")
-        return found
 
 
 def _some(states: RowStates, wanted: frozenset[int]) -> dict[Uid, MessageState]:

@@ -183,8 +183,7 @@ class Snapshots:
         def work(
             tx: Tx,
         ) -> tuple[list[StateRow], list[rows.PendingRow], list[rows.LaneRow], frozenset[bytes]]:
-            pendings = rows.pendings(tx, account_id, mailbox_id, after=number << 8)
-            pendings = [p for p in pendings if row_number(p.uid) == number]
+            pendings = rows.row_pendings(tx, account_id, mailbox_id, number)
             return (
                 rows.get_states(tx, account_id, mailbox_id, first=number, last=number),
                 pendings,

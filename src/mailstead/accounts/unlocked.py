@@ -16,7 +16,7 @@ from mailstead.accounts.purging import purge_deleted
 from mailstead.accounts.reading import Columns, Fetched, Located
 from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.status import Status
-from mailstead.errors import Reason, Refused
+from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.mailbox import Modseq, SpecialUse, Uid
 from mailstead.store.accounts import addresses, fence
 from mailstead.store.database import Tx
@@ -212,7 +212,11 @@ class UnlockedAccount:
             Refused: it was expunged meanwhile.
             UnsealError: they are not what was delivered; what was yielded before is.
         """
-        return self._online.reader.body(message, start, stop)
+        return self._online.bodies.read(message, start, stop)
+
+    async def read_small(self, messages: Iterable[Located]) -> dict[Uid, bytes | Refused | UnsealError]:
+        """All octets of messages of up to `bodies.SMALL`, or why not (`Bodies.small`)."""
+        return await self._online.bodies.small(messages)
 
     async def change_flags(
         self,

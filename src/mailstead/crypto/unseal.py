@@ -102,6 +102,21 @@ def open_summary(key: Octets, name: RecordName, sealed: Sealed) -> bytes:
     return inflate(name.flags, content, CAPS[Kind.SUMMARY])
 
 
+def open_body(key: Octets, name: RecordName, sealed: Sealed, size: int) -> bytes:
+    """All *size* octets of a BODY record of up to a block.
+
+    Raises:
+        UnsealError: it is not the one that was sealed under this name.
+    """
+    if name.flags & ~PADDED not in (0, ZSTD):
+        raise UnsealError("the body has flags that make no sense")
+    content = unframe(open_sealed(key, name.context(Kind.BODY), sealed.octets))
+    plain = inflate(name.flags, content, BLOCK)
+    if len(plain) != size:
+        raise UnsealError("the body has another length than its summary says")
+    return plain
+
+
 class BodyReader:
     """Opens a BODY record by the parts of it that are wanted.
 

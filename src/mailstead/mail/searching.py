@@ -131,12 +131,3 @@ class BodySearch:
                 return
             before = string[max(0, len(string) - self._overlap) :]
             yield piece.octets
-
-
-def plain_body(octets: bytes) -> str | None:
-    """The folded body of a message that is one plain part of ASCII, the common case; else None."""
-    end = octets.find(b"\r\n\r\n")
-    head = octets[:end].lower() if end >= 0 else octets.lower()
-    if b"content-t" in head or not octets.isascii():
-        return None
-    return octets[end + 4 :].decode().lower() if end >= 0 else ""

@@ -53,15 +53,30 @@ class StateRow:
 
 
 def pendings(
-    tx: Tx, account_id: int, mailbox_id: bytes, after: int = 0, limit: int = PAGE_MESSAGES
+    tx: Tx, account_id: int, mailbox_id: bytes, after: int = 0, last: int = 1 << 32
 ) -> list[PendingRow]:
-    """Pendings of a mailbox with a UID above *after*, in UID order."""
+    """The first 256 pendings of a mailbox with UIDs above *after* and up to *last*, in UID order."""
     rows = tx.execute(
         "SELECT uid, modseq, object_id, lane_id, ctr, summary_flags, body_flags, summary"
-        " FROM pending WHERE account_id = ? AND mailbox_id = ? AND uid > ? ORDER BY uid LIMIT ?",
-        (account_id, mailbox_id, after, limit),
+        " FROM pending WHERE account_id = ? AND mailbox_id = ? AND uid > ? AND uid <= ?"
+        " ORDER BY uid LIMIT ?",
+        (account_id, mailbox_id, after, last, PAGE_MESSAGES),
     )
     return [PendingRow(r[0], r[1], r[2], r[3], r[4], r[5], r[6], Sealed(r[7])) for r in rows]
+
+
+def row_pendings(tx: Tx, account_id: int, mailbox_id: bytes, number: int) -> list[PendingRow]:
+    """The pendings of one row, in UID order."""
+    return pendings(tx, account_id, mailbox_id, number << 8, (number + 1) << 8)
+
+
+def first_pending(tx: Tx, account_id: int, mailbox_id: bytes, after: int) -> int | None:
+    """The lowest UID above *after* of a pending."""
+    found = tx.execute(
+        "SELECT MIN(uid) FROM pending WHERE account_id = ? AND mailbox_id = ? AND uid > ?",
+        (account_id, mailbox_id, after),
+    )
+    return None if found[0][0] is None else int(found[0][0])
 
 
 def pending_heads(

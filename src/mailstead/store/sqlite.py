@@ -13,7 +13,7 @@ before anything more is accepted, since nothing is known of pages that the faile
 
 import contextlib
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, LiteralString, TypeVar
 
@@ -104,10 +104,13 @@ class SqliteDatabase:
 
     async def read(self, work: Work[T]) -> T:
         """Run *work* on one snapshot, here and now."""
-        connection = self._reader.connection
+        execute = self._reader.connection.execute
         try:
-            with _snapshot(connection):
+            execute("BEGIN")
+            try:
                 return work(self._reader)
+            finally:
+                execute("COMMIT")
         except apsw.Error as error:
             raise unavailable(error) from error
 
@@ -127,15 +130,6 @@ class SqliteDatabase:
         """Finish what was begun and close both connections."""
         await self._writer.close()
         self._reader.connection.close()
-
-
-@contextlib.contextmanager
-def _snapshot(connection: apsw.Connection) -> Generator[None]:
-    connection.execute("BEGIN")
-    try:
-        yield
-    finally:
-        connection.execute("COMMIT")
 
 
 class SqliteEngine:

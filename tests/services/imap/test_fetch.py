@@ -3,11 +3,14 @@
 import asyncio
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from mailstead.accounts.reading import Reader
+from mailstead.accounts.bodies import Bodies
+from mailstead.accounts.pages import EntryB
+from mailstead.accounts.reading import Located
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
 from mailstead.store.database import Database
@@ -234,14 +237,14 @@ async def test_one_that_cannot_be_opened_does_not_hide_the_others(
         client = await with_message(w, b"Subject: 1\r\n\r\none\r\n", absorbed=True)
         await client.append(b"Subject: 2\r\n\r\nthe second\r\n")
         await client.append(b"Subject: 3\r\n\r\nthree\r\n")
-        whole = Reader._reader
+        whole = Bodies._open
 
-        async def damaged(self: Reader, b: object, size: int) -> object:
-            if size == len(b"Subject: 2\r\n\r\nthe second\r\n"):
+        def damaged(self: Bodies, message: Located, sealed: object) -> bytes:
+            if message.uid == 2:
                 raise UnsealError("the body is cut")
-            return await whole(self, b, size)  # type: ignore[arg-type]
+            return whole(self, message, sealed)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(Reader, "_reader", damaged)
+        monkeypatch.setattr(Bodies, "_open", damaged)
         said = await client.no(b"UID FETCH 1:3 BODY.PEEK[TEXT]")
         assert said.code == b"CONTACTADMIN"
         assert [octets_of(f) for f in said.having(b"FETCH")] == [b"one\r\n", b"three\r\n"]
@@ -249,36 +252,44 @@ async def test_one_that_cannot_be_opened_does_not_hide_the_others(
         await client.ok(b"NOOP")
 
 
+@pytest.mark.parametrize("more", [b"", b"x" * 998 + b"\r\n"], ids=["small", "large"])
 async def test_one_that_is_expunged_meanwhile_does_not_hide_the_others(
-    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: bytes
 ) -> None:
+    going = b"Subject: 2\r\n\r\nthe second\r\n" + more * 80
     async with imap_worker(sqlite, tmp_path) as w:
         client = await with_message(w, b"Subject: 1\r\n\r\none\r\n", absorbed=True)
-        await client.append(b"Subject: 2\r\n\r\nthe second\r\n")
+        await client.append(going)
         await client.append(b"Subject: 3\r\n\r\nthree\r\n")
         await client.append(b"Subject: 4\r\n\r\nfour\r\n")
         await client.ok(b"NOOP")
         account = await w.house.unlock()
         inbox = await w.house.inbox(account)
-        whole = Reader._reader
+        small, large = Bodies.small, Bodies._reader
 
-        async def late(self: Reader, b: object, size: int) -> object:
+        async def late(self: Bodies, messages: Sequence[Located]) -> object:
             """Behind the read of its row, before that of its body."""
-            if size == len(b"Subject: 2\r\n\r\nthe second\r\n"):
+            if waiting and any(m.uid == waiting[0] for m in messages):
                 await account.expunge(inbox, waiting)
-            return await whole(self, b, size)  # type: ignore[arg-type]
+            return await small(self, messages)
 
-        monkeypatch.setattr(Reader, "_reader", late)
+        async def late_too(self: Bodies, b: EntryB, size: int) -> object:
+            if size == len(going):
+                await account.expunge(inbox, waiting)
+            return await large(self, b, size)
+
+        monkeypatch.setattr(Bodies, "small", late)
+        monkeypatch.setattr(Bodies, "_reader", late_too)
         waiting = [Uid(2)]
         said = await client.no(b"FETCH 1:3 BODY.PEEK[TEXT]")
         assert said.code == b"EXPUNGEISSUED"
         assert [octets_of(f) for f in said.having(b"FETCH")] == [b"one\r\n", b"three\r\n"]
-        await client.append(b"Subject: 5\r\n\r\nthe second\r\n")
+        await client.append(going)
         await client.ok(b"NOOP")
         waiting = [Uid(5)]
         said = await client.ok(b"UID FETCH 1:5 BODY.PEEK[TEXT]")
         assert [octets_of(f) for f in said.having(b"FETCH")] == [b"one\r\n", b"three\r\n", b"four\r\n"]
-        await client.append(b"Subject: 6\r\n\r\nthe second\r\n")
+        await client.append(going)
         await client.ok(b"NOOP")
         waiting = [Uid(6)]
         assert (await client.ok(b"UID SEARCH NOT BODY one")).having(b"SEARCH") == [b"* SEARCH 3 4"]

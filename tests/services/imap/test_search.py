@@ -7,6 +7,7 @@ import pytest
 
 from mailstead.mail.searching import PIECE
 from mailstead.services.imap import search as searching
+from mailstead.services.imap.judge import Judge
 from mailstead.store.database import Database
 from tests.support.imap import Client, imap_worker
 
@@ -147,6 +148,7 @@ async def test_few_large_messages_are_searched_at_once(
         return frozenset()
 
     monkeypatch.setattr(searching, "_found", slowly)
+    monkeypatch.setattr(Judge, "rules_out", lambda *_: False)
     monkeypatch.setattr(searching, "LARGE", len(TWO))
     async with imap_worker(sqlite, tmp_path) as w:
         await w.house.move_in()

@@ -5,29 +5,25 @@ A row of 256 messages at a time: what is read is sent, and others have their tur
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 
+from mailstead.accounts.bodies import SMALL
 from mailstead.accounts.changes import FlagChange
-from mailstead.accounts.reading import Columns, Fetched, Located
+from mailstead.accounts.reading import Fetched
 from mailstead.errors import MailError, Reason, Refused, Unavailable, UnsealError
 from mailstead.imap import responses as answers
-from mailstead.imap.body import without_extensions
-from mailstead.imap.dates import date_time
 from mailstead.imap.fetch import Body, Fetch, FetchItem, Item
 from mailstead.imap.responses import Answer, ok
 from mailstead.mail.flags import How
 from mailstead.mail.mailbox import SeqNumber, SystemFlag, Uid
-from mailstead.mail.section import Text, filter_header, locate, tree
 from mailstead.mail.uidset import SeqSet
 from mailstead.services.imap.context import Context, CutOff
+from mailstead.services.imap.fetched import IN_STATE, NotInSummary, Octets, Part, columns_of, parts
 from mailstead.services.imap.store import NOT_TOLD, SOME_GONE, Numbered, meant
 from mailstead.services.imap.whole import Whole
 
-TOGETHER = 64 << 10  # octets of responses that are sent as one
+READ_TOGETHER = 256 << 10  # octets of bodies
+SENT_TOGETHER = 64 << 10  # octets of responses
 AT_ONCE = 1000  # messages of which only flags are asked
-
-_IN_STATE = frozenset((Item.UID, Item.FLAGS))
-_IN_A = frozenset((Item.INTERNALDATE, Item.SIZE, Item.ENVELOPE))
 
 
 async def fetch(context: Context, command: Fetch) -> Answer:
@@ -47,7 +43,7 @@ async def fetch(context: Context, command: Fetch) -> Answer:
                 if Item.FLAGS not in items:  # what has changed is told here (RFC 9051 section 6.4.5)
                     items = (*items, Item.FLAGS)
         await context.look_at(uid for _, uid in wanted)
-    if _IN_STATE.issuperset(items):
+    if IN_STATE.issuperset(items):
         await _flags_only(context, wanted, items)
     elif await _rows(context, wanted, items) < len(wanted) and isinstance(command.messages, SeqSet):
         return SOME_GONE
@@ -80,140 +76,131 @@ async def _rows(context: Context, wanted: list[Numbered], items: tuple[FetchItem
     One that cannot be opened hides no other; it is what the command fails with in the end. One that
     is expunged meanwhile is passed over.
     """
-    failure: MailError | UnsealError | None = None
     numbers: dict[Uid, SeqNumber] = {uid: number for number, uid in wanted}
-    columns = _columns(items)
-    there = 0
     if Item.FLAGS in items:
         await context.send(context.defined(numbers))
-    async for row in context.owner.fetch(context.chosen.mailbox.id, numbers, columns):
-        held: list[bytes] = []
-        octets = 0
-        there += len(row)
-        for message in row:
-            begun, cut = len(held), False
-            try:
-                async for piece in _Response(context, numbers[message.uid], message, items).pieces():
-                    held.append(piece)
-                    octets += len(piece)
-                    if octets > TOGETHER:
-                        await context.send(b"".join(held))
-                        held, octets, begun, cut = [], 0, 0, True
-            except (MailError, UnsealError) as error:
-                if cut:
-                    raise CutOff from error
-                del held[begun:]
-                if isinstance(error, Refused) and error.reason is Reason.NO_SUCH_MESSAGE:
-                    there -= 1
-                else:
-                    failure = error
-        await context.send(b"".join(held))
-        await asyncio.sleep(0)
-    if failure is not None:
-        raise failure
-    return there
+    rows = _Rows(context, numbers, items)
+    async for row in context.owner.fetch(context.chosen.mailbox.id, numbers, columns_of(items)):
+        await rows.send(row)
+    if rows.failure is not None:
+        raise rows.failure
+    return rows.there
 
 
-def _columns(items: tuple[FetchItem, ...]) -> Columns:
-    """The column groups that are needed: no page is opened for what is not asked for."""
-    others = set(items) - _IN_STATE
-    return Columns.A if others <= _IN_A else Columns.BOTH
+class _Rows:
+    """Responses to one FETCH, a row of messages at a time."""
 
-
-class _Response:
-    """The FETCH response of one message."""
-
-    def __init__(
-        self, context: Context, number: SeqNumber, message: Fetched, items: tuple[FetchItem, ...]
-    ) -> None:
+    def __init__(self, context: Context, numbers: dict[Uid, SeqNumber], items: tuple[FetchItem, ...]) -> None:
         self._context = context
-        self._number = number
-        self._message = message
+        self._numbers = numbers
         self._items = items
-        self._whole: Whole | None = None
+        self._reads_bodies = any(isinstance(item, Body) for item in items)
+        self._held: list[bytes] = []
+        self._octets = 0
+        self.there = 0
+        self.failure: MailError | UnsealError | None = None
 
-    async def pieces(self) -> AsyncIterator[bytes]:
-        """Its octets; once the first of a literal is sent, the rest of it must follow."""
-        opening = b"* %d FETCH (" % self._number
-        for item in self._items:
-            if isinstance(item, Item):
-                yield opening + await self._item(item)
-            else:
-                yield opening
-                async for piece in self._body(item):
-                    yield piece
-            opening = b" "
-        yield b")\r\n"
+    async def send(self, row: list[Fetched]) -> None:
+        """Send the responses for a row."""
+        self.there += len(row)
+        waiting: list[tuple[Fetched, list[Part]]] = []  # for their octets, as many as are read together
+        octets = 0
+        for message in row:
+            try:
+                found = await self._parts(message)
+            except (MailError, UnsealError) as error:
+                self._failed(error)
+                continue
+            waiting.append((message, found))
+            if self._reads_bodies and _needs_body(found):
+                octets += min(message.in_a.size, SMALL)
+                if octets >= READ_TOGETHER:
+                    await self._respond(waiting)
+                    waiting, octets = [], 0
+        await self._respond(waiting)
+        await self._flush()
+        await asyncio.sleep(0)
 
-    async def _item(self, item: Item) -> bytes:
-        uid, a = self._message.uid, self._message.a
-        match item:
-            case Item.UID:
-                return b"UID %d" % uid
-            case Item.FLAGS:
-                selected = self._context.chosen
-                selected.view.forget_change(uid)
-                return b"FLAGS (%b)" % selected.shown(uid)
-            case Item.BODY:
-                return b"BODY " + without_extensions(await self._structure())
-            case Item.BODYSTRUCTURE:
-                return b"BODYSTRUCTURE " + await self._structure()
-            case _:
-                pass
-        assert a is not None, "its column was asked for"
-        match item:
-            case Item.INTERNALDATE:
-                return b"INTERNALDATE %b" % date_time(a.internal_date)
-            case Item.SIZE:
-                return b"RFC822.SIZE %d" % a.size
-            case _:
-                return b"ENVELOPE " + (a.envelope or (await self._scanned()).envelope)
-
-    async def _structure(self) -> bytes:
-        return self._located.b.bodystructure or (await self._scanned()).bodystructure
-
-    @property
-    def _located(self) -> Located:
-        return self._message.whole()
-
-    async def _scanned(self) -> Whole:
-        """The message read and scanned again: its summary had no room for what is asked for."""
-        if self._whole is None:
+    async def _parts(self, message: Fetched) -> list[Part]:
+        selected = self._context.chosen
+        try:
+            return parts(selected, message, self._items)
+        except NotInSummary:
             # It may be that only its first column was asked for.
-            message = await self._context.owner.locate(self._context.chosen.mailbox.id, self._message.uid)
-            self._whole = await Whole.read(self._context.owner, message)
-        return self._whole
+            located = await self._context.owner.locate(selected.mailbox.id, message.uid)
+            whole = await Whole.read(self._context.owner, located)
+            message = Fetched(located.uid, located.state, located.a, located.b)
+            return parts(selected, message, self._items, whole)
 
-    async def _body(self, body: Body) -> AsyncIterator[bytes]:
-        section, message, account = body.section, self._located, self._context.owner
-        if section.in_root_header and message.b.header_whole:
-            yield answers.item(body.label, _cut(body, _chosen(body, message.b.header)))
-            return
-        if not section.path and section.text is Text.ALL:
-            where: range | None = range(message.a.size)
+    async def _respond(self, waiting: list[tuple[Fetched, list[Part]]]) -> None:
+        owner, small = self._context.owner, dict[Uid, bytes | Refused | UnsealError]()
+        if self._reads_bodies:
+            needy = [m.whole() for m, found in waiting if m.in_a.size <= SMALL and _needs_body(found)]
+            small = await owner.read_small(needy)
+        for message, found in waiting:
+            octets = small.get(message.uid)
+            try:
+                if isinstance(octets, Exception):
+                    raise octets
+                if octets is None and self._reads_bodies and _needs_body(found):
+                    await self._stream(message, found)
+                else:
+                    await self._put(message, found, octets or b"")
+            except (MailError, UnsealError) as error:
+                self._failed(error)
+
+    async def _put(self, message: Fetched, found: list[Part], octets: bytes) -> None:
+        """Send a message all of which is here, or as much as is asked for."""
+        opening = b"* %d FETCH (" % self._numbers[message.uid]
+        for part in found:
+            shown = part if isinstance(part, bytes) else part.of(octets[part.where.start : part.where.stop])
+            self._held += (opening, shown)
+            self._octets += len(shown)
+            opening = b" "
+            if self._octets > SENT_TOGETHER:
+                await self._flush()
+        self._held.append(b")\r\n")
+
+    async def _stream(self, message: Fetched, found: list[Part]) -> None:
+        """Send a large message in pieces; once one is sent all must follow."""
+        owner, located = self._context.owner, message.whole()
+        await self._flush()
+        begun = False
+        opening = b"* %d FETCH (" % self._numbers[message.uid]
+        try:
+            for part in found:
+                self._held.append(opening)
+                opening = b" "
+                if isinstance(part, bytes):
+                    self._held.append(part)
+                elif (streamed := part.streamed) is None:
+                    where = part.where
+                    pieces = [p async for p in owner.read(located, where.start, where.stop)]
+                    self._held.append(part.of(b"".join(pieces)))
+                else:
+                    head, where = streamed
+                    self._held.append(head)
+                    async for piece in owner.read(located, where.start, where.stop):
+                        self._held.append(piece)
+                        await self._flush()
+                        begun = True
+            self._held.append(b")\r\n")
+        except (MailError, UnsealError) as error:
+            if begun:
+                raise CutOff from error
+            self._held.clear()
+            raise
+
+    async def _flush(self) -> None:
+        held, self._held, self._octets = self._held, [], 0
+        await self._context.send(b"".join(held))
+
+    def _failed(self, error: MailError | UnsealError) -> None:
+        if isinstance(error, Refused) and error.reason is Reason.NO_SUCH_MESSAGE:
+            self.there -= 1
         else:
-            root = tree(message.b.parts, message.b.bodystructure) or (await self._scanned()).root
-            where = locate(root, section)
-        if where is None:
-            yield answers.literal(body.label, 0)
-        elif section.fields:
-            block = b"".join([piece async for piece in account.read(message, where.start, where.stop)])
-            yield answers.item(body.label, _cut(body, _chosen(body, block)))
-        else:
-            part = body.of(len(where))
-            yield answers.literal(body.label, len(part))
-            start = where.start + part.start
-            async for piece in account.read(message, start, start + len(part)):
-                yield piece
+            self.failure = error
 
 
-def _chosen(body: Body, header: bytes) -> bytes:
-    section = body.section
-    if not section.fields:
-        return header
-    return filter_header(header, section.fields, wanted=section.text is Text.FIELDS)
-
-
-def _cut(body: Body, octets: bytes) -> bytes:
-    part = body.of(len(octets))
-    return octets[part.start : part.stop]
+def _needs_body(found: list[Part]) -> bool:
+    return any(isinstance(part, Octets) for part in found)

@@ -24,6 +24,7 @@ from mailstead.imap.search import (
     TextHas,
     When,
 )
+from mailstead.mail.absence import Probe
 from mailstead.mail.dates import day_of
 from mailstead.mail.header import first
 from mailstead.mail.mailbox import SeqNumber, Uid
@@ -76,6 +77,14 @@ class Judge:
         self.asks_flags = False
         self.wanted: set[str] = set()  # folded strings that are looked for in bodies
         self.of: Test = self._test(key)
+        self._probe = Probe(self.wanted)
+
+    def rules_out(self, candidate: Candidate, octets: bytes) -> bool:
+        """Whether the body of a message has nothing that is looked for, without taking it apart."""
+        b, header = candidate.b, candidate.header
+        return b is not None and header is not None and self._probe.not_in_body(
+            octets, len(header), b.bodystructure
+        )  # fmt: skip
 
     def _test(self, key: Key) -> Test:
         match key:
@@ -144,12 +153,17 @@ class Judge:
 
     def _text(self, key: HeaderHas | BodyHas | TextHas) -> Test:
         needle = fold(key.text)
+        probe = Probe((needle,))
         if isinstance(key, HeaderHas):
             self._needs(Depth.COLUMN_B)
             name = key.name
 
             def field_has(c: Candidate) -> Verdict:
-                return None if c.header is None else any(needle in v for v in field_texts(c.header, name))
+                if c.header is None:
+                    return None
+                if probe.not_in_header(c.header):
+                    return False
+                return any(needle in v for v in field_texts(c.header, name))
 
             return field_has
         self._needs(Depth.BODY)
@@ -162,7 +176,8 @@ class Judge:
             return body_has
 
         def text_has(c: Candidate) -> Verdict:
-            if c.header is not None and needle in header_text(c.header):
+            header = c.header
+            if header is not None and not probe.not_in_header(header) and needle in header_text(header):
                 return True
             return body_has(c)
 

@@ -9,11 +9,13 @@ import contextlib
 from collections.abc import Iterator
 from itertools import groupby
 
+from mailstead.accounts.bodies import SMALL
 from mailstead.accounts.reading import Columns, Located
 from mailstead.errors import Reason, Refused
 from mailstead.imap import responses as answers
 from mailstead.imap.responses import Answer, ok
 from mailstead.imap.search import Among, And, Key, Not, Or, Search
+from mailstead.mail.mailbox import Uid
 from mailstead.mail.searching import PIECE, BodySearch
 from mailstead.mail.uidset import STAR, SeqSet
 from mailstead.services.imap.context import Context
@@ -22,6 +24,9 @@ from mailstead.services.imap.store import NOT_TOLD, Numbered
 from mailstead.store.messages import row_number
 
 LARGE = 4 << 20  # octets of a message that is searched with few others at once
+READ_TOGETHER = 256 << 10  # octets of bodies
+
+Undecided = tuple[Candidate, Located]
 
 
 async def search(context: Context, command: Search) -> Answer:
@@ -52,26 +57,53 @@ async def _row(context: Context, judge: Judge, row: list[Numbered]) -> list[Numb
         for uid in open_ones:
             verdicts[uid] = False  # what is not there any more
         async for messages in context.owner.fetch(context.chosen.mailbox.id, open_ones, columns):
+            deeper: list[Undecided] = []
             for message in messages:
                 candidate = Candidate(open_ones[message.uid], message.uid, message.a, message.b)
-                verdict = judge.of(candidate)
+                verdict = verdicts[message.uid] = judge.of(candidate)
                 if verdict is None:
-                    verdict = await _opened(context, judge, candidate, message.whole())
-                verdicts[message.uid] = verdict
+                    deeper.append((candidate, message.whole()))
+            for some in _together(deeper):
+                verdicts |= await _opened(context, judge, some)
+                await asyncio.sleep(0)
     return [(number, uid) for number, uid in row if verdicts[uid]]
 
 
-async def _opened(context: Context, judge: Judge, candidate: Candidate, message: Located) -> Verdict:
-    """The verdict on a message whose body must be read."""
-    async with context.large_ones if message.a.size > LARGE else contextlib.nullcontext():
-        context.still_there()
-        try:
-            pieces = [p async for p in context.owner.read(message)]
-        except Refused as refused:
-            if refused.reason is not Reason.NO_SUCH_MESSAGE:
-                raise
-            return False  # expunged meanwhile
-        return await look_through(judge, candidate, b"".join(pieces))
+def _together(messages: list[Undecided]) -> Iterator[list[Undecided]]:
+    """Messages whose bodies are read together: some small ones, or a large one."""
+    some: list[Undecided] = []
+    octets = 0
+    for undecided in messages:
+        size = undecided[1].a.size
+        if some and octets + size > READ_TOGETHER:
+            yield some
+            some, octets = [], 0
+        some.append(undecided)
+        octets += size
+    if some:
+        yield some
+
+
+async def _opened(context: Context, judge: Judge, some: list[Undecided]) -> dict[Uid, Verdict]:
+    """The verdicts on messages whose bodies must be read; False on one that was expunged meanwhile."""
+    small = await context.owner.read_small([m for _, m in some if m.a.size <= SMALL])
+    verdicts = dict[Uid, Verdict]()
+    for candidate, message in some:
+        async with context.large_ones if message.a.size > LARGE else contextlib.nullcontext():
+            context.still_there()
+            try:
+                octets = small.get(message.uid)
+                if octets is None:
+                    octets = b"".join([p async for p in context.owner.read(message)])
+                elif not isinstance(octets, bytes):
+                    raise octets
+            except Refused as refused:
+                if refused.reason is not Reason.NO_SUCH_MESSAGE:
+                    raise
+                verdicts[message.uid] = False
+            else:
+                verdicts[message.uid] = await look_through(judge, candidate, octets)
+    return verdicts
 
 
 async def look_through(judge: Judge, candidate: Candidate, octets: bytes) -> Verdict:
@@ -80,9 +112,9 @@ async def look_through(judge: Judge, candidate: Candidate, octets: bytes) -> Ver
     candidate.octets = octets
     verdict = None if known else judge.of(candidate)
     if verdict is None:
-        candidate.found = await _found(judge.wanted, octets)
+        absent = len(octets) <= SMALL and judge.rules_out(candidate, octets)
+        candidate.found = frozenset() if absent else await _found(judge.wanted, octets)
         verdict = judge.of(candidate)
-    await asyncio.sleep(0)
     return verdict
 
 
@@ -93,6 +125,7 @@ async def _found(wanted: set[str], octets: bytes) -> frozenset[str]:
         if done >= PIECE:
             done = 0
             await asyncio.sleep(0)
+    await asyncio.sleep(0)
     return frozenset(body.found)
 
 

@@ -1,0 +1,106 @@
+"""The octets of messages: small ones many at a time, larger ones a block at a time."""
+
+from collections.abc import AsyncIterator, Iterable
+
+from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.pages import EntryB
+from mailstead.accounts.reading import Located
+from mailstead.crypto.frame import BLOCK
+from mailstead.crypto.sealed import Sealed
+from mailstead.crypto.unseal import BodyReader, RecordName, open_body
+from mailstead.errors import Reason, Refused, UnsealError
+from mailstead.mail.mailbox import Uid
+from mailstead.store.database import Database, Tx
+from mailstead.store.objects import body_octets, extents, has_object
+
+SMALL = BLOCK  # octets of a message that `Bodies.small` opens
+
+
+class Bodies:
+    """Reads the bodies of one unlocked account; every database read is short."""
+
+    def __init__(self, database: Database, keys: SessionKeys) -> None:
+        self._database = database
+        self._keys = keys
+
+    async def small(self, messages: Iterable[Located]) -> dict[Uid, bytes | Refused | UnsealError]:
+        """All octets of each of *messages*, which have up to `SMALL`, or why they cannot be had.
+
+        They are read in one go and opened in another: who asks takes care not to ask for too many.
+        """
+        wanted = list(messages)
+        account_id = self._keys.account_id
+
+        def work(tx: Tx) -> list[list[Sealed] | None]:
+            return [_small(tx, account_id, m.b.object_id) for m in wanted]
+
+        stored = await self._database.read(work) if wanted else []
+        opened: dict[Uid, bytes | Refused | UnsealError] = {}
+        for message, sealed in zip(wanted, stored, strict=True):
+            try:
+                opened[message.uid] = self._open(message, sealed)
+            except (Refused, UnsealError) as error:
+                opened[message.uid] = error
+        return opened
+
+    def _open(self, message: Located, sealed: list[Sealed] | None) -> bytes:
+        if sealed is None:
+            raise Refused(Reason.NO_SUCH_MESSAGE, "expunged meanwhile")
+        if len(sealed) != 1:
+            raise UnsealError("the body is missing" if not sealed else "the body is longer than it was")
+        return open_body(message.b.key, self._name(message.b), sealed[0], message.a.size)
+
+    def _name(self, b: EntryB) -> RecordName:
+        return RecordName(self._keys.uuid, b.object_id, b.lane_id, b.ctr, b.body_flags)
+
+    async def read(self, message: Located, start: int, stop: int | None) -> AsyncIterator[bytes]:
+        """Octets *start* to *stop* of a message, a block or less at a time."""
+        b, size = message.b, message.a.size
+        end = size if stop is None else min(stop, size)
+        reader, first = await self._reader(b, size)
+        table = reader.needs_table()
+        if table is not None:
+            reader.take_table(await self._extents(b, table))
+        held: tuple[range, list[Sealed]] = (range(1), [first])
+        for block in reader.blocks(min(start, end), end):
+            needed = reader.needs(block)
+            if not (held[0].start <= needed.start and needed.stop <= held[0].stop):
+                held = (needed, await self._extents(b, needed))
+            plain = reader.read(block, held[0].start, held[1])
+            base = block * BLOCK
+            yield plain[max(0, start - base) : end - base]
+
+    async def _reader(self, b: EntryB, size: int) -> tuple[BodyReader, Sealed]:
+        account_id = self._keys.account_id
+
+        def work(tx: Tx) -> tuple[bool, int, list[Sealed]]:
+            first = extents(tx, account_id, b.object_id, 0, 0)
+            kept = bool(first) or has_object(tx, account_id, b.object_id)
+            return kept, body_octets(tx, account_id, b.object_id), first
+
+        kept, total, first = await self._database.read(work)
+        if not kept:
+            raise Refused(Reason.NO_SUCH_MESSAGE, "expunged meanwhile")
+        if not first:
+            raise UnsealError("the body is missing")
+        return BodyReader(b.key, self._name(b), first[0], total, size), first[0]
+
+    async def _extents(self, b: EntryB, wanted: range) -> list[Sealed]:
+        account_id = self._keys.account_id
+
+        def work(tx: Tx) -> tuple[list[Sealed], bool]:
+            found = extents(tx, account_id, b.object_id, wanted.start, wanted.stop - 1)
+            return found, len(found) == len(wanted) or has_object(tx, account_id, b.object_id)
+
+        found, kept = await self._database.read(work)
+        if not kept:
+            raise Refused(Reason.NO_SUCH_MESSAGE, "expunged meanwhile")
+        if len(found) != len(wanted):
+            raise UnsealError("the body is cut")
+        return found
+
+
+def _small(tx: Tx, account_id: int, object_id: bytes) -> list[Sealed] | None:
+    """The extents of a body that should have one; None when it is gone."""
+    found = extents(tx, account_id, object_id, 0, 1)
+    return found if found or has_object(tx, account_id, object_id) else None

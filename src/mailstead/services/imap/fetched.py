@@ -1,0 +1,138 @@
+"""One FETCH response: what the summary of a message gives, and which of its octets are missing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailstead.accounts.reading import Columns, Fetched
+from mailstead.imap import responses as answers
+from mailstead.imap.body import without_extensions
+from mailstead.imap.dates import date_time
+from mailstead.imap.fetch import Body, FetchItem, Item
+from mailstead.mail.section import Text, filter_header, locate, tree
+from mailstead.services.imap.context import Selected
+from mailstead.services.imap.whole import Whole
+
+IN_STATE = frozenset((Item.UID, Item.FLAGS))
+_IN_A = frozenset((Item.INTERNALDATE, Item.SIZE, Item.ENVELOPE))
+
+
+class NotInSummary(Exception):
+    """The summary had no room for what is asked for: the message must be read and scanned again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Octets:
+    """An item that is made of octets *where* of the message."""
+
+    body: Body
+    where: range
+
+    @property
+    def streamed(self) -> tuple[bytes, range] | None:
+        """What precedes the octets, and which they are; None when they must be looked through first."""
+        if self.body.section.fields:
+            return None
+        part = self.body.of(len(self.where))
+        head = answers.literal(self.body.label, len(part))
+        return head, range(self.where.start + part.start, self.where.start + part.stop)
+
+    def of(self, octets: bytes) -> bytes:
+        """The whole item, from the octets that *where* says."""
+        if self.body.section.fields:
+            return answers.item(self.body.label, _cut(self.body, _chosen(self.body, octets)))
+        part = self.body.of(len(octets))
+        return answers.literal(self.body.label, len(part)) + octets[part.start : part.stop]
+
+
+Part = bytes | Octets
+
+
+def columns_of(items: tuple[FetchItem, ...]) -> Columns:
+    """The column groups that are needed: no page is opened for what is not asked for."""
+    others = set(items) - IN_STATE
+    return Columns.A if others <= _IN_A else Columns.BOTH
+
+
+def parts(
+    selected: Selected, message: Fetched, items: tuple[FetchItem, ...], whole: Whole | None = None
+) -> list[Part]:
+    """The items of a response, in order.
+
+    Args:
+        whole: The message read and scanned again.
+
+    Raises:
+        NotInSummary: *whole* is needed.
+    """
+    return [
+        _body(message, item, whole) if isinstance(item, Body) else _SHOWN[item](selected, message, whole)
+        for item in items
+    ]
+
+
+def _uid(_: Selected, message: Fetched, __: Whole | None) -> bytes:
+    return b"UID %d" % message.uid
+
+
+def _flags(selected: Selected, message: Fetched, _: Whole | None) -> bytes:
+    selected.view.forget_change(message.uid)
+    return b"FLAGS (%b)" % selected.shown(message.uid)
+
+
+def _internal_date(_: Selected, message: Fetched, __: Whole | None) -> bytes:
+    return b"INTERNALDATE %b" % date_time(message.in_a.internal_date)
+
+
+def _size(_: Selected, message: Fetched, __: Whole | None) -> bytes:
+    return b"RFC822.SIZE %d" % message.in_a.size
+
+
+def _envelope(_: Selected, message: Fetched, whole: Whole | None) -> bytes:
+    return b"ENVELOPE " + (message.in_a.envelope or _scanned(whole).envelope)
+
+
+def _structure(_: Selected, message: Fetched, whole: Whole | None) -> bytes:
+    return b"BODYSTRUCTURE " + (message.in_b.bodystructure or _scanned(whole).bodystructure)
+
+
+def _short_structure(_: Selected, message: Fetched, whole: Whole | None) -> bytes:
+    return b"BODY " + without_extensions(message.in_b.bodystructure or _scanned(whole).bodystructure)
+
+
+_SHOWN: dict[Item, Callable[[Selected, Fetched, Whole | None], bytes]] = {
+    Item.UID: _uid,
+    Item.FLAGS: _flags,
+    Item.INTERNALDATE: _internal_date,
+    Item.SIZE: _size,
+    Item.ENVELOPE: _envelope,
+    Item.BODYSTRUCTURE: _structure,
+    Item.BODY: _short_structure,
+}
+
+
+def _scanned(whole: Whole | None) -> Whole:
+    if whole is None:
+        raise NotInSummary
+    return whole
+
+
+def _body(message: Fetched, body: Body, whole: Whole | None) -> Part:
+    section, b = body.section, message.in_b
+    if section.in_root_header and b.header_whole:
+        return answers.item(body.label, _cut(body, _chosen(body, b.header)))
+    if not section.path and section.text is Text.ALL:
+        return Octets(body, range(message.in_a.size))
+    where = locate(tree(b.parts, b.bodystructure) or _scanned(whole).root, section)
+    return answers.literal(body.label, 0) if where is None else Octets(body, where)
+
+
+def _chosen(body: Body, header: bytes) -> bytes:
+    section = body.section
+    if not section.fields:
+        return header
+    return filter_header(header, section.fields, wanted=section.text is Text.FIELDS)
+
+
+def _cut(body: Body, octets: bytes) -> bytes:
+    part = body.of(len(octets))
+    return octets[part.start : part.stop]
