@@ -103,7 +103,7 @@ def test_most_messages_are_ruled_out(message: bytes) -> None:
     ("Zephyr", "us-ascii", "7bit", "zephyr"),
     ("zep=\r\nhyr", "utf-8", "Quoted-Printable", "zephyr"),
     ("zephyr", "utf-8", "base64", "zephyr"),
-    ("zephyr", "utf-16", "quoted-printable", "zephyr"),
+    ("zephyr", "utf-16le", "quoted-printable", "zephyr"),
     ("stra\u00dfe", "iso-8859-1", "8bit", "strasse"),
     ("\u212aelvin", "utf-8", "8bit", "kelvin"),
     ("\u212aelvin", "utf-8", "quoted-printable", "kelvin"),
@@ -118,6 +118,23 @@ def test_what_is_there_is_not_ruled_out(text: str, charset: str, encoding: str, 
 def test_an_enclosed_header_may_have_encoded_words() -> None:
     message = b"Content-Type: message/rfc822\r\n\r\nSubject: =?us-ascii?q?zephy=72?=\r\n\r\nx\r\n"
     assert look(message, "zephyr") == (False, True)
+
+
+def test_a_literal_in_a_structure_may_look_like_anything() -> None:
+    head = b'Content-Type: text/plain\r\nContent-Description: \xc3\xa9("A" "B" NIL NIL NIL\r\n'
+    message = head + b"Content-Transfer-Encoding: base64\r\n\r\n" + base64.encodebytes(b"zephyr")
+    assert look(message, "zephyr") == (False, True)
+
+
+@pytest.mark.parametrize(("header", "needle"), [
+    (b"Subject: =?us-ascii?q?zephy=72?=\r\n", "zephyr"),
+    (b"Subject: of the\r\n zephyr\r\n", "the zephyr"),
+    (b"Subject : zephyr\r\n", "subject: z"),
+    (b"Subject: \xe2\x84\xaaelvin\r\n", "kelvin"),
+])  # fmt: skip
+def test_what_is_in_a_header_is_not_ruled_out_of_it(header: bytes, needle: str) -> None:
+    assert needle in header_text(header)
+    assert not Probe({needle}).not_in_header(header)
 
 
 def test_what_is_not_ascii_rules_nothing_out() -> None:

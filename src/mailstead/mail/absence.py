@@ -56,12 +56,10 @@ class Probe:
         )
 
     def _not_in(self, octets: bytes) -> bool:
-        if not octets.isascii() or b"\0" in octets or b"\x1b" in octets:
-            return False
         lower = octets.lower()
-        return all(run and run not in lower for run in self._runs)
+        return octets.isascii() and all(run not in lower for run in self._runs)
 
 
 def _run(string: str) -> bytes:
-    """The longest piece of a string that stands in a text as it is; nothing of one that is not ASCII."""
+    """The longest piece of a string that stands in a text as it is; nothing, which is everywhere, if none."""
     return max(_SPACE.split(string), key=len).encode() if string.isascii() else b""
