@@ -10,6 +10,7 @@ from mailstead.log import Log
 from mailstead.net.listen import Gate
 from mailstead.net.tls import ServerTls
 from mailstead.net.wire import NEVER, TooLate, Wire
+from mailstead.services.dialogue import Host
 from mailstead.services.mailtransaction import MailTransaction, SmtpSettings
 from mailstead.services.stopping import Stopping
 from mailstead.services.submission import Submitter
@@ -33,7 +34,6 @@ DATA_RATE = 500.0  # octets a second
 ERRORS, DELAYED_ERRORS = 20, 10
 JUNK_BURST, JUNK_RATE = 100.0, 25.0  # junk commands at once, and a second
 TINY_OCTETS = 64  # a chunk of a message that is smaller moves no mail
-TURN = 20  # events of one session, after which the others have their turn
 LINGER_SECONDS = 30.0
 
 
@@ -54,25 +54,8 @@ class SmtpService:
 
     async def serve(self, wire: Wire) -> None:
         """Serve one connection until it ends."""
-        allowed = self.gate.enter(wire)
-        session = _Session(self, wire)
-        try:
-            if self.implicit:
-                session.secured()
-            if allowed:
-                await session.run()
-            else:
-                wire.write(replies.TOO_MANY_CONNECTIONS.octets())
-                wire.close()
-        except (TooLate, OSError):
-            wire.abort()
-        except Exception as error:
-            # The top of a session: what we did not foresee ends it, and nothing else.
-            self.log.unforeseen("smtp.session.failed", error)
-            wire.abort()
-        finally:
-            session.forget()
-            self.gate.leave(wire)
+        full = replies.TOO_MANY_CONNECTIONS.octets()
+        await Host(self.gate, self.log, full, "smtp.session.failed").serve(wire, _Session(self, wire))
 
 
 class _Session:
@@ -111,21 +94,19 @@ class _Session:
         """Let go of whatever transaction there was."""
         self._mail.reset()
 
-    async def run(self) -> None:
-        """The dialogue, from the greeting to the end."""
+    def greet(self) -> None:
+        """Say who is here."""
+        if self._service.implicit:
+            self.secured()
         kind = "LMTP" if self._service.lmtp else "ESMTP"
         greeting = reply(220, f"{self._service.settings.hostname} {kind} mailstead")
         self._wire.write(greeting.octets())
         self._set_deadline()
-        going, events = True, 0
-        while going:
-            event = self._connection.next_event()
-            going = await self._read() if event is Need.OCTETS else await self._deal_with(event)
-            events += 1
-            if events % TURN == 0:
-                # Thousands of commands may be here already: no reply piles up, and nobody waits for us.
-                await self._wire.drain()
-                await asyncio.sleep(0)
+
+    async def step(self) -> bool:
+        """Deal with one event; False when the connection is over."""
+        event = self._connection.next_event()
+        return await self._read() if event is Need.OCTETS else await self._deal_with(event)
 
     async def _deal_with(self, event: Event | Need) -> bool:
         """Do what *event* asks for; False when the connection is over."""

@@ -2,13 +2,14 @@
 
 from binascii import b2a_base64
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailstead.accounts.logins import Logins, Proof
 from mailstead.errors import MailError
 from mailstead.log import Log
 from mailstead.mail.address import AddressError
-from mailstead.sasl.mechanism import Challenge, Credentials, Failed, Mechanism
+from mailstead.sasl.exchange import Exchange
+from mailstead.sasl.mechanism import Challenge, Credentials, Failed
 from mailstead.sasl.mechanisms import MECHANISMS
 from mailstead.smtp import reply as replies
 from mailstead.smtp.commands import Auth, MailFrom
@@ -29,7 +30,7 @@ class Submitter:
     log: Log
     address: str
     encrypted: Callable[[], bool]
-    mechanism: Mechanism | None = None
+    exchange: Exchange = field(default_factory=Exchange)
     proof: Proof | None = None
 
     @property
@@ -39,7 +40,7 @@ class Submitter:
 
     def forget(self) -> None:
         """TLS has begun: nobody is logged in (RFC 3207 section 4.2)."""
-        self.mechanism = self.proof = None
+        self.exchange, self.proof = Exchange(), None
 
     async def authenticate(self, command: Auth | AuthResponse) -> Reply:
         """Answer AUTH and what follows it."""
@@ -48,15 +49,12 @@ class Submitter:
                 return replies.BAD_SEQUENCE
             if not self.encrypted():
                 return replies.AUTH_NEEDS_TLS
-            begin = MECHANISMS.get(command.mechanism)
-            if begin is None:
-                return replies.NO_SUCH_MECHANISM
-            self.mechanism = begin()
-            step = self.mechanism.step(command.initial)
+            step = self.exchange.begin(command.mechanism, command.initial)
         else:
-            assert self.mechanism is not None
-            step = self.mechanism.step(command.octets)
+            step = self.exchange.go_on(command.octets)
         match step:
+            case None:
+                return replies.NO_SUCH_MECHANISM
             case Challenge():
                 return reply(334, b2a_base64(step.octets, newline=False).decode())
             case Credentials():

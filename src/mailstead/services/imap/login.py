@@ -1,7 +1,7 @@
 """Who is on the connection: LOGIN, AUTHENTICATE, STARTTLS, ID (RFC 9051 sections 6.1, 6.2)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailstead.accounts.logins import Logins
 from mailstead.errors import MailError, Reason
@@ -11,8 +11,8 @@ from mailstead.imap.events import SaslResponse
 from mailstead.imap.responses import Answer, bad, ok
 from mailstead.imap.session import Authenticate, Enable, Id, Login
 from mailstead.log import Log
-from mailstead.sasl.mechanism import Challenge, Credentials, Failed, Mechanism
-from mailstead.sasl.mechanisms import MECHANISMS
+from mailstead.sasl.exchange import Exchange
+from mailstead.sasl.mechanism import Challenge, Credentials, Failed
 from mailstead.services.imap.context import Context
 from mailstead.version import __version__
 
@@ -27,7 +27,7 @@ class Entrance:
     logins: Logins
     log: Log
     revoked: Callable[[], None]
-    mechanism: Mechanism | None = None
+    exchange: Exchange = field(default_factory=Exchange)
 
     async def login(self, command: Login) -> Answer:
         """Answer LOGIN."""
@@ -36,15 +36,12 @@ class Entrance:
     async def authenticate(self, command: Authenticate | SaslResponse) -> Answer | bytes:
         """Answer AUTHENTICATE and what follows: with octets, a challenge."""
         if isinstance(command, Authenticate):
-            begin = MECHANISMS.get(command.mechanism)
-            if begin is None:
-                return answers.NO_SUCH_MECHANISM
-            self.mechanism = begin()
-            step = self.mechanism.step(command.initial)
+            step = self.exchange.begin(command.mechanism, command.initial)
         else:
-            assert self.mechanism is not None
-            step = self.mechanism.step(command.octets)
+            step = self.exchange.go_on(command.octets)
         match step:
+            case None:
+                return answers.NO_SUCH_MECHANISM
             case Challenge():
                 return step.octets
             case Credentials():
@@ -60,8 +57,6 @@ class Entrance:
             context.account = await self.logins.login(name, password, peer, self.revoked)
         except MailError as error:
             self.log.info("imap.login.failed", user=self.log.address(name), reason=error.reason.name)
-            if error.reason is Reason.TOO_BUSY:
-                return answers.FOR_REASON[error.reason]
             if error.reason is Reason.DAMAGED:
                 self.log.error("imap.login.damaged", user=self.log.address(name), detail=str(error))
             return answers.FOR_REASON[error.reason]

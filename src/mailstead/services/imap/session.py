@@ -30,6 +30,7 @@ from mailstead.mail.uidset import SeqSet
 from mailstead.net.listen import Gate
 from mailstead.net.tls import ServerTls
 from mailstead.net.wire import NEVER, TooLate, Wire
+from mailstead.services.dialogue import Host
 from mailstead.services.imap.append import Upload
 from mailstead.services.imap.context import Context, CutOff
 from mailstead.services.imap.handlers import HANDLERS
@@ -42,7 +43,6 @@ IDLE_SECONDS = 31 * 60.0  # RFC 9051 section 5.4 asks for 30 minutes at least, w
 MESSAGE_SECONDS, MESSAGE_RATE = 180.0, 500.0  # of an APPEND, and octets a second
 ERRORS, DELAYED_ERRORS = 20, 5
 LARGE_ONES = 2
-TURN = 20  # events of one session, after which the others have their turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,26 +68,8 @@ class ImapService:
 
     async def serve(self, wire: Wire) -> None:
         """Serve one connection until it ends."""
-        allowed = self.gate.enter(wire)
-        own = Session(self, wire)
-        try:
-            if allowed:
-                await own.run()
-            else:
-                wire.write(answers.TOO_MANY_CONNECTIONS.octets())
-                wire.close()
-        except (TooLate, OSError):
-            wire.abort()
-        except CutOff as cut:
-            self.log.warning("imap.response.cut", detail=str(cut.__cause__))
-            wire.abort()
-        except Exception as error:
-            # The top of a session: what we did not foresee ends it, and nothing else.
-            self.log.unforeseen("imap.session.failed", error)
-            wire.abort()
-        finally:
-            own.forget()
-            self.gate.leave(wire)
+        full = answers.TOO_MANY_CONNECTIONS.octets()
+        await Host(self.gate, self.log, full, "imap.session.failed").serve(wire, Session(self, wire))
 
 
 class Session:
@@ -129,17 +111,19 @@ class Session:
             plaintext_login=self._connection.plaintext_login,
         )
 
-    async def run(self) -> None:
-        """The dialogue, from the greeting to the end."""
+    def greet(self) -> None:
+        """Say who is here, and what he can do."""
         self._wire.write(ok("mailstead ready", self._offer().code()).octets())
-        going, events = True, 0
-        while going:
-            event = self._connection.next_event()
-            going = await self._read() if event is Need.OCTETS else await self._deal_with(event)
-            events += 1
-            if events % TURN == 0:
-                await self._wire.drain()
-                await asyncio.sleep(0)
+
+    async def step(self) -> bool:
+        """Deal with one event; False when the connection is over."""
+        event = self._connection.next_event()
+        try:
+            return await self._read() if event is Need.OCTETS else await self._deal_with(event)
+        except CutOff as cut:
+            self._service.log.warning("imap.response.cut", detail=str(cut.__cause__))
+            self._wire.abort()
+            return False
 
     async def _read(self) -> bool:
         """Take the next octets from the wire; False when there are none any more."""

@@ -1,0 +1,72 @@
+"""What every service does with a connection: let it in, carry on its dialogue, and end it."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Protocol
+
+from mailstead.log import Log
+from mailstead.net.listen import Gate
+from mailstead.net.wire import TooLate, Wire
+
+TURN = 20  # events of one dialogue, after which the others have their turn
+
+
+class Dialogue(Protocol):
+    """One connection, as a protocol speaks on it."""
+
+    def greet(self) -> None:
+        """Say the first word."""
+        ...
+
+    async def step(self) -> bool:
+        """Deal with one event; False when the connection is over."""
+        ...
+
+    def forget(self) -> None:
+        """Let go of whatever it holds: it is over."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """Where the connections of one protocol are served.
+
+    Args:
+        full: What is said to who comes when there are too many.
+        failed: The name under which the log says that a dialogue failed.
+    """
+
+    gate: Gate
+    log: Log
+    full: bytes
+    failed: str
+
+    async def serve(self, wire: Wire, dialogue: Dialogue) -> None:
+        """Carry on a dialogue until it ends."""
+        allowed = self.gate.enter(wire)
+        try:
+            if allowed:
+                dialogue.greet()
+                await _carry_on(wire, dialogue)
+            else:
+                wire.write(self.full)
+                wire.close()
+        except (TooLate, OSError):
+            wire.abort()
+        except Exception as error:
+            # The top of a session: what we did not foresee ends it, and nothing else.
+            self.log.unforeseen(self.failed, error)
+            wire.abort()
+        finally:
+            dialogue.forget()
+            self.gate.leave(wire)
+
+
+async def _carry_on(wire: Wire, dialogue: Dialogue) -> None:
+    events = 0
+    while await dialogue.step():
+        events += 1
+        if events % TURN == 0:
+            # Thousands of commands may be here already: no reply piles up, and nobody waits for us.
+            await wire.drain()
+            await asyncio.sleep(0)
