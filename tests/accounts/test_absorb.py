@@ -10,7 +10,17 @@ import pytest
 import zstandard
 
 from mailstead.accounts import pages
-from mailstead.accounts.pages import EntryA, EntryB, pack_a, pack_b, unpack_a, unpack_b
+from mailstead.accounts.pages import (
+    Described,
+    EntryA,
+    EntryB,
+    compressed_a,
+    compressed_b,
+    pack_a,
+    pack_b,
+    unpack_a,
+    unpack_b,
+)
 from mailstead.crypto import frame, primitives
 from mailstead.crypto.lanes import SUMMARY_FLAGS, DeliveryKey, LaneWriter, MessageSealer
 from mailstead.crypto.sealed import Kind, Sealed
@@ -146,15 +156,21 @@ async def test_keywords_of_a_stranger_do_not_stop_the_others(sqlite: Database, t
 
 def test_an_entry_always_fits_into_its_page() -> None:
     noise = base64.b64encode(os.urandom(60_000))
-    a = EntryA(1, 2, 3, 4, b"o" * 16, noise)
-    b = EntryB(b"o" * 16, b"k" * 32, b"l" * 16, 7, 3, bytes(32), 1, noise, noise, noise, noise[:40_000], True)
-    assert unpack_a(pack_a(a)) == replace(a, envelope=b"")
-    assert unpack_b(pack_b(b)) == replace(
-        b, bodystructure=b"", parts=b"", preview=b"", header=b"", header_whole=False
-    )
-    only_header = replace(b, bodystructure=b"s", parts=b"", preview=b"p")
-    assert unpack_b(pack_b(only_header)) == replace(only_header, header=b"", header_whole=False)
-    small = replace(only_header, header=noise[:9000])
-    assert unpack_b(pack_b(small)) == small
+    a = EntryA(1, 2, 3, 4, b"o" * 16, compressed_a(noise))
+    assert unpack_a(pack_a(a)) == a
+    assert a.envelope == b""
+
+    def entry(described: Described) -> EntryB:
+        compressed, whole = compressed_b(described, header_whole=True)
+        made = EntryB(b"o" * 16, b"k" * 32, b"l" * 16, 7, 3, bytes(32), 1, whole, compressed)
+        assert unpack_b(pack_b(made)) == made
+        return made
+
+    b = entry(Described(noise, noise, noise, noise[:40_000]))
+    assert (b.described, b.header_whole) == (Described(b"", b"", b"", b""), False)
+    only_header = entry(Described(b"s", b"", b"p", noise))
+    assert (only_header.described, only_header.header_whole) == (Described(b"s", b"", b"p", b""), False)
+    small = Described(b"s", b"", b"p", noise[:9000])
+    assert (entry(small).described, entry(small).header_whole) == (small, True)
     largest = max(len(pack_a(a)), len(pack_b(b)), pages.ENTRY_CAP)
     assert 4 + 256 * (12 + largest) <= pages.PAGE_CAP

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailstead.accounts.pages import EntryA, merge, pack_a, pick, split, unpack_a
+from mailstead.accounts.pages import EntryA, compressed_a, merge, pack_a, pick, split, unpack_a
 from mailstead.crypto.frame import compress
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
@@ -13,7 +13,7 @@ SECRET = b'(NIL "Your login code is 482913" NIL NIL NIL NIL NIL NIL NIL NIL)'
 
 
 def entry(envelope: bytes) -> EntryA:
-    return EntryA(1, 2, 3, 4, b"o" * 16, envelope)
+    return EntryA(1, 2, 3, 4, b"o" * 16, compressed_a(envelope))
 
 
 def guess(code: int) -> bytes:

@@ -88,7 +88,11 @@ def test_a_body_that_is_cut_or_changed_does_not_open(lane: LaneWriter, size: int
     key = bytes(reader(lane).key(0))
     assert read_body(key, name, [whole], size, 0, size) == octets
     # Cut at every chunk boundary, and beside it: the last chunk is strictly shorter than the others.
-    cuts = [56 + 16400 * i + d for i in range(size // 16384 + 1) for d in (-1, 0, 1)] + [len(whole) - 1, 0, 55]
+    cuts = [56 + 16400 * i + d for i in range(size // 16384 + 1) for d in (-1, 0, 1)] + [
+        len(whole) - 1,
+        0,
+        55,
+    ]
     for cut in cuts:
         with pytest.raises(UnsealError):
             read_body(key, name, [whole[:cut]], size, 0, size)

@@ -253,7 +253,7 @@ def test_what_is_in_pages_and_tombs() -> None:
     rest = oracle.Take(inflate(take.octets))
     assert [rest.counted(4) for _ in range(4)] == [b"(b)", b"", "hä".encode(), b"A: b\r\n\r\n"]
     b = pages.unpack_b(pages.split(1, content_of("PAGE", 3))[257])  # type: ignore[index]
-    assert (b.key, b.lane_id, b.ctr, b.preview, b.header) == (
+    assert (b.key, b.lane_id, b.ctr, b.described.preview, b.described.header) == (
         b"k" * 32,
         b"l" * 16,
         7,

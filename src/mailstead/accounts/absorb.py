@@ -15,7 +15,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.pages import NO_DIGEST, EntryA, EntryB, pack_a, pack_b
+from mailstead.accounts.pages import (
+    NO_DIGEST,
+    Described,
+    EntryA,
+    EntryB,
+    compressed_a,
+    compressed_b,
+    pack_a,
+    pack_b,
+)
 from mailstead.accounts.shelf import Shelf, ShelfRows, read_shelf
 from mailstead.accounts.states import FLAGS, KEYWORD_OCTETS, MessageState
 from mailstead.accounts.turns import modseq_ahead, until_won
@@ -54,16 +63,18 @@ class Opened:
         """What a list shows of it."""
         s = self.summary  # what is delivered is saved here at the moment it arrives
         return EntryA(
-            s.internal_date, s.internal_date, s.size, s.trace_octets, self.row.object_id, s.envelope
-        )
+            s.internal_date, s.internal_date, s.size, s.trace_octets, self.row.object_id,
+            compressed_a(s.envelope),
+        )  # fmt: skip
 
     def entry_b(self) -> EntryB:
         """What opens and describes it."""
         s = self.summary
+        described = Described(s.bodystructure, s.parts, s.preview.encode(), s.header)
+        compressed, header_whole = compressed_b(described, header_whole=s.header_whole)
         return EntryB(
             self.row.object_id, self.key, self.row.lane_id, self.row.ctr, self.row.body_flags,
-            NO_DIGEST, int(s.provenance), s.bodystructure, s.parts, s.preview.encode(), s.header,
-            s.header_whole,
+            NO_DIGEST, int(s.provenance), header_whole, compressed,
         )  # fmt: skip
 
 

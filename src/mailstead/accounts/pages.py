@@ -37,7 +37,7 @@ class EntryA:
         save_date: When it came into this mailbox, seconds since the epoch.
         size: RFC822.SIZE in octets.
         trace_octets: How many of them are trace fields that this server put in front.
-        envelope: The ENVELOPE as IMAP octets.
+        compressed: The ENVELOPE as IMAP octets, compressed.
     """
 
     internal_date: int
@@ -45,7 +45,26 @@ class EntryA:
     size: int
     trace_octets: int
     object_id: bytes
-    envelope: bytes
+    compressed: bytes
+
+    @property
+    def envelope(self) -> bytes:
+        """The ENVELOPE as IMAP octets; empty when it was too large.
+
+        Raises:
+            UnsealError: it is damaged.
+        """
+        return decompress_entry(self.compressed)
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """What a summary says of a message's parts and text; empty where it had no room."""
+
+    bodystructure: bytes
+    parts: bytes
+    preview: bytes
+    header: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +76,8 @@ class EntryB:
         body_flags: The flags octet of the BODY record's header.
         lane_id, ctr: As in the BODY record's header.
         digest: SHA-256 of the BODY payload; 32 zero octets when not computed yet.
-        header: The header block, or empty when it is over 32 KiB.
+        header_whole: Whether `described.header` is the header block.
+        compressed: What describes it, compressed.
     """
 
     object_id: bytes
@@ -67,11 +87,53 @@ class EntryB:
     body_flags: int
     digest: bytes
     provenance: int
-    bodystructure: bytes
-    parts: bytes
-    preview: bytes
-    header: bytes
     header_whole: bool
+    compressed: bytes
+
+    @property
+    def described(self) -> Described:
+        """What describes it, inflated anew each time.
+
+        Raises:
+            UnsealError: it is damaged.
+        """
+        fields: list[bytes] = []
+        rest = decompress_entry(self.compressed)
+        at = 0
+        for _ in range(4):
+            if at + _LENGTH.size > len(rest):
+                raise UnsealError("page entry is short")
+            (length,) = _LENGTH.unpack_from(rest, at)
+            at += _LENGTH.size
+            if at + length > len(rest):
+                raise UnsealError("page entry is short")
+            fields.append(rest[at : at + length])
+            at += length
+        if at != len(rest):
+            raise UnsealError("page entry has octets left over")
+        return Described(*fields)
+
+
+def compressed_a(envelope: bytes) -> bytes:
+    """An ENVELOPE as an entry holds it; one that is too large is left out."""
+    compressed = compress_entry(envelope)
+    return compressed if _A.size + len(compressed) <= ENTRY_CAP else compress_entry(b"")
+
+
+def compressed_b(described: Described, *, header_whole: bool) -> tuple[bytes, bool]:
+    """What describes a message as an entry holds it, and whether the header block is whole in it.
+
+    When it is too large the header block is left out, and then the structure: both can be had
+    from the body.
+    """
+    d = described
+    fields = (d.bodystructure, d.parts, d.preview, d.header)
+    compressed = compress_entry(b"".join(_LENGTH.pack(len(f)) + f for f in fields))
+    if _B.size + len(compressed) <= ENTRY_CAP:
+        return compressed, header_whole
+    if d.header:
+        return compressed_b(replace(d, header=b""), header_whole=False)
+    return compressed_b(Described(b"", b"", b"", b""), header_whole=header_whole)
 
 
 def unpack_a(octets: bytes) -> EntryA:
@@ -79,33 +141,32 @@ def unpack_a(octets: bytes) -> EntryA:
     if len(octets) < _A.size:
         raise UnsealError("page entry is short")
     internal, saved, size, trace, object_id = _A.unpack_from(octets)
-    return EntryA(internal, saved, size, trace, object_id, decompress_entry(octets[_A.size :]))
+    return EntryA(internal, saved, size, trace, object_id, octets[_A.size :])
 
 
 def unpack_b(octets: bytes) -> EntryB:
     """One entry of group B."""
-    fixed = _B.size
-    if len(octets) < fixed:
+    if len(octets) < _B.size:
         raise UnsealError("page entry is short")
     object_id, key, lane_id, ctr, body_flags, digest, provenance, whole = _B.unpack_from(octets)
-    fields: list[bytes] = []
-    rest = decompress_entry(octets[fixed:])
-    at = 0
-    for _ in range(4):
-        if at + _LENGTH.size > len(rest):
-            raise UnsealError("page entry is short")
-        (length,) = _LENGTH.unpack_from(rest, at)
-        at += _LENGTH.size
-        if at + length > len(rest):
-            raise UnsealError("page entry is short")
-        fields.append(rest[at : at + length])
-        at += length
-    if at != len(rest) or whole > 1:
+    if whole > 1:
         raise UnsealError("page entry has octets left over")
     return EntryB(
-        object_id, key, lane_id, ctr, body_flags, digest, provenance, fields[0], fields[1], fields[2],
-        fields[3], bool(whole),
-    )  # fmt: skip
+        object_id, key, lane_id, ctr, body_flags, digest, provenance, bool(whole), octets[_B.size :]
+    )
+
+
+def pack_a(e: EntryA) -> bytes:
+    """One entry of group A, as `merge` takes it."""
+    return _A.pack(e.internal_date, e.save_date, e.size, e.trace_octets, e.object_id) + e.compressed
+
+
+def pack_b(e: EntryB) -> bytes:
+    """One entry of group B, as `merge` takes it."""
+    fixed = _B.pack(
+        e.object_id, e.key, e.lane_id, e.ctr, e.body_flags, e.digest, e.provenance, e.header_whole
+    )
+    return fixed + e.compressed
 
 
 def merge(content: bytes | None, group: int, added: Mapping[Uid, bytes], without: set[Uid]) -> bytes | None:
@@ -118,14 +179,6 @@ def merge(content: bytes | None, group: int, added: Mapping[Uid, bytes], without
     entries.update(added)
     kept = {uid: octets for uid, octets in entries.items() if uid not in without}
     return _encode(group, kept) if kept else None
-
-
-def pack_a(entry: EntryA) -> bytes:
-    """One entry of group A, as `merge` takes it; an ENVELOPE that is too large is left out."""
-    packed = _A.pack(
-        entry.internal_date, entry.save_date, entry.size, entry.trace_octets, entry.object_id
-    ) + compress_entry(entry.envelope)
-    return packed if len(packed) <= ENTRY_CAP else pack_a(replace(entry, envelope=b""))
 
 
 def saved_at(octets: bytes, when: int) -> bytes:
@@ -144,24 +197,6 @@ def size_and_object(octets: bytes) -> tuple[int, bytes]:
         raise UnsealError("page entry is short")
     _, _, size, _, object_id = _A.unpack_from(octets)
     return size, object_id
-
-
-def pack_b(entry: EntryB) -> bytes:
-    """One entry of group B, as `merge` takes it.
-
-    When it is too large the header block is left out, and then the structure: both can be had
-    from the body.
-    """
-    e = entry
-    fields = (e.bodystructure, e.parts, e.preview, e.header)
-    packed = _B.pack(
-        e.object_id, e.key, e.lane_id, e.ctr, e.body_flags, e.digest, e.provenance, e.header_whole
-    ) + compress_entry(b"".join(_LENGTH.pack(len(f)) + f for f in fields))
-    if len(packed) <= ENTRY_CAP:
-        return packed
-    if e.header:
-        return pack_b(replace(e, header=b"", header_whole=False))
-    return pack_b(replace(e, bodystructure=b"", parts=b"", preview=b""))
 
 
 def split(group: int, content: bytes, wanted: Container[int] | None = None) -> dict[Uid, bytes]:

@@ -150,8 +150,8 @@ class OpenedThere:
 
 def _row_here(message: Located) -> Row:
     state = Flags(message.state.flags, frozenset(message.state.keywords))
-    a, b = message.a, message.b
-    return _row(message.uid, a.internal_date, a.size, state, b.header, b.preview.decode())
+    a, described = message.a, message.b.described
+    return _row(message.uid, a.internal_date, a.size, state, described.header, described.preview.decode())
 
 
 def _row_there(message: RemoteMessage) -> Row:

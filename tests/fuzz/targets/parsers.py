@@ -160,7 +160,8 @@ def records(octets: bytes) -> None:
     decoders: list[Callable[[bytes], object]] = [
         Summary.decode, RowStates.decode, Counts.decode, mboxes.decode, keyring.decode_read,
         keyring.decode_root, SlotHeader.decode, frame.unframe, lambda o: pages.split(0, o),
-        pages.unpack_a, pages.unpack_b, lambda o: frame.decompress(o, 65536), frame.decompress_entry,
+        lambda o: pages.pick(0, o, {1, 300}), lambda o: pages.unpack_a(o).envelope,
+        lambda o: pages.unpack_b(o).described, lambda o: frame.decompress(o, 65536), frame.decompress_entry,
         lambda o: frame.read_seek_table(o, 2, 70000),
     ]  # fmt: skip
     for decode in decoders:

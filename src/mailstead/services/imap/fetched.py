@@ -92,11 +92,15 @@ def _envelope(_: Selected, message: Fetched, whole: Whole | None) -> bytes:
 
 
 def _structure(_: Selected, message: Fetched, whole: Whole | None) -> bytes:
-    return b"BODYSTRUCTURE " + (message.in_b.bodystructure or _scanned(whole).bodystructure)
+    return b"BODYSTRUCTURE " + _whole_structure(message, whole)
 
 
 def _short_structure(_: Selected, message: Fetched, whole: Whole | None) -> bytes:
-    return b"BODY " + without_extensions(message.in_b.bodystructure or _scanned(whole).bodystructure)
+    return b"BODY " + without_extensions(_whole_structure(message, whole))
+
+
+def _whole_structure(message: Fetched, whole: Whole | None) -> bytes:
+    return message.in_b.described.bodystructure or _scanned(whole).bodystructure
 
 
 _SHOWN: dict[Item, Callable[[Selected, Fetched, Whole | None], bytes]] = {
@@ -119,10 +123,11 @@ def _scanned(whole: Whole | None) -> Whole:
 def _body(message: Fetched, body: Body, whole: Whole | None) -> Part:
     section, b = body.section, message.in_b
     if section.in_root_header and b.header_whole:
-        return answers.item(body.label, _cut(body, _chosen(body, b.header)))
+        return answers.item(body.label, _cut(body, _chosen(body, b.described.header)))
     if not section.path and section.text is Text.ALL:
         return Octets(body, range(message.in_a.size))
-    where = locate(tree(b.parts, b.bodystructure) or _scanned(whole).root, section)
+    described = b.described
+    where = locate(tree(described.parts, described.bodystructure) or _scanned(whole).root, section)
     return answers.literal(body.label, 0) if where is None else Octets(body, where)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 
-from mailstead.accounts.pages import EntryA, EntryB
+from mailstead.accounts.pages import Described, EntryA, EntryB
 from mailstead.imap.dates import day as day_shown
 from mailstead.imap.search import (
     Among,
@@ -52,12 +52,20 @@ class Candidate:
     b: EntryB | None = None
     octets: bytes | None = None
     found: frozenset[str] | None = None  # those of the judge's *wanted* that the body has
+    _described: Described | None = None
+
+    @property
+    def described(self) -> Described | None:
+        """What the summary says, or None while its column is not here."""
+        if self._described is None and self.b is not None:
+            self._described = self.b.described
+        return self._described
 
     @property
     def header(self) -> bytes | None:
         """The header block, or None while it is not here."""
-        if self.b is not None and self.b.header_whole:
-            return self.b.header
+        if self.b is not None and self.b.header_whole and self.described is not None:
+            return self.described.header
         if self.octets is None:
             return None
         end = self.octets.find(b"\r\n\r\n")
@@ -81,10 +89,10 @@ class Judge:
 
     def rules_out(self, candidate: Candidate, octets: bytes) -> bool:
         """Whether the body of a message has nothing that is looked for, without taking it apart."""
-        b, header = candidate.b, candidate.header
-        return b is not None and header is not None and self._probe.not_in_body(
-            octets, len(header), b.bodystructure
-        )  # fmt: skip
+        described, header = candidate.described, candidate.header
+        if described is None or header is None:
+            return False
+        return self._probe.not_in_body(octets, len(header), described.bodystructure)
 
     def _test(self, key: Key) -> Test:
         match key:
