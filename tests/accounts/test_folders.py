@@ -205,15 +205,18 @@ async def test_rename_of_inbox_moves_its_messages(database: Database, tmp_path: 
         await h.deliver(b"Subject: old\r\n\r\n")
         await account.create_mailbox("INBOX/below")
         old = await account.mailbox("INBOX")
-        await account.rename_mailbox("INBOX", "saved")
-        saved, inbox = await account.mailbox("saved"), await account.mailbox("INBOX")
-        assert (saved.id, saved.messages, saved.special_use) == (old.id, 1, None)
-        assert (inbox.messages, inbox.special_use) == (0, SpecialUse.INBOX)
-        assert inbox.uid_validity > old.uid_validity
+        await account.rename_mailbox("inbox", "saved/here")
+        saved, inbox = await account.mailbox("saved/here"), await account.mailbox("INBOX")
+        assert (saved.messages, saved.special_use) == (1, None)
+        assert (inbox.id, inbox.messages, inbox.special_use) == (old.id, 0, SpecialUse.INBOX)
+        assert (inbox.uid_validity, inbox.uid_next) == (old.uid_validity, old.uid_next)
         assert (await account.mailbox("INBOX/below")).messages == 0
         await h.deliver(b"Subject: new\r\n\r\n")
         assert list((await h.read_all(account)).values()) == [b"Subject: new\r\n\r\n"]
         assert [m.uid async for m in account.messages(saved.id)] == [1]
+        with pytest.raises(Refused, match="MAILBOX_EXISTS"):
+            await account.rename_mailbox("INBOX", "saved/here")
+        assert len(await h.read_all(account)) == 1
         account.close()
 
 

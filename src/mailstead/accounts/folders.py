@@ -21,7 +21,7 @@ from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import HIERARCHY, INBOX, SpecialUse, mailbox_name
 from mailstead.store.accounts import fence
 from mailstead.store.database import Database, Tx
-from mailstead.store.mailboxes import MailboxRow, add_mailbox, mailboxes, mark_deleted, set_inbox
+from mailstead.store.mailboxes import MailboxRow, add_mailbox, mailboxes, mark_deleted
 from mailstead.store.records import get_record, put_record
 
 MOST = 10_000  # mailboxes and subscriptions of one account
@@ -43,7 +43,6 @@ class _Change:
 
     created: list[bytes]
     deleted: list[bytes]
-    inbox: bytes | None = None
 
 
 Edit = Callable[[Names], _Change | None]
@@ -110,11 +109,11 @@ class Folders:
         return (await self._edit(edit)).deleted[0]
 
     async def rename(self, name: str, to: str) -> None:
-        """Rename a mailbox and all below it; of INBOX only its messages go, and it stays.
+        """Rename a mailbox and all below it.
 
         Raises:
             ValueError: the new one cannot be a name.
-            Refused: there is none, or the new name, or one below it, exists.
+            Refused: there is none, it is INBOX, or the new name, or one below it, exists.
         """
         old, new = _normal(name), mailbox_name(to)
 
@@ -125,7 +124,7 @@ class Folders:
             if new in names and names[new].exists:
                 raise Refused(Reason.MAILBOX_EXISTS)
             if old == INBOX:
-                return _rename_inbox(names, new)
+                raise Refused(Reason.MAILBOX_FIXED)  # only its messages can go
             if _is_below(new, old):
                 raise Refused(Reason.MAILBOX_FIXED)  # it would be below itself
             for entry in moving:
@@ -203,8 +202,6 @@ class Folders:
         put_record(tx, keys.account_id, Kind.MBOXES, record)
         for mailbox_id in change.created:
             add_mailbox(tx, keys.account_id, mailbox_id, modseq)
-        if change.inbox is not None:
-            set_inbox(tx, keys.account_id, change.inbox)
         for mailbox_id in change.deleted:
             mark_deleted(tx, keys.account_id, mailbox_id)
 
@@ -243,14 +240,3 @@ def _make_superiors(names: Names, name: str) -> list[bytes]:
             made.append(os.urandom(16))
             names[superior] = MailboxName(made[-1], superior, None, known is not None)
     return made
-
-
-def _rename_inbox(names: Names, new: str) -> _Change:
-    """All messages go to a new mailbox, and INBOX is empty (RFC 9051 section 6.3.6)."""
-    inbox = names[INBOX]
-    made = os.urandom(16)
-    created = [*_make_superiors(names, new), made]
-    known = names.get(new)
-    names[INBOX] = replace(inbox, mailbox_id=made)
-    names[new] = replace(inbox, name=new, special_use=None, subscribed=known is not None)
-    return _Change(created, [], made)

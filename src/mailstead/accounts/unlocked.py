@@ -17,7 +17,7 @@ from mailstead.accounts.reading import Columns, Fetched, Located
 from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.status import Status
 from mailstead.errors import Reason, Refused, UnsealError
-from mailstead.mail.mailbox import Modseq, SpecialUse, Uid
+from mailstead.mail.mailbox import INBOX, Modseq, SpecialUse, Uid
 from mailstead.store.accounts import addresses, fence
 from mailstead.store.database import Tx
 from mailstead.store.mailboxes import MailboxRow, get_mailbox, take_recent
@@ -122,7 +122,15 @@ class UnlockedAccount:
             await purge_deleted(self._online.database, self._online.keys)
 
     async def rename_mailbox(self, name: str, to: str) -> None:
-        """Rename a mailbox and all below it (`Folders.rename`)."""
+        """Rename a mailbox and all below it (`Folders.rename`); of INBOX only the messages go.
+
+        Those who look at INBOX see them go (RFC 9051 section 6.3.6).
+        """
+        if name.upper() == INBOX:
+            target_id = await self.create_mailbox(to)
+            inbox_id = (await self.mailbox(INBOX)).id
+            await self.move(inbox_id, map(Uid, (await self.snapshot(inbox_id)).uids), target_id)
+            return
         async with self._online.writing():
             await self._online.folders.rename(name, to)
 

@@ -126,8 +126,3 @@ def purge_mailbox(tx: Tx, account_id: int, mailbox_id: bytes) -> None:
         "DELETE FROM mailbox WHERE account_id = ? AND mailbox_id = ? AND uid_validity = 0",
         (account_id, mailbox_id),
     )
-
-
-def set_inbox(tx: Tx, account_id: int, mailbox_id: bytes) -> None:
-    """Deliver to another mailbox from now on."""
-    tx.execute("UPDATE account SET inbox_id = ? WHERE account_id = ?", (mailbox_id, account_id))

@@ -88,12 +88,14 @@ async def test_rename_of_inbox_moves_its_messages(sqlite: Database, tmp_path: Pa
         await w.house.move_in()
         client, other = await w.login(None), await w.login()
         await client.append(PLAIN)
+        await other.ok(b"NOOP")
         await client.ok(b"RENAME INBOX old")
         assert b"* 1 EXISTS" in (await client.select(b"old")).untagged
         assert b"* 0 EXISTS" in (await client.select()).untagged
         await w.house.deliver(PLAIN)
         assert b"* 1 EXISTS" in (await client.ok(b"NOOP")).untagged
-        await other.ok(b"NOOP")
+        told = (await other.ok(b"NOOP")).untagged
+        assert told[:2] == [b"* 1 EXPUNGE", b"* 1 EXISTS"], "INBOX is the same, and its messages went"
 
 
 async def test_names_in_any_language(sqlite: Database, tmp_path: Path) -> None:
