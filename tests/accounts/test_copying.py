@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mailstead.accounts.changes import FlagChange, How
+from mailstead.accounts.flagging import FlagChange, How
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.mailbox import SystemFlag, Uid

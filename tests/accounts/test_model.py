@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mailstead.accounts.changes import FlagChange, How
+from mailstead.accounts.flagging import FlagChange, How
 from mailstead.accounts.snapshot import Snapshot, news
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.errors import Reason, Refused
@@ -187,13 +187,17 @@ class World:
         there = set(uids) & set(box.messages)
         passed = {u for u in there if since is not None and box.messages[u].modseq > since}
         assert set(outcome.modified) == passed
-        assert set(outcome.states) == there - passed
+        assert sorted(outcome.there) == outcome.there
+        assert set(outcome.there) == there - passed
         top = self.highest
-        for uid, state in outcome.states.items():
-            m = box.messages[uid]
+        now = await account.snapshot(box.id)
+        for uid in outcome.there:
+            state, m = now.get(uid), box.messages[uid]
+            assert state is not None
             wanted = apply(change, m.flags, m.keywords)
             if wanted != (m.flags, m.keywords):
                 (m.flags, m.keywords), m.modseq = wanted, self.seen(state.modseq)
+                assert state.modseq in outcome.modseqs
                 top = max(top, m.modseq)
             assert (state.flags, state.keywords, state.modseq) == (m.flags, m.keywords, m.modseq)
         self.highest = top
@@ -271,11 +275,23 @@ class World:
             return
         await account.rename_mailbox(old, new)
         if old == "INBOX":
-            self.boxes[new] = self.boxes.pop("INBOX")
+            await self.moved(account, self.boxes["INBOX"], new)
         else:
             assert new not in self.boxes
             self.boxes |= {new + n[len(old) :]: self.boxes.pop(n) for n in moving}
         await self.found(account)
+
+    async def moved(self, account: UnlockedAccount, inbox: Box, name: str) -> None:
+        """All messages of INBOX went to a new mailbox."""
+        made = await account.mailbox(name)
+        now = await account.snapshot(made.id)
+        assert len(now.uids) == len(inbox.messages)
+        box = self.boxes[name] = Box(made.id, highest=self.seen(made.highest_modseq))
+        for uid, old in zip(now.uids, sorted(inbox.messages), strict=True):
+            m, state = inbox.messages.pop(old), now.get(uid)
+            assert state is not None
+            box.messages[Uid(uid)] = Message(m.octets, m.flags, m.keywords, self.seen(state.modseq))
+            box.uid_next = uid + 1
 
     async def check(self) -> None:
         account = self.rng.choice(self.accounts)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from mailstead.accounts.changes import FlagChange, How
+from mailstead.accounts.flagging import FlagChange, How
 from mailstead.accounts.login import Credential
 from mailstead.accounts.logins import Logins
 from mailstead.accounts.presence import Pace, Presence

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from mailstead.accounts.changes import FlagChange, How
+from mailstead.accounts.flagging import FlagChange, How
 from mailstead.accounts.snapshot import news
 from mailstead.mail.mailbox import SystemFlag, Uid
 from mailstead.store.database import Database

@@ -162,7 +162,7 @@ def test_what_came_and_went_unheard_is_not_told() -> None:
     view.expunge([2])
     assert view.tell(expunges=True) == [Exists(2), Recent(1)]
     view.change(1, Flags())
-    view.forget_change(1)
+    view.forget_changes([1])
     assert not view.waiting
 
 

@@ -3,16 +3,14 @@
 import asyncio
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from mailstead.accounts.absorb import absorb
+from mailstead.accounts.flagging import FlagChange, FlagOutcome
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.pages import size_and_object, split
 from mailstead.accounts.shelf import Shelf
-from mailstead.accounts.states import FLAGS, MessageState
 from mailstead.accounts.turns import Wanted, batches, read_rows, until_won, write_rows
 from mailstead.crypto.sealed import Kind, SealedRecord
-from mailstead.mail.flags import NO_FLAGS, How
 from mailstead.mail.mailbox import Modseq, SystemFlag, Uid
 from mailstead.store.database import Database, Tx
 from mailstead.store.messages import GROUP_A, GROUP_B
@@ -21,56 +19,6 @@ from mailstead.store.tombs import add_tomb
 
 HOUR = 3600
 _DELETED = int(SystemFlag.DELETED)
-_NO_KEYWORDS: frozenset[str] = frozenset()
-
-
-@dataclass(frozen=True, slots=True)
-class FlagChange:
-    """A change of flags and keywords."""
-
-    how: How
-    flags: SystemFlag = NO_FLAGS
-    keywords: frozenset[str] = frozenset()
-
-    def apply(self, state: MessageState, modseq: Modseq) -> MessageState:
-        """The state after the change; the same one, with its modseq, when nothing changes."""
-        old, given = int(state.flags), int(self.flags)
-        match self.how:
-            case How.SET:
-                flags, keywords = given, same_keywords(state.keywords, self.keywords) | self._new_to(state)
-            case How.ADD:
-                flags, keywords = old | given, state.keywords | self._new_to(state)
-            case _:
-                flags = old & ~given
-                keywords = state.keywords - same_keywords(state.keywords, self.keywords)
-        if (flags, keywords) == (old, state.keywords):
-            return state
-        return MessageState(modseq, FLAGS[flags], keywords)
-
-    def _new_to(self, state: MessageState) -> frozenset[str]:
-        """The keywords that a message does not have, in whatever case."""
-        return self.keywords - same_keywords(self.keywords, state.keywords)
-
-
-def same_keywords(some: frozenset[str], others: frozenset[str]) -> frozenset[str]:
-    """Those of *some* that are among *others*, compared without case (RFC 9051 section 2.3.2)."""
-    if not some or not others:
-        return _NO_KEYWORDS
-    names = {k.lower() for k in others}
-    return frozenset(k for k in some if k.lower() in names)
-
-
-@dataclass(frozen=True, slots=True)
-class FlagOutcome:
-    """What became of a flag change.
-
-    Args:
-        states: The state afterwards of every message that is there and was not passed over.
-        modified: Messages passed over, because they had changed since (RFC 7162 section 3.1.3).
-    """
-
-    states: dict[Uid, MessageState] = field(default_factory=dict[Uid, MessageState])
-    modified: list[Uid] = field(default_factory=list[Uid])
 
 
 async def change_flags(
@@ -94,8 +42,9 @@ async def change_flags(
 
         await absorb(database, keys, mailbox_id, (uid for group in wanted.values() for uid in group))
         outcome = await until_won(turn)
-        result.states.update(outcome.states)
-        result.modified.extend(outcome.modified)
+        result.there += outcome.there
+        result.modified += outcome.modified
+        result.modseqs |= outcome.modseqs
     return result
 
 
@@ -111,25 +60,10 @@ async def _change_batch(
     read, modseq = await read_rows(database, keys, mailbox_id, wanted, lost, pages=False)
     shelf = Shelf(keys, mailbox_id, read)
     outcome = FlagOutcome()
-    changed = False
     for number, group in wanted.items():
-        await asyncio.sleep(0)  # a row is half a millisecond of work: others have a turn
-        states: dict[Uid, MessageState] = {}
-        page = shelf.states(number)
-        for uid in group:
-            state = page.get(uid)
-            if state is None:
-                continue
-            if unchanged_since is not None and state.modseq > unchanged_since:
-                outcome.modified.append(uid)
-                continue
-            after = outcome.states[uid] = change.apply(state, modseq)
-            if after is not state:
-                states[uid] = after
-        if states:
-            shelf.change(number, states)
-            changed = True
-    if changed:
+        shelf.flag(number, group, change, modseq, unchanged_since, outcome)
+        await asyncio.sleep(0)
+    if outcome.modseqs:
         await write_rows(database, keys, mailbox_id, modseq, await shelf.seal())
     return outcome
 

@@ -52,3 +52,12 @@ class Counts:
             size=self.size + sign * size,
             modseq=max(self.modseq, modseq),
         )
+
+    def flagged(self, unseen: int, deleted: int, modseq: int) -> "Counts":
+        """These counts with so many more unseen and deleted messages (or fewer)."""
+        return replace(
+            self,
+            unseen=self.unseen + unseen,
+            deleted=self.deleted + deleted,
+            modseq=max(self.modseq, modseq),
+        )

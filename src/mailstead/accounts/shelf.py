@@ -5,10 +5,11 @@ the writer thread holds no key, and whoever loses a race reads again.
 """
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from mailstead.accounts.counts import Counts
+from mailstead.accounts.flagging import FlagChange, FlagOutcome, change_row
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.pages import merge
 from mailstead.accounts.states import MessageState, RowStates, StatePage, Tombstone
@@ -131,6 +132,23 @@ class Shelf:
         self._changed.add(number)
         top = max(s.modseq for s in states.values())
         self.counts = self.counts.add(old, 0, 0, sign=-1).add(states.values(), 0, top)
+
+    def flag(
+        self,
+        number: int,
+        uids: Sequence[Uid],
+        change: FlagChange,
+        modseq: Modseq,
+        unchanged_since: Modseq | None,
+        outcome: FlagOutcome,
+    ) -> None:
+        """Change flags of messages of a row (`flagging.change_row`)."""
+        page = self.states(number)
+        unseen, deleted = page.tally()
+        if change_row(page, uids, change, modseq, unchanged_since, outcome):
+            now_unseen, now_deleted = page.tally()
+            self.counts = self.counts.flagged(now_unseen - unseen, now_deleted - deleted, modseq)
+            self._changed.add(number)
 
     def remove(self, number: int, sizes: Mapping[Uid, int], modseq: Modseq, when: int) -> None:
         """Take messages out of a row, leaving tombstones; *sizes* names them."""

@@ -13,7 +13,7 @@ modseq, which are in clear; its flags are sealed in its SUMMARY and looked at wh
 import asyncio
 from array import array
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 
@@ -58,9 +58,15 @@ class Snapshot:
 
     def sealed(self, uids: Iterable[int]) -> set[int]:
         """Which of *uids* have flags that nobody has looked at yet."""
-        return {
-            uid for uid in uids if (row := self.rows.get(row_number(uid))) is not None and uid in row.sealed
-        }
+        hidden = {uid for row in self.rows.values() for uid in row.sealed}
+        return hidden.intersection(uids) if hidden else hidden
+
+    def keywords(self, uids: Iterable[int]) -> set[str]:
+        """Every keyword that one of *uids* has."""
+        with_some = {uid: own for row in self.rows.values() for uid, own in row.keywords.items()}
+        if not with_some:
+            return set()
+        return set[str]().union(*(with_some[uid] for uid in uids if uid in with_some))
 
     def changed_since(self, modseq: int) -> Iterator[Uid]:
         """Messages that changed after *modseq* (RFC 7162 section 3.1.4), in UID order."""
@@ -79,16 +85,21 @@ class Snapshot:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What one snapshot has that an older one had not, each in UID order."""
+    """What one snapshot has that an older one had not, each in UID order.
+
+    Args:
+        own: What changed last by a change that whoever asks made himself.
+    """
 
     new: list[Uid]
     changed: list[Uid]
     gone: list[Uid]
+    own: list[Uid]
 
 
-def news(old: Snapshot, new: Snapshot) -> News:
-    """What happened from *old* to *new*."""
-    found = News([], [], [])
+def news(old: Snapshot, new: Snapshot, own: Collection[int] = ()) -> News:
+    """What happened from *old* to *new*; *own* are the modseqs of one's own changes."""
+    found = News([], [], [], [])
     if old.rows is new.rows:
         return found
     numbers = old.rows.keys() | new.rows.keys()
@@ -100,7 +111,7 @@ def news(old: Snapshot, new: Snapshot) -> News:
             if known is None:
                 found.new.append(Uid(uid))
             elif known != modseq:
-                found.changed.append(Uid(uid))
+                (found.own if modseq in own else found.changed).append(Uid(uid))
         found.gone.extend(Uid(uid) for uid in was)
     return found
 

@@ -8,7 +8,7 @@ import struct
 import sys
 from array import array
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -25,6 +25,8 @@ _HEAD = struct.Struct(">BHHB")  # version, messages, tombstones, keywords
 _GONE = struct.Struct(">IQI")  # uid, modseq, when
 _COUNT = struct.Struct(">H")
 _KNOWN_FLAGS = bytes(range(32))
+_SEEN, _DELETED = int(SystemFlag.SEEN), int(SystemFlag.DELETED)
+_MARKS = bytes(octet & (_SEEN | _DELETED) for octet in range(256))
 _NO_KEYWORDS: frozenset[str] = frozenset()
 _SWAP = sys.byteorder == "little"
 _UIDS, _MODSEQS = "I", "Q"  # 4 and 8 octets wherever Python runs
@@ -189,6 +191,39 @@ class StatePage:
             self._keywords[uid] = state.keywords
         else:
             self._keywords.pop(uid, None)
+
+    @property
+    def has_keywords(self) -> bool:
+        """Whether any message has a keyword."""
+        return bool(self._keywords)
+
+    def places(self, uids: Sequence[Uid]) -> tuple[Sequence[int], Sequence[Uid]]:
+        """Which of *uids*, ascending, are here, and at which places of the columns."""
+        if self.uids == array(_UIDS, uids):
+            return range(len(uids)), uids
+        at = {uid: place for place, uid in enumerate(self.uids)}
+        there = [uid for uid in uids if uid in at]
+        return [at[uid] for uid in there], there
+
+    def translate(self, places: Sequence[int], table: bytes, modseq: Modseq) -> bool:
+        """Translate the flags at *places*; those that change have *modseq* then. Whether any did."""
+        before = bytes(self._flags)
+        if len(places) == len(before):
+            self._flags = bytearray(before.translate(table))
+        else:
+            for at in places:
+                self._flags[at] = table[before[at]]
+        changed = [at for at in places if self._flags[at] != before[at]]
+        for at in changed:
+            self._modseqs[at] = modseq
+        return bool(changed)
+
+    def tally(self) -> tuple[int, int]:
+        """How many messages are unseen, and how many deleted."""
+        marks = self._flags.translate(_MARKS)
+        return len(marks) - marks.count(_SEEN) - marks.count(_SEEN | _DELETED), (
+            marks.count(_DELETED) + marks.count(_SEEN | _DELETED)
+        )
 
     def pop(self, uid: Uid) -> MessageState:
         """Take a message out, which must be here; its state."""

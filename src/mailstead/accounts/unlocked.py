@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
 
 from mailstead.accounts.absorb import absorb_all
-from mailstead.accounts.changes import FlagChange, FlagOutcome, change_flags, expunge
+from mailstead.accounts.changes import change_flags, expunge
 from mailstead.accounts.copying import Copied, Copying
+from mailstead.accounts.flagging import FlagChange, FlagOutcome
 from mailstead.accounts.mboxes import MailboxName
 from mailstead.accounts.online import Online, Watch, Watcher
 from mailstead.accounts.purging import purge_deleted

@@ -117,12 +117,13 @@ _NAMES = (
     (SystemFlag.SEEN, b"\\Seen"),
     (SystemFlag.DRAFT, b"\\Draft"),
 )
-_SYSTEM = tuple(b" ".join(name for flag, name in _NAMES if flag & n) for n in range(32))
+# Between parentheses, by the number that the flags are.
+SYSTEM_FLAGS = tuple(b" ".join(name for flag, name in _NAMES if flag & n) for n in range(32))
 
 
 def flag_names(flags: Flags, *, recent: bool = False) -> bytes:
     """Flags as they stand between parentheses."""
-    shown = _SYSTEM[flags.system]
+    shown = SYSTEM_FLAGS[flags.system]
     if recent or flags.keywords:
         more = [b"\\Recent"] if recent else []
         more += [k.encode() for k in sorted(flags.keywords)]

@@ -109,6 +109,11 @@ class MailboxView:
             return SeqNumber(at + 1)
         return None
 
+    @property
+    def has_recent(self) -> bool:
+        """Whether any message is \\Recent in this session."""
+        return bool(self._recent.ranges)
+
     def is_recent(self, uid: int) -> bool:
         """Whether it is \\Recent in this session."""
         return uid in self._recent
@@ -127,6 +132,11 @@ class MailboxView:
         for positions in self._positions(messages):
             for at in positions:
                 yield SeqNumber(at + 1), Uid(told[at])
+
+    def present(self, messages: SeqSet | UidSet) -> list[tuple[SeqNumber, Uid]]:
+        """What `select` gives, without those known to be gone."""
+        gone = self._gone
+        return [m for m in self.select(messages) if not gone or m[1] not in gone]
 
     def uids(self, messages: SeqSet | UidSet) -> UidSet:
         """The UIDs of the messages it knows of that are meant, without those known to be gone."""
@@ -185,13 +195,16 @@ class MailboxView:
         if uid not in self._gone:
             self._changed[uid] = flags
 
-    def is_changed(self, uid: int) -> bool:
-        """Whether there is news of its flags that was not told."""
-        return uid in self._changed
+    @property
+    def changed(self) -> set[int]:
+        """The messages of whose flags there is news that was not told."""
+        return set(self._changed)
 
-    def forget_change(self, uid: int) -> None:
-        """The client has heard of a message's flags in another way, or does not want to."""
-        self._changed.pop(uid, None)
+    def forget_changes(self, uids: Iterable[int]) -> None:
+        """The client has heard of their flags in another way."""
+        if self._changed:
+            for uid in uids:
+                self._changed.pop(uid, None)
 
     @property
     def keywords(self) -> frozenset[str]:

@@ -2,24 +2,29 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
 
-from mailstead.accounts.changes import FlagChange, FlagOutcome
+from mailstead.accounts.flagging import FlagChange, FlagOutcome
 from mailstead.accounts.snapshot import Snapshot, news
 from mailstead.accounts.states import MessageState
 from mailstead.accounts.unlocked import Mailbox, UnlockedAccount
 from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.imap import responses as answers
-from mailstead.imap.responses import flag_names
+from mailstead.imap.responses import SYSTEM_FLAGS, flag_names
 from mailstead.imap.server import ServerConnection
 from mailstead.imap.view import MailboxView, News
 from mailstead.log import Log
 from mailstead.mail.flags import Flags
-from mailstead.mail.mailbox import Uid
+from mailstead.mail.mailbox import SeqNumber, Uid
 from mailstead.net.wire import NEVER, Wire
+from mailstead.store.messages import row_number
 
 WRITE_SECONDS = 300.0  # for a peer to take what it asked for
+AT_ONCE = 1000  # responses with flags that are sent as one
+
+Numbered = tuple[SeqNumber, Uid]
 
 
 class CutOff(Exception):
@@ -49,6 +54,16 @@ class Selected:
     def shown(self, uid: int) -> bytes:
         """Its flags as they stand between parentheses."""
         return flag_names(self.flags(uid), recent=self.view.is_recent(uid))
+
+    def all_shown(self, uids: Iterable[int]) -> Iterator[bytes]:
+        """What `shown` says of each, ascending, a row at a time."""
+        for number, group in groupby(uids, row_number):
+            row = self.snapshot.rows.get(number)
+            if row is None or row.keywords or self.view.has_recent:
+                yield from map(self.shown, group)
+            else:
+                flags = dict(zip(row.uids, row.flags, strict=True))
+                yield from (SYSTEM_FLAGS[flags.get(uid, 0)] for uid in group)
 
 
 class Context:
@@ -127,11 +142,15 @@ class Context:
 
     # News of the selected mailbox
 
-    async def refresh(self) -> None:
-        """Look at the store; what is new waits in the view until it may be told."""
+    async def refresh(self, own: Collection[int] = ()) -> list[Uid]:
+        """Look at the store; what is new waits in the view until it may be told.
+
+        Returns:
+            What changed last by changes with the modseqs *own*; that does not wait.
+        """
         selected = self.selected
         if selected is None:
-            return
+            return []
         selected.stirred = False
         view, old = selected.view, selected.snapshot
         try:
@@ -140,10 +159,10 @@ class Context:
             if refused.reason is not Reason.NO_SUCH_MAILBOX:
                 raise
             view.expunge(old.uids)  # another session deleted it
-            return
+            return []
         if new is old:
-            return
-        found = news(old, new)
+            return []
+        found = news(old, new, own)
         if found.changed:
             new = await self.owner.opened(new, found.changed)
         selected.snapshot = new
@@ -152,6 +171,7 @@ class Context:
             await self._arrive(selected, found.new)
         for uid in found.changed:
             view.change(uid, selected.flags(uid))
+        return found.own
 
     async def news(self, log: Log, *, expunges: bool) -> None:
         """Tell what is new, as far as it may be told now."""
@@ -186,11 +206,7 @@ class Context:
     def defined(self, uids: Iterable[int]) -> bytes:
         """What tells the client of keywords of *uids* that it has not heard of."""
         selected = self.chosen
-        keywords: set[str] = set()
-        for uid in uids:
-            state = selected.state(uid)
-            if state is not None and state.keywords:
-                keywords |= state.keywords
+        keywords = selected.snapshot.keywords(uids)
         found = selected.view.define(keywords) if keywords else None
         return b"" if found is None else self._told([found])
 
@@ -208,22 +224,36 @@ class Context:
         view, before = selected.view, selected.snapshot
         change = replace(change, keywords=view.as_told(change.keywords))
         outcome = await self.owner.change_flags(selected.mailbox.id, uids, change)
-        unheard = {uid for uid in outcome.states if view.is_changed(uid)} if silent else set[int]()
-        await self.refresh()
-        for uid, state in outcome.states.items():
-            now = selected.state(uid)
-            if now is None or now.modseq != state.modseq or uid in unheard:
-                continue
-            if silent and not _expected(before, uid, change, state):
-                continue
-            view.forget_change(uid)
+        if not silent:  # its answer tells what they are now, whoever made them so
+            await self.refresh(own=outcome.modseqs)
+            view.forget_changes(outcome.there)
+            return outcome
+        unheard = view.changed.intersection(outcome.there)
+        for uid in await self.refresh(own=outcome.modseqs):
+            if uid in unheard or not _expected(before, uid, change, selected.state(uid)):
+                view.change(uid, selected.flags(uid))
         return outcome
 
+    async def tell_flags(self, messages: Sequence[Numbered], *, uids: bool) -> None:
+        """Send the flags of messages."""
+        selected = self.chosen
+        for start in range(0, len(messages), AT_ONCE):
+            some = messages[start : start + AT_ONCE]
+            octets = self.defined(uid for _, uid in some)
+            shown = zip(some, selected.all_shown(uid for _, uid in some), strict=True)
+            if uids:
+                octets += answers.fetch_flags((number, uid, flags) for (number, uid), flags in shown)
+            else:
+                octets += b"".join([b"* %d FETCH (FLAGS (%b))\r\n" % (m[0], flags) for m, flags in shown])
+            selected.view.forget_changes(uid for _, uid in some)
+            await self.send(octets)
+            await asyncio.sleep(0)
 
-def _expected(before: Snapshot, uid: Uid, change: FlagChange, after: MessageState) -> bool:
+
+def _expected(before: Snapshot, uid: Uid, change: FlagChange, after: MessageState | None) -> bool:
     """Whether *change* alone made a message what it is, as far as anybody has looked at it before."""
     known = before.get(uid)
-    if known is None or before.sealed((uid,)):
+    if known is None or after is None or before.sealed((uid,)):
         return True
     wanted = change.apply(known, after.modseq)
     return (wanted.flags, wanted.keywords) == (after.flags, after.keywords)

@@ -7,23 +7,21 @@ import asyncio
 import contextlib
 
 from mailstead.accounts.bodies import SMALL
-from mailstead.accounts.changes import FlagChange
+from mailstead.accounts.flagging import FlagChange
 from mailstead.accounts.reading import Fetched
 from mailstead.errors import MailError, Reason, Refused, Unavailable, UnsealError
-from mailstead.imap import responses as answers
 from mailstead.imap.fetch import Body, Fetch, FetchItem, Item
 from mailstead.imap.responses import Answer, ok
 from mailstead.mail.flags import How
 from mailstead.mail.mailbox import SeqNumber, SystemFlag, Uid
 from mailstead.mail.uidset import SeqSet
-from mailstead.services.imap.context import Context, CutOff
+from mailstead.services.imap.context import Context, CutOff, Numbered
 from mailstead.services.imap.fetched import IN_STATE, NotInSummary, Octets, Part, columns_of, parts
-from mailstead.services.imap.store import NOT_TOLD, SOME_GONE, Numbered, meant
+from mailstead.services.imap.store import NOT_TOLD, SOME_GONE, meant
 from mailstead.services.imap.whole import Whole
 
 READ_TOGETHER = 256 << 10  # octets of bodies
 SENT_TOGETHER = 64 << 10  # octets of responses
-AT_ONCE = 1000  # messages of which only flags are asked
 
 
 async def fetch(context: Context, command: Fetch) -> Answer:
@@ -43,31 +41,13 @@ async def fetch(context: Context, command: Fetch) -> Answer:
                 if Item.FLAGS not in items:  # what has changed is told here (RFC 9051 section 6.4.5)
                     items = (*items, Item.FLAGS)
         await context.look_at(uid for _, uid in wanted)
-    if IN_STATE.issuperset(items):
-        await _flags_only(context, wanted, items)
+    if Item.FLAGS in items and IN_STATE.issuperset(items):
+        await context.tell_flags(wanted, uids=Item.UID in items)
+    elif items == (Item.UID,):
+        await context.send(b"".join([b"* %d FETCH (UID %d)\r\n" % m for m in wanted]))
     elif await _rows(context, wanted, items) < len(wanted) and isinstance(command.messages, SeqSet):
         return SOME_GONE
     return ok("Fetch completed")
-
-
-async def _flags_only(context: Context, wanted: list[Numbered], items: tuple[FetchItem, ...]) -> None:
-    selected = context.chosen
-    shown = selected.shown
-    with_uid, with_flags = Item.UID in items, Item.FLAGS in items
-    for start in range(0, len(wanted), AT_ONCE):
-        some = wanted[start : start + AT_ONCE]
-        if not with_flags:
-            await context.send(b"".join([b"* %d FETCH (UID %d)\r\n" % m for m in some]))
-            continue
-        octets = context.defined(uid for _, uid in some)
-        if with_uid:
-            octets += answers.fetch_flags((number, uid, shown(uid)) for number, uid in some)
-        else:
-            octets += b"".join([b"* %d FETCH (FLAGS (%b))\r\n" % (n, shown(uid)) for n, uid in some])
-        for _, uid in some:
-            selected.view.forget_change(uid)
-        await context.send(octets)
-        await asyncio.sleep(0)
 
 
 async def _rows(context: Context, wanted: list[Numbered], items: tuple[FetchItem, ...]) -> int:

@@ -75,7 +75,7 @@ def _uid(_: Selected, message: Fetched, __: Whole | None) -> bytes:
 
 
 def _flags(selected: Selected, message: Fetched, _: Whole | None) -> bytes:
-    selected.view.forget_change(message.uid)
+    selected.view.forget_changes((message.uid,))
     return b"FLAGS (%b)" % selected.shown(message.uid)
 
 

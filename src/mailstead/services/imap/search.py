@@ -18,9 +18,9 @@ from mailstead.imap.search import Among, And, Key, Not, Or, Search
 from mailstead.mail.mailbox import Uid
 from mailstead.mail.searching import PIECE, BodySearch
 from mailstead.mail.uidset import STAR, SeqSet
-from mailstead.services.imap.context import Context
+from mailstead.services.imap.context import Context, Numbered
 from mailstead.services.imap.judge import Candidate, Depth, Judge, Verdict
-from mailstead.services.imap.store import NOT_TOLD, Numbered
+from mailstead.services.imap.store import NOT_TOLD
 from mailstead.store.messages import row_number
 
 LARGE = 4 << 20  # octets of a message that is searched with few others at once
@@ -34,7 +34,7 @@ async def search(context: Context, command: Search) -> Answer:
     view = context.chosen.view
     if any(not view.valid(numbers) for numbers in _sequences(command.key)) and len(view):
         return NOT_TOLD
-    messages = [(n, uid) for n, uid in view.select(SeqSet([(1, STAR)])) if not view.is_gone(uid)]
+    messages = view.present(SeqSet([(1, STAR)]))
     judge = Judge(context.chosen, command.key)
     if judge.deepest is Depth.STATE and judge.asks_flags:
         await context.look_at(uid for _, uid in messages)

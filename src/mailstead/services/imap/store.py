@@ -1,28 +1,24 @@
 """STORE, COPY and MOVE (RFC 9051 sections 6.4.6 to 6.4.8)."""
 
-from mailstead.accounts.changes import FlagChange
+from mailstead.accounts.flagging import FlagChange
 from mailstead.accounts.unlocked import Mailbox
 from mailstead.errors import Reason, Refused
 from mailstead.imap import responses as answers
 from mailstead.imap.responses import READ_ONLY, TRY_CREATE, Answer, bad, no, ok
 from mailstead.imap.store import Copy, Move, Store
-from mailstead.mail.mailbox import SeqNumber, Uid
+from mailstead.mail.mailbox import Uid
 from mailstead.mail.uidset import SeqSet, UidSet
-from mailstead.services.imap.context import Context, Selected
+from mailstead.services.imap.context import Context, Numbered, Selected
 
 NOT_TOLD = bad("No such message")
 SOME_GONE = no("Some messages are gone", b"EXPUNGEISSUED")
-AT_ONCE = 1000  # responses that are sent as one
-
-Numbered = tuple[SeqNumber, Uid]
 
 
 def meant(selected: Selected, messages: SeqSet | UidSet) -> list[Numbered] | None:
     """The messages a command means, without those known to be gone; None when a number was never told."""
     if isinstance(messages, SeqSet) and not selected.view.valid(messages):
         return None
-    view = selected.view
-    return [m for m in view.select(messages) if not view.is_gone(m[1])]
+    return selected.view.present(messages)
 
 
 async def store(context: Context, command: Store) -> Answer:
@@ -35,18 +31,16 @@ async def store(context: Context, command: Store) -> Answer:
         return READ_ONLY
     change = FlagChange(command.how, command.flags.system, command.flags.keywords)
     outcome = await context.change([uid for _, uid in wanted], change, silent=command.silent)
+    there = wanted
+    if len(outcome.there) < len(wanted):
+        uids = set(outcome.there)
+        there = [m for m in wanted if m[1] in uids]
     if not command.silent:
-        await context.look_at(outcome.states)  # what did not change is no news, and may be sealed yet
-        with_uid = isinstance(command.messages, UidSet)
-        for start in range(0, len(wanted), AT_ONCE):
-            some = [m for m in wanted[start : start + AT_ONCE] if m[1] in outcome.states]
-            octets = context.defined(uid for _, uid in some)
-            if with_uid:
-                octets += answers.fetch_flags((n, uid, selected.shown(uid)) for n, uid in some)
-            else:
-                octets += b"".join([b"* %d FETCH (FLAGS (%b))\r\n" % (n, selected.shown(u)) for n, u in some])
-            await context.send(octets)
-    if len(outcome.states) < len(wanted) and isinstance(command.messages, SeqSet):
+        await context.look_at(
+            uid for _, uid in there
+        )  # what did not change is no news, and may be sealed yet
+        await context.tell_flags(there, uids=isinstance(command.messages, UidSet))
+    if len(there) < len(wanted) and isinstance(command.messages, SeqSet):
         return SOME_GONE
     return ok("Store completed")
 
