@@ -20,8 +20,8 @@ class Tx(Protocol):
         """Run one statement with ``?`` parameters; its rows, if it has any."""
         ...
 
-    def execute_many(self, sql: LiteralString, rows: Sequence[Sequence[SqlValue]]) -> None:
-        """Run one statement once for each row of parameters."""
+    def execute_many(self, sql: LiteralString, rows: Sequence[Sequence[SqlValue]]) -> list[Row]:
+        """Run one statement once for each row of parameters; all rows of all of them."""
         ...
 
     def now(self) -> int:

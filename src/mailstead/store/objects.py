@@ -42,19 +42,12 @@ def add_refs(tx: Tx, account_id: int, object_ids: Sequence[bytes]) -> None:
 
 def drop_refs(tx: Tx, account_id: int, object_ids: Sequence[bytes]) -> None:
     """Take one reference from each object; with its last one an object and its octets go."""
-    freed = 0
-    for object_id in object_ids:
-        gone = tx.execute(
-            "DELETE FROM object WHERE account_id = ? AND object_id = ? AND refs = 1 RETURNING stored_octets",
-            (account_id, object_id),
-        )
-        if gone:
-            freed += gone[0][0]
-        else:
-            tx.execute(
-                "UPDATE object SET refs = refs - 1 WHERE account_id = ? AND object_id = ? AND refs > 1",
-                (account_id, object_id),
-            )
+    named = [(account_id, object_id) for object_id in object_ids]
+    tx.execute_many("UPDATE object SET refs = refs - 1 WHERE account_id = ? AND object_id = ?", named)
+    gone = tx.execute_many(
+        "DELETE FROM object WHERE account_id = ? AND object_id = ? AND refs = 0 RETURNING stored_octets", named
+    )
+    freed = sum(row[0] for row in gone)
     if freed:
         tx.execute(
             "UPDATE account SET used_octets = used_octets - ? WHERE account_id = ?", (freed, account_id)

@@ -39,10 +39,16 @@ class PostgresTx:
         self._cursor.execute(_translated(sql), parameters, prepare=True)
         return [] if self._cursor.description is None else self._cursor.fetchall()
 
-    def execute_many(self, sql: LiteralString, rows: Sequence[Sequence[SqlValue]]) -> None:
-        """Run one statement once for each row of parameters, in one pipeline."""
+    def execute_many(self, sql: LiteralString, rows: Sequence[Sequence[SqlValue]]) -> list[Row]:
+        """Run one statement once for each row of parameters, in one pipeline; all rows of all of them."""
+        found: list[Row] = []
         if rows:
-            self._cursor.executemany(_translated(sql), rows)
+            returning = "RETURNING" in sql
+            self._cursor.executemany(_translated(sql), rows, returning=returning)
+            while returning:
+                found += self._cursor.fetchall()
+                returning = bool(self._cursor.nextset())
+        return found
 
     def now(self) -> int:
         """The database's clock: every host asks the same one."""

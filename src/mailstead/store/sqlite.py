@@ -43,10 +43,9 @@ class SqliteTx:
         """Run one statement; its rows."""
         return self.connection.execute(sql, parameters).fetchall()
 
-    def execute_many(self, sql: LiteralString, rows: Sequence[Sequence[SqlValue]]) -> None:
-        """Run one statement once for each row of parameters."""
-        if rows:
-            self.connection.executemany(sql, rows).fetchall()
+    def execute_many(self, sql: LiteralString, rows: Sequence[Sequence[SqlValue]]) -> list[Row]:
+        """Run one statement once for each row of parameters; all rows of all of them."""
+        return self.connection.executemany(sql, rows).fetchall() if rows else []
 
     def now(self) -> int:
         """The machine's clock: database and server share it."""
