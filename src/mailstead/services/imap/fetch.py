@@ -21,6 +21,7 @@ from mailstead.services.imap.store import NOT_TOLD, SOME_GONE, meant
 from mailstead.services.imap.whole import Whole
 
 READ_TOGETHER = 256 << 10  # octets of bodies
+FEW = 16  # messages, after which others have no turn yet
 SENT_TOGETHER = 64 << 10  # octets of responses
 
 
@@ -99,7 +100,8 @@ class _Rows:
                     waiting, octets = [], 0
         await self._respond(waiting)
         await self._flush()
-        await asyncio.sleep(0)
+        if len(row) > FEW:  # what few messages say goes out together with the answer
+            await asyncio.sleep(0)
 
     async def _parts(self, message: Fetched) -> list[Part]:
         selected = self._context.chosen
