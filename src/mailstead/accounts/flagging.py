@@ -1,9 +1,9 @@
 """What STORE does to the states of a row: whole columns where it can, else message by message."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mailstead.accounts.states import FLAGS, MessageState, StatePage
+from mailstead.accounts.states import FLAGS, MessageState, RowStates, StatePage
 from mailstead.mail.flags import NO_FLAGS, How
 from mailstead.mail.mailbox import Modseq, SystemFlag, Uid
 
@@ -21,7 +21,7 @@ class FlagChange:
     def apply(self, state: MessageState, modseq: Modseq) -> MessageState:
         """The state after the change; the same one, with its modseq, when nothing changes."""
         old = int(state.flags)
-        flags = self._system(old)
+        flags = self.table()[old]
         match self.how:
             case How.SET:
                 keywords = same_keywords(state.keywords, self.keywords) | self._new_to(state)
@@ -35,21 +35,22 @@ class FlagChange:
 
     def table(self) -> bytes:
         """The octet that a column of flags has after the change, by the one before (`bytes.translate`)."""
-        return bytes(self._system(old) for old in range(256))
+        return _TABLES[self.how][int(self.flags)]
 
-    def spares_keywords(self, page: StatePage) -> bool:
-        """Whether no keyword of a row changes, whatever its messages are."""
-        return not self.keywords and (self.how is not How.SET or not page.has_keywords)
-
-    def _system(self, old: int) -> int:
-        given = int(self.flags)
-        if self.how is How.SET:
-            return given
-        return old | given if self.how is How.ADD else old & ~given
+    def spares_keywords(self, keywords: Mapping[int, frozenset[str]]) -> bool:
+        """Whether no keyword changes of messages that have these *keywords*."""
+        return not self.keywords and (self.how is not How.SET or not keywords)
 
     def _new_to(self, state: MessageState) -> frozenset[str]:
         """The keywords that a message does not have, in whatever case."""
         return self.keywords - same_keywords(self.keywords, state.keywords)
+
+
+_TABLES: dict[How, list[bytes]] = {
+    How.SET: [bytes([given]) * 256 for given in range(32)],
+    How.ADD: [bytes(old | given for old in range(256)) for given in range(32)],
+    How.REMOVE: [bytes(old & ~given for old in range(256)) for given in range(32)],
+}
 
 
 def same_keywords(some: frozenset[str], others: frozenset[str]) -> frozenset[str]:
@@ -85,7 +86,7 @@ def change_row(
 ) -> bool:
     """Change messages of a row, and add to *outcome* what became of them; whether any changed."""
     places, there = page.places(uids)
-    if unchanged_since is None and change.spares_keywords(page):
+    if unchanged_since is None and change.spares_keywords(page.keywords):
         outcome.there += there
         changed = page.translate(places, change.table(), modseq)
     else:
@@ -104,3 +105,27 @@ def change_row(
     if changed:
         outcome.modseqs.add(modseq)
     return changed
+
+
+def unexpected(before: RowStates, after: RowStates, uids: Iterable[Uid], change: FlagChange) -> list[Uid]:
+    """Those of *uids* that are not *after* what *change* alone made of what they were *before*.
+
+    Of one whose flags nobody had looked at before nothing was expected.
+    """
+    was, now = (
+        dict(zip(before.uids, before.flags, strict=True)),
+        dict(zip(after.uids, after.flags, strict=True)),
+    )
+    both = [uid for uid in uids if uid in was and uid in now and uid not in before.sealed]
+    if change.spares_keywords(before.keywords) and before.keywords == after.keywords:
+        table = change.table()
+        return [uid for uid in both if table[was[uid]] != now[uid]]
+    found: list[Uid] = []
+    for uid in both:
+        old, new = before.get(uid), after.get(uid)
+        assert old is not None
+        assert new is not None
+        wanted = change.apply(old, new.modseq)
+        if (wanted.flags, wanted.keywords) != (new.flags, new.keywords):
+            found.append(uid)
+    return found

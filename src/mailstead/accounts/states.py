@@ -193,9 +193,9 @@ class StatePage:
             self._keywords.pop(uid, None)
 
     @property
-    def has_keywords(self) -> bool:
-        """Whether any message has a keyword."""
-        return bool(self._keywords)
+    def keywords(self) -> Mapping[int, frozenset[str]]:
+        """Of those messages that have any."""
+        return self._keywords
 
     def places(self, uids: Sequence[Uid]) -> tuple[Sequence[int], Sequence[Uid]]:
         """Which of *uids*, ascending, are here, and at which places of the columns."""

@@ -45,7 +45,8 @@ def drop_refs(tx: Tx, account_id: int, object_ids: Sequence[bytes]) -> None:
     named = [(account_id, object_id) for object_id in object_ids]
     tx.execute_many("UPDATE object SET refs = refs - 1 WHERE account_id = ? AND object_id = ?", named)
     gone = tx.execute_many(
-        "DELETE FROM object WHERE account_id = ? AND object_id = ? AND refs = 0 RETURNING stored_octets", named
+        "DELETE FROM object WHERE account_id = ? AND object_id = ? AND refs = 0 RETURNING stored_octets",
+        named,
     )
     freed = sum(row[0] for row in gone)
     if freed:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from mailstead.accounts.flagging import FlagChange, FlagOutcome
+from mailstead.accounts.flagging import FlagChange, FlagOutcome, unexpected
 from mailstead.accounts.snapshot import Snapshot, news
 from mailstead.accounts.states import MessageState
 from mailstead.accounts.unlocked import Mailbox, UnlockedAccount
@@ -229,9 +229,12 @@ class Context:
             view.forget_changes(outcome.there)
             return outcome
         unheard = view.changed.intersection(outcome.there)
-        for uid in await self.refresh(own=outcome.modseqs):
-            if uid in unheard or not _expected(before, uid, change, selected.state(uid)):
-                view.change(uid, selected.flags(uid))
+        own = await self.refresh(own=outcome.modseqs)
+        for number, group in groupby(own, row_number):
+            uids = list(group)
+            unheard.update(unexpected(before.rows[number], selected.snapshot.rows[number], uids, change))
+        for uid in unheard.intersection(own):
+            view.change(uid, selected.flags(uid))
         return outcome
 
     async def tell_flags(self, messages: Sequence[Numbered], *, uids: bool) -> None:
@@ -248,15 +251,6 @@ class Context:
             selected.view.forget_changes(uid for _, uid in some)
             await self.send(octets)
             await asyncio.sleep(0)
-
-
-def _expected(before: Snapshot, uid: Uid, change: FlagChange, after: MessageState | None) -> bool:
-    """Whether *change* alone made a message what it is, as far as anybody has looked at it before."""
-    known = before.get(uid)
-    if known is None or after is None or before.sealed((uid,)):
-        return True
-    wanted = change.apply(known, after.modseq)
-    return (wanted.flags, wanted.keywords) == (after.flags, after.keywords)
 
 
 def _nothing() -> None:
