@@ -33,14 +33,24 @@ class Columns(IntFlag):
     BOTH = 3
 
 
+Kept = MessageState | RowStates  # the state of a message, or of its row, of which few ask
+
+
 @dataclass(frozen=True, slots=True)
 class Located:
     """One message, opened as far as lists and fetches need."""
 
     uid: Uid
-    state: MessageState
+    kept: Kept
     a: EntryA
     b: EntryB
+
+    @property
+    def state(self) -> MessageState:
+        """Its flags, keywords and modseq."""
+        state = self.kept.get(self.uid) if isinstance(self.kept, RowStates) else self.kept
+        assert state is not None, "it is in its row"
+        return state
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +58,7 @@ class Fetched:
     """One message, with the columns that were asked for."""
 
     uid: Uid
-    state: MessageState
+    kept: Kept
     a: EntryA | None
     b: EntryB | None
 
@@ -66,7 +76,7 @@ class Fetched:
 
     def whole(self) -> Located:
         """The same message, of which both columns were asked for."""
-        return Located(self.uid, self.state, self.in_a, self.in_b)
+        return Located(self.uid, self.kept, self.in_a, self.in_b)
 
 
 class Reader:
@@ -136,26 +146,20 @@ class Reader:
     ) -> list[Fetched]:
         """The messages of a row; all, or those that are *wanted*."""
         found: list[Fetched] = []
+        has_a, has_b = bool(columns & Columns.A), bool(columns & Columns.B)
         if stretch.state is not None:
             states = open_state(self._keys, mailbox_id, stretch.state)
-            live = dict(states.items()) if wanted is None else _some(states, wanted)
+            live = [uid for uid in states.uids if wanted is None or uid in wanted]
             a = self._page(mailbox_id, stretch.number, GROUP_A, stretch.a, wanted)
             b = self._page(mailbox_id, stretch.number, GROUP_B, stretch.b, wanted)
-            if (columns & Columns.A and a.keys() != live.keys()) or (
-                columns & Columns.B and b.keys() != live.keys()
-            ):
+            if (has_a and list(a) != live) or (has_b and list(b) != live):
                 raise UnsealError(f"page {stretch.number} and its state name different messages")
-            for at, (uid, state) in enumerate(live.items()):
+            for at, uid in enumerate(map(Uid, live)):
                 if at % OPENED_AT_ONCE == OPENED_AT_ONCE - 1:
                     await asyncio.sleep(0)
-                found.append(
-                    Fetched(
-                        uid,
-                        state,
-                        unpack_a(a[uid]) if columns & Columns.A else None,
-                        unpack_b(b[uid]) if columns & Columns.B else None,
-                    )
-                )
+                entry_a = unpack_a(a[uid]) if has_a else None
+                entry_b = unpack_b(b[uid]) if has_b else None
+                found.append(Fetched(uid, states, entry_a, entry_b))
         pendings = [p for p in stretch.pendings if wanted is None or p.uid in wanted]
         if pendings:
             batch = await open_pendings(self._keys, mailbox_id, stretch.others, pendings, stretch.lanes)
@@ -163,8 +167,8 @@ class Reader:
                 Fetched(
                     Uid(m.row.uid),
                     m.state(),
-                    m.entry_a() if columns & Columns.A else None,
-                    m.entry_b() if columns & Columns.B else None,
+                    m.entry_a() if has_a else None,
+                    m.entry_b() if has_b else None,
                 )
                 for m in batch.opened
             )
@@ -185,10 +189,6 @@ class Reader:
         if wanted is not None and len(wanted) <= FEW:
             return pick(group, content, wanted)
         return split(group, content, wanted)
-
-
-def _some(states: RowStates, wanted: frozenset[int]) -> dict[Uid, MessageState]:
-    return {Uid(uid): state for uid in sorted(wanted) if (state := states.get(uid)) is not None}
 
 
 def _uid(message: Fetched) -> Uid:

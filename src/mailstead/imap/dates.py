@@ -5,6 +5,7 @@ Time is not asked for here: a date is what was written, a moment is seconds sinc
 
 import re
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 
 _MONTHS = (b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec")
 _NUMBER = {name.lower(): n for n, name in enumerate(_MONTHS, 1)}
@@ -56,10 +57,14 @@ _FIRST, _LAST = -62135596800, 253402300799  # the years 1 and 9999
 
 def date_time(seconds: int) -> bytes:
     """A moment as INTERNALDATE shows it, quoted and in UTC; what no year can show becomes the nearest."""
-    moment = _moment(seconds)
-    return b'"%2d-%b-%04d %02d:%02d:%02d +0000"' % (
-        moment.day, _MONTHS[moment.month - 1], moment.year, moment.hour, moment.minute, moment.second,
-    )  # fmt: skip
+    days, second = divmod(max(_FIRST, min(_LAST, seconds)), 86400)
+    return b'"%b %02d:%02d:%02d +0000"' % (_day_shown(days), second // 3600, second // 60 % 60, second % 60)
+
+
+@lru_cache(maxsize=1024)  # most messages of a page came on few days
+def _day_shown(days: int) -> bytes:
+    moment = _moment(days * 86400)
+    return b"%2d-%b-%04d" % (moment.day, _MONTHS[moment.month - 1], moment.year)
 
 
 def day(seconds: int) -> date:

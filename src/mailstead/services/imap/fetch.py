@@ -5,6 +5,8 @@ A row of 256 messages at a time: what is read is sent, and others have their tur
 
 import asyncio
 import contextlib
+from collections.abc import Iterable
+from itertools import repeat
 
 from mailstead.accounts.bodies import SMALL
 from mailstead.accounts.flagging import FlagChange
@@ -16,7 +18,7 @@ from mailstead.mail.flags import How
 from mailstead.mail.mailbox import SeqNumber, SystemFlag, Uid
 from mailstead.mail.uidset import SeqSet
 from mailstead.services.imap.context import Context, CutOff, Numbered
-from mailstead.services.imap.fetched import IN_STATE, NotInSummary, Octets, Part, columns_of, parts
+from mailstead.services.imap.fetched import IN_STATE, NotInSummary, Octets, Part, columns_of, showers
 from mailstead.services.imap.store import NOT_TOLD, SOME_GONE, meant
 from mailstead.services.imap.whole import Whole
 
@@ -74,7 +76,8 @@ class _Rows:
     def __init__(self, context: Context, numbers: dict[Uid, SeqNumber], items: tuple[FetchItem, ...]) -> None:
         self._context = context
         self._numbers = numbers
-        self._items = items
+        self._showers = showers(items)
+        self._shows_flags = Item.FLAGS in items
         self._reads_bodies = any(isinstance(item, Body) for item in items)
         self._held: list[bytes] = []
         self._octets = 0
@@ -86,9 +89,9 @@ class _Rows:
         self.there += len(row)
         waiting: list[tuple[Fetched, list[Part]]] = []  # for their octets, as many as are read together
         octets = 0
-        for message in row:
+        for message, flags in zip(row, self._flags(row), strict=True):
             try:
-                found = await self._parts(message)
+                found = await self._parts(message, flags)
             except (MailError, UnsealError) as error:
                 self._failed(error)
                 continue
@@ -103,16 +106,24 @@ class _Rows:
         if len(row) > FEW:  # what few messages say goes out together with the answer
             await asyncio.sleep(0)
 
-    async def _parts(self, message: Fetched) -> list[Part]:
-        selected = self._context.chosen
+    def _flags(self, row: list[Fetched]) -> Iterable[bytes]:
+        """The flags of a row's messages as they are shown, which count as told then."""
+        if not self._shows_flags:
+            return repeat(b"", len(row))
+        selected, uids = self._context.chosen, [message.uid for message in row]
+        selected.view.forget_changes(uids)
+        return selected.all_shown(uids)
+
+    async def _parts(self, message: Fetched, flags: bytes) -> list[Part]:
         try:
-            return parts(selected, message, self._items)
+            return [show(message, flags, None) for show in self._showers]
         except NotInSummary:
             # It may be that only its first column was asked for.
-            located = await self._context.owner.locate(selected.mailbox.id, message.uid)
-            whole = await Whole.read(self._context.owner, located)
-            message = Fetched(located.uid, located.state, located.a, located.b)
-            return parts(selected, message, self._items, whole)
+            owner = self._context.owner
+            located = await owner.locate(self._context.chosen.mailbox.id, message.uid)
+            whole = await Whole.read(owner, located)
+            message = Fetched(located.uid, located.kept, located.a, located.b)
+            return [show(message, flags, whole) for show in self._showers]
 
     async def _respond(self, waiting: list[tuple[Fetched, list[Part]]]) -> None:
         owner, small = self._context.owner, dict[Uid, bytes | Refused | UnsealError]()
@@ -135,9 +146,9 @@ class _Rows:
         """Send a message all of which is here, or as much as is asked for."""
         opening = b"* %d FETCH (" % self._numbers[message.uid]
         for part in found:
-            shown = part if isinstance(part, bytes) else part.of(octets[part.where.start : part.where.stop])
-            self._held += (opening, shown)
-            self._octets += len(shown)
+            shown = (part,) if isinstance(part, bytes) else part.pieces(octets)
+            self._held += (opening, *shown)
+            self._octets += len(shown[-1])
             opening = b" "
             if self._octets > SENT_TOGETHER:
                 await self._flush()
@@ -158,7 +169,7 @@ class _Rows:
                 elif (streamed := part.streamed) is None:
                     where = part.where
                     pieces = [p async for p in owner.read(located, where.start, where.stop)]
-                    self._held.append(part.of(b"".join(pieces)))
+                    self._held.append(part.chosen(b"".join(pieces)))
                 else:
                     head, where = streamed
                     self._held.append(head)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from mailstead.accounts.reading import Columns, Fetched
 from mailstead.imap import responses as answers
@@ -9,7 +10,6 @@ from mailstead.imap.body import without_extensions
 from mailstead.imap.dates import date_time
 from mailstead.imap.fetch import Body, FetchItem, Item
 from mailstead.mail.section import Text, filter_header, locate, tree
-from mailstead.services.imap.context import Selected
 from mailstead.services.imap.whole import Whole
 
 IN_STATE = frozenset((Item.UID, Item.FLAGS))
@@ -36,15 +36,21 @@ class Octets:
         head = answers.literal(self.body.label, len(part))
         return head, range(self.where.start + part.start, self.where.start + part.stop)
 
-    def of(self, octets: bytes) -> bytes:
-        """The whole item, from the octets that *where* says."""
-        if self.body.section.fields:
-            return answers.item(self.body.label, _cut(self.body, _chosen(self.body, octets)))
-        part = self.body.of(len(octets))
-        return answers.literal(self.body.label, len(part)) + octets[part.start : part.stop]
+    def chosen(self, octets: bytes) -> bytes:
+        """The whole item whose octets must be looked through, from those that *where* says."""
+        return answers.item(self.body.label, _cut(self.body, _chosen(self.body, octets)))
+
+    def pieces(self, octets: bytes) -> tuple[bytes, ...]:
+        """The item in pieces, from all octets of the message."""
+        streamed = self.streamed
+        if streamed is None:
+            return (self.chosen(octets[self.where.start : self.where.stop]),)
+        head, where = streamed
+        return head, octets[where.start : where.stop]
 
 
 Part = bytes | Octets
+Shower = Callable[[Fetched, bytes, Whole | None], Part]
 
 
 def columns_of(items: tuple[FetchItem, ...]) -> Columns:
@@ -53,49 +59,40 @@ def columns_of(items: tuple[FetchItem, ...]) -> Columns:
     return Columns.A if others <= _IN_A else Columns.BOTH
 
 
-def parts(
-    selected: Selected, message: Fetched, items: tuple[FetchItem, ...], whole: Whole | None = None
-) -> list[Part]:
-    """The items of a response, in order.
+def showers(items: tuple[FetchItem, ...]) -> list[Shower]:
+    """What makes each of the items of a response, in order.
 
-    Args:
-        whole: The message read and scanned again.
-
-    Raises:
-        NotInSummary: *whole* is needed.
+    They take the message, its flags as they are shown, and the message scanned again, if it was; they
+    raise NotInSummary when it must be.
     """
-    return [
-        _body(message, item, whole) if isinstance(item, Body) else _SHOWN[item](selected, message, whole)
-        for item in items
-    ]
+    return [partial(_body, item) if isinstance(item, Body) else _SHOWN[item] for item in items]
 
 
-def _uid(_: Selected, message: Fetched, __: Whole | None) -> bytes:
+def _uid(message: Fetched, _: bytes, __: Whole | None) -> bytes:
     return b"UID %d" % message.uid
 
 
-def _flags(selected: Selected, message: Fetched, _: Whole | None) -> bytes:
-    selected.view.forget_changes((message.uid,))
-    return b"FLAGS (%b)" % selected.shown(message.uid)
+def _flags(_: Fetched, flags: bytes, __: Whole | None) -> bytes:
+    return b"FLAGS (%b)" % flags
 
 
-def _internal_date(_: Selected, message: Fetched, __: Whole | None) -> bytes:
-    return b"INTERNALDATE %b" % date_time(message.in_a.internal_date)
+def _internal_date(message: Fetched, _: bytes, __: Whole | None) -> bytes:
+    return b"INTERNALDATE " + date_time(message.in_a.internal_date)
 
 
-def _size(_: Selected, message: Fetched, __: Whole | None) -> bytes:
+def _size(message: Fetched, _: bytes, __: Whole | None) -> bytes:
     return b"RFC822.SIZE %d" % message.in_a.size
 
 
-def _envelope(_: Selected, message: Fetched, whole: Whole | None) -> bytes:
+def _envelope(message: Fetched, _: bytes, whole: Whole | None) -> bytes:
     return b"ENVELOPE " + (message.in_a.envelope or _scanned(whole).envelope)
 
 
-def _structure(_: Selected, message: Fetched, whole: Whole | None) -> bytes:
+def _structure(message: Fetched, _: bytes, whole: Whole | None) -> bytes:
     return b"BODYSTRUCTURE " + _whole_structure(message, whole)
 
 
-def _short_structure(_: Selected, message: Fetched, whole: Whole | None) -> bytes:
+def _short_structure(message: Fetched, _: bytes, whole: Whole | None) -> bytes:
     return b"BODY " + without_extensions(_whole_structure(message, whole))
 
 
@@ -103,7 +100,7 @@ def _whole_structure(message: Fetched, whole: Whole | None) -> bytes:
     return message.in_b.described.bodystructure or _scanned(whole).bodystructure
 
 
-_SHOWN: dict[Item, Callable[[Selected, Fetched, Whole | None], bytes]] = {
+_SHOWN: dict[Item, Shower] = {
     Item.UID: _uid,
     Item.FLAGS: _flags,
     Item.INTERNALDATE: _internal_date,
@@ -120,7 +117,7 @@ def _scanned(whole: Whole | None) -> Whole:
     return whole
 
 
-def _body(message: Fetched, body: Body, whole: Whole | None) -> Part:
+def _body(body: Body, message: Fetched, _: bytes, whole: Whole | None) -> Part:
     section, b = body.section, message.in_b
     if section.in_root_header and b.header_whole:
         return answers.item(body.label, _cut(body, _chosen(body, b.described.header)))
