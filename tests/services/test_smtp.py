@@ -1,111 +1,30 @@
 """The dialogue against the clock: total deadlines, on virtual time (the limits of security.md d.4)."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
-from mailstead.accounts.directory import Directory
-from mailstead.crypto.serverkey import ServerKey
-from mailstead.delivery.batch import Batch
-from mailstead.delivery.reception import DeliverySettings, Reception
-from mailstead.log import Log
-from mailstead.net.listen import Gate
-from mailstead.net.wire import sweep
+from mailstead.delivery.reception import Reception
 from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.smtp import SmtpService
-from tests.simulation.simulator import FailingDatabase, Link, VirtualClock, VirtualLoop, World
-from tests.simulation.test_reception import SERVER_KEY, image
+from tests.simulation.test_reception import image
+from tests.support import virtual
 from tests.support.house import storing
+from tests.support.virtual import Connect, Site
 
 __all__ = ["image"]
 
 
-class Peer:
-    """A client by hand."""
-
-    def __init__(self, world: World, number: int, service: SmtpService, tasks: asyncio.TaskGroup) -> None:
-        self.heard = b""
-        self.ended: float | None = None
-        self.link = Link(world, self._hear, number)
-        self.link.connect(lambda wire: tasks.create_task(service.serve(wire)))
-
-    def _hear(self, octets: bytes) -> None:
-        self.heard += octets
-        if not octets:
-            self.ended = asyncio.get_running_loop().time()
-
-    async def say(self, octets: bytes) -> bytes:
-        """Send, and what is answered within a second or two."""
-        before = len(self.heard)
-        self.link.send(octets)
-        await asyncio.sleep(2)
-        return self.heard[before:]
-
-    async def trickle(self, octets: bytes, every: float) -> float:
-        """Send *octets* one at a time until the server has had enough; how long that took."""
-        loop = asyncio.get_running_loop()
-        began = loop.time()
-        for octet in octets:
-            self.link.send(bytes((octet,)))
-            await asyncio.sleep(every)
-            if self.ended is not None:
-                return self.ended - began
-        raise AssertionError("it was never too much")
-
-
-Connect = Callable[[], Peer]
+def smtp(site: Site) -> SmtpService:
+    settings = site.settings(memory_octets=2000, single_octets=1000)
+    reception = Reception(settings, storing(site.database, site.batch, settings), site.directory, site.clock)
+    return SmtpService(SmtpSettings("mx"), reception, site.gate, None, asyncio.Event(), site.log)
 
 
 def on_virtual_time(image: bytes, folder: Path, act: Callable[[Connect], Awaitable[None]]) -> None:
-    @asynccontextmanager
-    async def serving() -> AsyncIterator[Connect]:
-        loop = asyncio.get_running_loop()
-        world = World(1)
-        world.rng = random.Random(1)
-        database = FailingDatabase(world, image, failures=0.0)
-        batch = Batch(database)
-        settings = DeliverySettings(
-            "mx", ("b.test",), folder, free_octets=0, memory_octets=2000, single_octets=1000
-        )
-        key = ServerKey(SERVER_KEY)
-        directory = Directory(database, key.rows)
-        reception = Reception(settings, storing(database, batch, settings), directory, VirtualClock(loop))
-        gate = Gate(10_000)
-        with (folder / "log").open("w") as stream:
-            service = SmtpService(SmtpSettings("mx"), reception, gate, None, asyncio.Event(), Log(stream))
-            async with asyncio.TaskGroup() as background, asyncio.TaskGroup() as tasks:
-                running = [background.create_task(batch.run()), background.create_task(sweep(gate.wires))]
-                numbers = iter(range(10_000))
-                peers: list[Peer] = []
-
-                def connect() -> Peer:
-                    peers.append(Peer(world, next(numbers), service, tasks))
-                    return peers[-1]
-
-                yield connect
-                for peer in peers:
-                    peer.link.hang_up()
-                await gate.wait_empty()
-                for task in running:
-                    task.cancel()
-        assert "failed" not in (folder / "log").read_text()
-        assert list((folder / "spool").iterdir()) == []
-
-    async def run() -> None:
-        async with serving() as connect:
-            await act(connect)
-
-    (folder / "spool").mkdir()
-    loop = VirtualLoop()
-    try:
-        loop.run_until_complete(run())
-        loop.run_until_complete(loop.shutdown_default_executor())
-    finally:
-        loop.close()
+    virtual.on_virtual_time(image, folder, smtp, act)
 
 
 IN_DATA = b"EHLO a\r\nMAIL FROM:<a@a.test>\r\nRCPT TO:<ann@b.test>\r\nDATA\r\n"

@@ -1,36 +1,27 @@
 """One connection: its dialogue, its errors, its deadlines, and its end."""
 
 import asyncio
-import random
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mailstead.accounts.directory import Directory
 from mailstead.accounts.hashing import Hashing
 from mailstead.accounts.logins import Logins
 from mailstead.accounts.presence import Pace, Presence
 from mailstead.accounts.provision import Office
 from mailstead.bus.bell import open_bell
-from mailstead.crypto.serverkey import ServerKey
 from mailstead.delivery.appending import Appending
-from mailstead.delivery.batch import Batch
-from mailstead.delivery.reception import DeliverySettings
-from mailstead.log import Log
-from mailstead.net.listen import Gate
-from mailstead.net.wire import sweep
 from mailstead.secretmem import Arena
 from mailstead.services.imap.session import ImapService
 from mailstead.store.database import Database
-from tests.services.test_smtp import Peer
-from tests.simulation.simulator import FailingDatabase, VirtualClock, VirtualLoop, World
-from tests.simulation.test_reception import SERVER_KEY, image
+from tests.simulation.test_reception import image
+from tests.support import virtual
 from tests.support.house import CHEAP, PASSWORD, storing
 from tests.support.imap import imap_worker
+from tests.support.virtual import Connect, Site
 
 __all__ = ["image"]
 
@@ -173,8 +164,6 @@ async def test_an_error_in_one_command_is_no_end(
 
 STRESS = 30  # connections, above which the idle ones are hurried
 
-Connect = Callable[[], Peer]
-
 
 class Inline(Hashing):
     """No thread: on virtual time nothing else would wait for it."""
@@ -183,61 +172,19 @@ class Inline(Hashing):
         return work(*args, **kwargs)
 
 
+def imap(site: Site) -> ImapService:
+    office = Office(site.database, site.key, Arena(256), CHEAP, site.clock.now, Inline())
+    bell = open_bell(site.folder, None)
+    site.stack.push_async_callback(bell.close)
+    presence = Presence(site.database, bell, site.clock, site.log, Pace(quiet=1e9))
+    logins = Logins(replace(office, ring=bell.ring), presence, ("b.test",), site.clock)
+    store = storing(site.database, site.batch, site.settings())
+    appending = Appending(store, site.directory, site.clock)
+    return ImapService(1 << 20, logins, appending, site.gate, None, asyncio.Event(), site.log, plaintext=True)
+
+
 def on_virtual_time(image: bytes, folder: Path, act: Callable[[Connect], Awaitable[None]]) -> None:
-    @asynccontextmanager
-    async def serving() -> AsyncIterator[Connect]:
-        loop = asyncio.get_running_loop()
-        world = World(1)
-        world.rng = random.Random(1)
-        database = FailingDatabase(world, image, failures=0.0)
-        batch = Batch(database)
-        settings = DeliverySettings("mx", ("b.test",), folder, free_octets=0)
-        key, clock = ServerKey(SERVER_KEY), VirtualClock(loop)
-        office = Office(database, key, Arena(256), CHEAP, clock.now, Inline())
-        gate, bell = Gate(10_000), open_bell(folder, None)
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(bell.close)
-            stream = stack.enter_context((folder / "log").open("w"))
-            log = Log(stream)
-            presence = Presence(database, bell, clock, log, Pace(quiet=1e9))
-            logins = Logins(replace(office, ring=bell.ring), presence, ("b.test",), clock)
-            directory = Directory(database, key.rows)
-            appending = Appending(storing(database, batch, settings), directory, clock)
-            service = ImapService(
-                1 << 20, logins, appending, gate, None, asyncio.Event(), log, plaintext=True
-            )
-            async with asyncio.TaskGroup() as background, asyncio.TaskGroup() as tasks:
-                running = [
-                    background.create_task(batch.run()),
-                    background.create_task(sweep(gate.wires, STRESS)),
-                ]
-                peers: list[Peer] = []
-
-                def connect() -> Peer:
-                    peers.append(Peer(world, len(peers), service, tasks))  # type: ignore[arg-type]
-                    return peers[-1]
-
-                yield connect
-                for peer in peers:
-                    peer.link.hang_up()
-                await gate.wait_empty()
-                for task in running:
-                    task.cancel()
-        assert "failed" not in (folder / "log").read_text()
-        assert list((folder / "spool").iterdir()) == []
-
-    async def run() -> None:
-        async with serving() as connect:
-            await act(connect)
-
-    (folder / "spool").mkdir()
-    (folder / "run").mkdir()
-    loop = VirtualLoop()
-    try:
-        loop.run_until_complete(run())
-        loop.run_until_complete(loop.shutdown_default_executor())
-    finally:
-        loop.close()
+    virtual.on_virtual_time(image, folder, imap, act, stress=STRESS)
 
 
 LOGIN = b'a LOGIN ann "%b"\r\n' % PASSWORD
