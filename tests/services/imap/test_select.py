@@ -270,3 +270,18 @@ async def test_a_select_that_fails_half_way_leaves_nothing_selected(
         assert (await client.ok(b"NOOP")).untagged == [], "no news of what is not selected"
         await client.bad(b"FETCH 1 FLAGS")
         assert b"* 2 EXISTS" in (await client.select()).untagged
+
+
+async def test_a_message_that_cannot_be_opened_hides_no_mailbox(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        for n in range(3):
+            await w.house.deliver(b"Subject: %d\r\n\r\n" % n)
+        await sqlite.write(
+            lambda tx: tx.execute("UPDATE pending SET summary = ? WHERE uid = 2", (b"\0" * 600,))
+        )
+        client = await w.login(None)
+        assert b"* 3 EXISTS" in (await client.select()).untagged
+        said = await client.command(b"UID FETCH 1:3 (FLAGS)")
+        assert [line[:9] for line in said.having(b"FETCH")][:1] == [b"* 1 FETCH"]
+        await client.ok(b"UID FETCH 3 (BODY.PEEK[])")

@@ -14,7 +14,11 @@ from mailstead.accounts.presence import Pace, Presence
 from mailstead.accounts.provision import Office
 from mailstead.bus.bell import open_bell
 from mailstead.delivery.appending import Appending
+from mailstead.imap.listing import List
+from mailstead.imap.responses import Answer
 from mailstead.secretmem import Arena
+from mailstead.services.imap.context import Context
+from mailstead.services.imap.handlers import HANDLERS
 from mailstead.services.imap.session import ImapService
 from mailstead.store.database import Database
 from tests.simulation.test_reception import image
@@ -158,6 +162,28 @@ async def test_an_error_in_one_command_is_no_end(
             await client.bad(b"FETCH 1 FLAGS")
         await client.select()
         assert await client.uids() == [1]
+
+
+async def test_the_log_tells_where_a_mistake_was_and_not_what_was_sent(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with imap_worker(sqlite, tmp_path, failures=True) as w:
+        await w.house.move_in()
+        client, other = await w.login(), await w.login()
+        with monkeypatch.context() as patch:
+            patch.setitem(HANDLERS, List, _mistaken)
+            client.send(b'a LIST "" zephyrine\r\n')
+            await client.closed()
+        told = w.log.getvalue()
+        assert "imap.session.failed" in told
+        assert "RuntimeError" in told
+        assert "test_session.py:" in told
+        assert "zephyrine" not in told
+        await other.ok(b"NOOP")
+
+
+async def _mistaken(_: Context, command: List) -> Answer:
+    raise RuntimeError(f"what to do with {command}")
 
 
 # On virtual time

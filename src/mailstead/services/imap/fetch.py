@@ -23,6 +23,7 @@ from mailstead.services.imap.store import NOT_TOLD, SOME_GONE, meant
 from mailstead.services.imap.whole import Whole
 
 READ_TOGETHER = 256 << 10  # octets of bodies
+_SEEN = int(SystemFlag.SEEN)
 FEW = 16  # messages, after which others have no turn yet
 SENT_TOGETHER = 64 << 10  # octets of responses
 
@@ -37,7 +38,7 @@ async def fetch(context: Context, command: Fetch) -> Answer:
     if Item.FLAGS in items or command.sets_seen:
         await context.look_at(uid for _, uid in wanted)
     if command.sets_seen and not selected.read_only:
-        unseen = [uid for _, uid in wanted if not selected.flags(uid).system & SystemFlag.SEEN]
+        unseen = [uid for _, uid in wanted if not selected.system(uid) & _SEEN]
         if unseen:
             with contextlib.suppress(Unavailable):  # what cannot be marked as read now can be read
                 await context.change(unseen, FlagChange(How.ADD, SystemFlag.SEEN))

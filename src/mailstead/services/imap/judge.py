@@ -111,8 +111,8 @@ class Judge:
         match key:
             case HasFlag():
                 self.asks_flags = True
-                flag, present = key.flag, key.present
-                return lambda c: bool(selected.flags(c.uid).system & flag) == present
+                flag, present = int(key.flag), key.present
+                return lambda c: bool(selected.system(c.uid) & flag) == present
             case HasKeyword():
                 self.asks_flags = True
                 wanted, there = key.keyword.lower(), key.present
