@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import gc
 import json
 import os
 import resource
@@ -84,6 +85,8 @@ async def _serve(settings: Settings, told: dict[str, Any], ready: Callable[[], N
     loop.add_signal_handler(signal.SIGTERM, worker.stop)
     loop.add_signal_handler(signal.SIGINT, lambda: None)  # the parent decides
     loop.add_signal_handler(signal.SIGHUP, reload)
+    gc.collect()
+    gc.freeze()  # what is here now stays: to look through it all again took 20 ms of a session's time
     try:
         await worker.run(ready)
     finally:
