@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from mailstead.accounts import copying
 from mailstead.accounts.flagging import FlagChange, How
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.errors import Reason, Refused, UnsealError
@@ -84,6 +85,24 @@ async def test_a_target_that_is_gone_changes_nothing(database: Database, tmp_pat
                     await act(inbox, uids, trash)
                 assert caught.value.reason is Reason.NO_SUCH_MAILBOX
         assert await subjects(account, inbox) == [b"0", b"1"]
+        account.close()
+
+
+async def test_copies_end_at_the_most_messages_an_account_may_have(
+    database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(copying, "MOST", 6)
+    async with house(database, tmp_path) as h:
+        account, inbox, trash = await filled(h, 3)
+        uids = [Uid(1), Uid(2), Uid(3)]
+        await account.copy(inbox, uids, trash)
+        for target in (trash, inbox):
+            with pytest.raises(Refused) as caught:
+                await account.copy(inbox, uids, target)
+            assert caught.value.reason is Reason.OVER_QUOTA
+        assert len(await subjects(account, trash)) == len(await subjects(account, inbox)) == 3
+        await account.move(inbox, uids, trash)
+        assert len(await subjects(account, trash)) == 6, "a move adds none"
         account.close()
 
 

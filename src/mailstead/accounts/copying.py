@@ -24,12 +24,13 @@ from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.store import messages as rows
 from mailstead.store.accounts import fence_at
 from mailstead.store.database import Database, Tx
-from mailstead.store.mailboxes import MailboxRow, get_mailbox, take_uids, touch
+from mailstead.store.mailboxes import MailboxRow, count_messages, get_mailbox, take_uids, touch
 from mailstead.store.messages import GROUP_A, GROUP_B, PAGE_MESSAGES, row_number
 from mailstead.store.objects import add_refs
 from mailstead.store.records import LostRace
 
 UID_ROOM = 16
+MOST = 1_000_000  # messages of one account: a copy costs no octets of the quota, and must end somewhere
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Copying:
         Up to 8,192 messages are one transaction; of more, a failure takes the first ones back.
 
         Raises:
-            Refused: the target is gone, or has too many keywords.
+            Refused: the target is gone, or has too many keywords, or there would be too many messages.
         """
         done: list[Copied] = []
         try:
@@ -157,6 +158,8 @@ class Copying:
             raise Refused(Reason.NO_SUCH_MAILBOX)
         first = target.uid_next + (UID_ROOM << min(2 * (lost - 1), 16) if lost else 0)
         most = sum(len(group) for group in wanted.values())
+        if not move and count_messages(tx, account_id) + most > MOST:
+            raise Refused(Reason.OVER_QUOTA)
         numbers = set(range(row_number(first), row_number(first + most) + 1))
         if self._source_id == self._target_id:
             source_rows = target_rows = read_shelf(

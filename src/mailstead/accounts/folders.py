@@ -21,8 +21,8 @@ from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import HIERARCHY, INBOX, SpecialUse, mailbox_name
 from mailstead.store.accounts import fence
 from mailstead.store.database import Database, Tx
-from mailstead.store.mailboxes import MailboxRow, add_mailbox, mailboxes, mark_deleted
-from mailstead.store.records import get_record, put_record
+from mailstead.store.mailboxes import MailboxRow, add_mailbox, get_mailbox, mailboxes, mark_deleted
+from mailstead.store.records import get_record, put_record, write_id_of
 
 MOST = 10_000  # mailboxes and subscriptions of one account
 
@@ -54,7 +54,7 @@ class Folders:
     def __init__(self, database: Database, keys: SessionKeys) -> None:
         self._database = database
         self._keys = keys
-        self._known: tuple[bytes, list[MailboxName]] = (b"", [])
+        self._known: tuple[bytes, Names] = (b"", {})  # as of the write of this id
 
     async def names(self) -> tuple[list[MailboxName], list[MailboxRow]]:
         """All names, those that are only subscribed to as well, and the rows of all mailboxes.
@@ -63,7 +63,27 @@ class Folders:
             UnsealError: the list of names is not what this account wrote.
         """
         read = await self._read()
-        return self._open(read.record), read.rows
+        return list(self._open(read.record).values()), read.rows
+
+    async def find(self, name: str) -> tuple[MailboxName, MailboxRow] | None:
+        """The mailbox of this name; however many others there are, only its row is read.
+
+        Raises:
+            UnsealError: the list of names is not what this account wrote.
+        """
+        account_id = self._keys.account_id
+
+        def work(tx: Tx) -> tuple[MailboxName, MailboxRow] | SealedRecord | None:
+            write_id, names = self._known
+            if write_id_of(tx, account_id, Kind.MBOXES) != write_id:
+                return _names_record(tx, account_id)
+            entry = names.get(name)
+            row = get_mailbox(tx, account_id, entry.mailbox_id) if entry is not None else None
+            return None if entry is None or row is None else (entry, row)
+
+        while isinstance(found := await self._database.read(work), SealedRecord):
+            self._open(found)
+        return found
 
     async def create(self, name: str, special_use: SpecialUse | None = None) -> bytes:
         """Make a mailbox, and those above it that are missing; its id.
@@ -165,24 +185,19 @@ class Folders:
         account_id = self._keys.account_id
 
         def work(tx: Tx) -> NamesRead:
-            record = get_record(tx, account_id, Kind.MBOXES)
-            if record is None:
-                raise Refused(Reason.DAMAGED, "the list of mailboxes is missing")
-            return NamesRead(record, mailboxes(tx, account_id))
+            return NamesRead(_names_record(tx, account_id), mailboxes(tx, account_id))
 
         return await self._database.read(work)
 
-    def _open(self, record: SealedRecord) -> list[MailboxName]:
-        known, names = self._known
-        if known != record.sealed.octets:  # one list is opened once, however often it is asked for
-            names = self._keys.open_mboxes(record)
-            self._known = (record.sealed.octets, names)
-        return names
+    def _open(self, record: SealedRecord) -> Names:
+        if self._known[0] != record.write_id:  # one list is opened once, however often it is asked for
+            self._known = record.write_id, {n.name: n for n in self._keys.open_mboxes(record)}
+        return self._known[1]
 
     async def _edit(self, edit: Edit) -> _Change:
         async def turn(_: int) -> _Change:
             read = await self._read()
-            names = {n.name: n for n in self._open(read.record)}
+            names = dict(self._open(read.record))
             change = edit(names)
             if change is None:
                 return _Change([], [])
@@ -204,6 +219,13 @@ class Folders:
             add_mailbox(tx, keys.account_id, mailbox_id, modseq)
         for mailbox_id in change.deleted:
             mark_deleted(tx, keys.account_id, mailbox_id)
+
+
+def _names_record(tx: Tx, account_id: int) -> SealedRecord:
+    record = get_record(tx, account_id, Kind.MBOXES)
+    if record is None:
+        raise Refused(Reason.DAMAGED, "the list of mailboxes is missing")
+    return record
 
 
 def _normal(name: str) -> str:

@@ -95,13 +95,10 @@ class UnlockedAccount:
         Raises:
             Refused: there is none.
         """
-        names, rows = await self._online.folders.names()
-        for found in names:
-            if found.name == name and found.exists:
-                for row in rows:
-                    if row.mailbox_id == found.mailbox_id:
-                        return _mailbox(found, row)
-        raise Refused(Reason.NO_SUCH_MAILBOX)
+        found = await self._online.folders.find(name)
+        if found is None:
+            raise Refused(Reason.NO_SUCH_MAILBOX)
+        return _mailbox(*found)
 
     async def subscriptions(self) -> list[str]:
         """All names that were subscribed to, whether there is such a mailbox or not."""

@@ -59,6 +59,12 @@ def get_mailbox(tx: Tx, account_id: int, mailbox_id: bytes) -> MailboxRow | None
     return MailboxRow(*rows[0]) if rows else None
 
 
+def count_messages(tx: Tx, account_id: int) -> int:
+    """The messages of all mailboxes of an account together."""
+    rows = tx.execute("SELECT COALESCE(SUM(messages), 0) FROM mailbox WHERE account_id = ?", (account_id,))
+    return int(rows[0][0])
+
+
 def touch(tx: Tx, account_id: int, mailbox_id: bytes, modseq: int, fewer: int = 0) -> None:
     """Note a change of a mailbox at *modseq*, by which it has *fewer* messages.
 

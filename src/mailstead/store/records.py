@@ -27,6 +27,15 @@ def get_record(
     return SealedRecord(version, epoch, write_id, Sealed(octets))
 
 
+def write_id_of(tx: Tx, account_id: int, kind: Kind) -> bytes | None:
+    """What names the last write of an account's record of this *kind*, which has no place."""
+    rows = tx.execute(
+        "SELECT write_id FROM record WHERE account_id = ? AND kind = ? AND place = ? AND object_id = ?",
+        (account_id, int(kind), ZERO_ID, ZERO_ID),
+    )
+    return rows[0][0] if rows else None
+
+
 def put_record(
     tx: Tx,
     account_id: int,
