@@ -10,9 +10,11 @@ import pytest
 
 from mailstead.accounts.bodies import Bodies
 from mailstead.accounts.pages import EntryB
-from mailstead.accounts.reading import Located
+from mailstead.accounts.reading import Fetched, Located
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
+from mailstead.services.imap import fetch as fetching
+from mailstead.services.imap.fetched import Part
 from mailstead.store.database import Database
 from tests.support.imap import Client, ImapWorker, imap_worker, octets_of
 
@@ -294,3 +296,27 @@ async def test_one_that_is_expunged_meanwhile_does_not_hide_the_others(
         waiting = [Uid(6)]
         assert (await client.ok(b"UID SEARCH NOT BODY one")).having(b"SEARCH") == [b"* SEARCH 3 4"]
         account.close()
+
+
+@pytest.mark.parametrize("items", [b"BODYSTRUCTURE", b"BODY.PEEK[]", b"BODY.PEEK[HEADER]"])
+async def test_no_more_is_held_than_is_sent_together(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, items: bytes
+) -> None:
+    monkeypatch.setattr(fetching, "TOGETHER", 1000)
+    monkeypatch.setattr(fetching, "SENT_TOGETHER", 1000)
+    held: list[int] = []
+    respond = fetching._Rows._respond
+
+    async def spied(self: fetching._Rows, waiting: list[tuple[Fetched, list[Part]]]) -> None:
+        held.append(sum(m.a.size if b"PEEK[]" in items else len(p[0]) for m, p in waiting))  # type: ignore[union-attr,arg-type]
+        await respond(self, waiting)
+
+    async with imap_worker(sqlite, tmp_path) as w:
+        client = await with_message(w, WHOLE, absorbed=True)
+        for _ in range(9):
+            await client.append(WHOLE)
+        await client.ok(b"NOOP")
+        monkeypatch.setattr(fetching._Rows, "_respond", spied)
+        said = await client.ok(b"FETCH 1:10 (%b)" % items)
+        assert len(said.having(b"FETCH")) == 10
+        assert max(held) < 1000 + 2 * len(WHOLE)

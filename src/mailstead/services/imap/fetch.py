@@ -22,7 +22,7 @@ from mailstead.services.imap.fetched import IN_STATE, NotInSummary, Octets, Part
 from mailstead.services.imap.store import NOT_TOLD, SOME_GONE, meant
 from mailstead.services.imap.whole import Whole
 
-READ_TOGETHER = 256 << 10  # octets of bodies
+TOGETHER = 256 << 10  # octets that are held until they are sent, bodies that are read together among them
 _SEEN = int(SystemFlag.SEEN)
 FEW = 16  # messages, after which others have no turn yet
 SENT_TOGETHER = 64 << 10  # octets of responses
@@ -97,11 +97,12 @@ class _Rows:
                 self._failed(error)
                 continue
             waiting.append((message, found))
+            octets += sum([len(part) for part in found if isinstance(part, bytes)])
             if self._reads_bodies and _needs_body(found):
                 octets += min(message.in_a.size, SMALL)
-                if octets >= READ_TOGETHER:
-                    await self._respond(waiting)
-                    waiting, octets = [], 0
+            if octets >= TOGETHER:
+                await self._respond(waiting)
+                waiting, octets = [], 0
         await self._respond(waiting)
         await self._flush()
         if len(row) > FEW:  # what few messages say goes out together with the answer
