@@ -10,7 +10,8 @@ next login if a crash came between.
 
 import os
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Generic, TypeVar
 
 from mailstead.accounts import mboxes
 from mailstead.accounts.keys import SessionKeys
@@ -27,14 +28,16 @@ from mailstead.store.records import get_record, put_record, write_id_of
 MOST = 10_000  # mailboxes and subscriptions of one account
 
 Names = dict[str, MailboxName]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class NamesRead:
-    """The names as read, and the rows of what they name, in one snapshot."""
+class _Known:
+    """The names as of one write of their record."""
 
-    record: SealedRecord
-    rows: list[MailboxRow]
+    write_id: bytes = b""
+    version: int = 0
+    names: Names = field(default_factory=dict[str, MailboxName])
 
 
 @dataclass(slots=True)
@@ -48,13 +51,20 @@ class _Change:
 Edit = Callable[[Names], _Change | None]
 
 
+@dataclass(frozen=True, slots=True)
+class _Found(Generic[T]):
+    """What was made of names that are up to date."""
+
+    value: T
+
+
 class Folders:
     """The names of one account's mailboxes."""
 
     def __init__(self, database: Database, keys: SessionKeys) -> None:
         self._database = database
         self._keys = keys
-        self._known: tuple[bytes, Names] = (b"", {})  # as of the write of this id
+        self._known = _Known()
 
     async def names(self) -> tuple[list[MailboxName], list[MailboxRow]]:
         """All names, those that are only subscribed to as well, and the rows of all mailboxes.
@@ -62,8 +72,9 @@ class Folders:
         Raises:
             UnsealError: the list of names is not what this account wrote.
         """
-        read = await self._read()
-        return list(self._open(read.record).values()), read.rows
+        return await self._up_to_date(
+            lambda tx, names: (list(names.values()), mailboxes(tx, self._keys.account_id))
+        )
 
     async def find(self, name: str) -> tuple[MailboxName, MailboxRow] | None:
         """The mailbox of this name; however many others there are, only its row is read.
@@ -71,19 +82,13 @@ class Folders:
         Raises:
             UnsealError: the list of names is not what this account wrote.
         """
-        account_id = self._keys.account_id
 
-        def work(tx: Tx) -> tuple[MailboxName, MailboxRow] | SealedRecord | None:
-            write_id, names = self._known
-            if write_id_of(tx, account_id, Kind.MBOXES) != write_id:
-                return _names_record(tx, account_id)
+        def work(tx: Tx, names: Names) -> tuple[MailboxName, MailboxRow] | None:
             entry = names.get(name)
-            row = get_mailbox(tx, account_id, entry.mailbox_id) if entry is not None else None
+            row = get_mailbox(tx, self._keys.account_id, entry.mailbox_id) if entry is not None else None
             return None if entry is None or row is None else (entry, row)
 
-        while isinstance(found := await self._database.read(work), SealedRecord):
-            self._open(found)
-        return found
+        return await self._up_to_date(work)
 
     async def create(self, name: str, special_use: SpecialUse | None = None) -> bytes:
         """Make a mailbox, and those above it that are missing; its id.
@@ -181,32 +186,38 @@ class Folders:
 
         await self._edit(edit)
 
-    async def _read(self) -> NamesRead:
+    async def _up_to_date(self, work: Callable[[Tx, Names], T]) -> T:
+        """What *work* makes of the names as they are in its snapshot; a list is opened once."""
         account_id = self._keys.account_id
 
-        def work(tx: Tx) -> NamesRead:
-            return NamesRead(_names_record(tx, account_id), mailboxes(tx, account_id))
+        def read(tx: Tx) -> SealedRecord | _Found[T]:
+            known = self._known
+            if write_id_of(tx, account_id, Kind.MBOXES) == known.write_id:
+                return _Found(work(tx, known.names))
+            record = get_record(tx, account_id, Kind.MBOXES)
+            if record is None:
+                raise Refused(Reason.DAMAGED, "the list of mailboxes is missing")
+            return record
 
-        return await self._database.read(work)
-
-    def _open(self, record: SealedRecord) -> Names:
-        if self._known[0] != record.write_id:  # one list is opened once, however often it is asked for
-            self._known = record.write_id, {n.name: n for n in self._keys.open_mboxes(record)}
-        return self._known[1]
+        while isinstance(found := await self._database.read(read), SealedRecord):
+            names = {n.name: n for n in self._keys.open_mboxes(found)}
+            self._known = _Known(found.write_id, found.version, names)
+        return found.value
 
     async def _edit(self, edit: Edit) -> _Change:
         async def turn(_: int) -> _Change:
-            read = await self._read()
-            names = dict(self._open(read.record))
+            known = await self._up_to_date(lambda _, __: self._known)
+            names = dict(known.names)
             change = edit(names)
             if change is None:
                 return _Change([], [])
             if len(names) > MOST:
                 raise Refused(Reason.TOO_MANY_MAILBOXES)
             content = mboxes.encode(list(names.values()))
-            version = read.record.version + 1
+            version = known.version + 1
             record = self._keys.seal(Kind.MBOXES, ZERO_ID, 0, version, 0, content)
             await self._database.write(lambda tx: self._write(tx, record, change))
+            self._known = _Known(record.write_id, version, names)
             return change
 
         return await until_won(turn)
@@ -219,13 +230,6 @@ class Folders:
             add_mailbox(tx, keys.account_id, mailbox_id, modseq)
         for mailbox_id in change.deleted:
             mark_deleted(tx, keys.account_id, mailbox_id)
-
-
-def _names_record(tx: Tx, account_id: int) -> SealedRecord:
-    record = get_record(tx, account_id, Kind.MBOXES)
-    if record is None:
-        raise Refused(Reason.DAMAGED, "the list of mailboxes is missing")
-    return record
 
 
 def _normal(name: str) -> str:
