@@ -157,6 +157,11 @@ class Wire(asyncio.Protocol):
                 raise TooLate
 
     @property
+    def ended(self) -> bool:
+        """Whether the peer sends nothing more; it may still take what it asked for, or be gone."""
+        return self._ended
+
+    @property
     def unread(self) -> bool:
         """Whether octets came that nobody has taken."""
         return bool(self._received)

@@ -25,6 +25,7 @@ from mailstead.store.messages import row_number
 
 LARGE = 4 << 20  # octets of a message that is searched with few others at once
 READ_TOGETHER = 256 << 10  # octets of bodies
+STILL_AT_IT = ok("Still searching").octets()
 
 Undecided = tuple[Candidate, Located]
 
@@ -41,6 +42,8 @@ async def search(context: Context, command: Search) -> Answer:
     found: list[int] = []
     for _, some in groupby(messages, key=lambda m: row_number(m[1])):
         found += [uid if command.uid else number for number, uid in await _row(context, judge, list(some))]
+        if context.wire.ended:  # it may be gone, which only an answer shows
+            await context.send(STILL_AT_IT)
         await asyncio.sleep(0)
     await context.send(answers.search(found))
     return ok("Search completed")
