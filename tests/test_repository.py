@@ -131,3 +131,9 @@ def test_every_dependency_has_a_decision() -> None:
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
         assert (path.parent / target).exists(), target
+
+
+def test_no_group_is_repeated_possessively() -> None:
+    """Python before 3.11.5, Debian 12's among them, matches `(...)*+` wrongly (gh-106052)."""
+    for path in SOURCES:
+        assert not re.search(r"\)(?:[*+?]|\{[0-9,]+\})\+", path.read_text()), path

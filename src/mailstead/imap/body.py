@@ -3,7 +3,7 @@
 import re
 
 # What is rendered once by `mail.render`: parentheses, strings, literals, NIL and numbers.
-_TOKEN = re.compile(rb' ?(?:([()])|("(?:[^"\\]++|\\.)*+"|NIL|[0-9]++)|\{([0-9]{1,9})\}\r\n)', re.DOTALL)
+_TOKEN = re.compile(rb' ?(?:([()])|("(?:[^"\\]++|\\.)*"|NIL|[0-9]++)|\{([0-9]{1,9})\}\r\n)', re.DOTALL)
 _ENCLOSED = (b'"rfc822"', b'"global"')
 _BASIC = 7  # type, subtype, parameters, id, description, encoding, octets
 

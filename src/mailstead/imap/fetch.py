@@ -96,7 +96,7 @@ _WHOLE = {
     b"TEXT": (Section(text=Text.TEXT), b"BODY[TEXT]"),
 }
 # header-list of atoms, as nearly every client sends it
-_PLAIN_FIELDS = re.compile(rb"\(([!#$&'+-9;-\[^-z|}~]+(?: [!#$&'+-9;-\[^-z|}~]+)*+)\)")
+_PLAIN_FIELDS = re.compile(rb"\(([!#$&'+-9;-\[^-z|}~]++(?: [!#$&'+-9;-\[^-z|}~]++)*)\)")
 _FIELD_NAME = re.compile(rb"[!-9;-~]{1,998}")
 # "<" number "." nz-number ">"
 _PARTIAL = re.compile(rb"<(0|[1-9][0-9]{0,18})\.([1-9][0-9]{0,18})>")

@@ -23,7 +23,7 @@ _ASTRING = re.compile(rb"[!#$&'+-\[\]-z|}~]+")
 # list-char = ATOM-CHAR / "%" / "*" / "]"
 _LIST = re.compile(rb"[!#$%&'*-\[\]-z|}~]+")
 # quoted = DQUOTE *QUOTED-CHAR DQUOTE; 8-bit octets are let through, for their reader to judge
-_QUOTED = re.compile(rb'"([^"\\\r\n\0]*+(?:\\["\\][^"\\\r\n\0]*+)*+)"')
+_QUOTED = re.compile(rb'"([^"\\\r\n\0]*+(?:\\["\\][^"\\\r\n\0]*+)*)"')
 _QUOTED_PAIR = re.compile(rb'\\(["\\])')
 _NUMBER = re.compile(rb"0|[1-9][0-9]{0,18}(?![0-9])")
 # sequence-set = (seq-number / seq-range) ["," sequence-set]
@@ -31,7 +31,7 @@ _SET = re.compile(rb"[0-9*:,]+")
 _RANGE = re.compile(rb"(\*|[1-9][0-9]{0,9})(?::(\*|[1-9][0-9]{0,9}))?")
 
 # Text in which every quoted string ends.
-_BALANCED = re.compile(rb'(?:[^"]++|"(?:[^"\\]++|\\.)*+")*+')
+_BALANCED = re.compile(rb'(?:[^"]++|"(?:[^"\\]++|\\.)*")*')
 
 NUL_IN_STRING = bad("NUL in a string")
 BAD_NAME = no("Not a mailbox name", b"CANNOT")

@@ -16,7 +16,7 @@ _UNLIKE_ASCII = re.compile(rb"UTF-?16|2022|SHIFT")
 _STRING = rb'(?:NIL|"[^"\\]*+")'
 # body-type-basic of BODYSTRUCTURE, up to an encoding that is never undone for a search.
 _NO_TEXT = re.compile(
-    rb'\("(?!TEXT"|MESSAGE")[^"\\]*+" "[^"\\]*+" (?:NIL|\((?:"[^"\\]*+" ?)*+\)) '
+    rb'\("(?!TEXT"|MESSAGE")[^"\\]*+" "[^"\\]*+" (?:NIL|\((?:"[^"\\]*+" ?)*\)) '
     + _STRING + b" " + _STRING + rb' "BASE64"'
 )  # fmt: skip
 

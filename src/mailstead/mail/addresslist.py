@@ -142,10 +142,10 @@ def _dotted(one: bytes, two: bytes) -> bool:
 
 
 # name-addr or addr-spec without comments, routes and the like: what most fields are.
-_WORD = rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]+"
+_WORD = rb"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~]++"
 _SIMPLE = re.compile(
-    rb'(?:(?:"([^"\\\x00-\x1f]+)"|(%b(?: %b)*+)) <(%b(?:\.%b)*+)@(%b(?:\.%b)*+)>'
-    rb"|(%b(?:\.%b)*+)@(%b(?:\.%b)*+))" % ((_WORD,) * 10)
+    rb'(?:(?:"([^"\\\x00-\x1f]+)"|(%b(?: %b)*)) <(%b(?:\.%b)*)@(%b(?:\.%b)*)>'
+    rb"|(%b(?:\.%b)*)@(%b(?:\.%b)*))" % ((_WORD,) * 10)
 )
 
 
