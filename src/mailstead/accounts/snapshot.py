@@ -58,15 +58,16 @@ class Snapshot:
 
     def sealed(self, uids: Iterable[int]) -> set[int]:
         """Which of *uids* have flags that nobody has looked at yet."""
-        hidden = {uid for row in self.rows.values() for uid in row.sealed}
-        return hidden.intersection(uids) if hidden else hidden
+        if not any(row.sealed for row in self.rows.values()):
+            return set()
+        return {u for u in uids if (row := self.rows.get(row_number(u))) is not None and u in row.sealed}
 
     def keywords(self, uids: Iterable[int]) -> set[str]:
         """Every keyword that one of *uids* has."""
-        with_some = {uid: own for row in self.rows.values() for uid, own in row.keywords.items()}
-        if not with_some:
+        if not any(row.keywords for row in self.rows.values()):
             return set()
-        return set[str]().union(*(with_some[uid] for uid in uids if uid in with_some))
+        with_some = (row.keywords.get(u) for u in uids if (row := self.rows.get(row_number(u))) is not None)
+        return set[str]().union(*filter(None, with_some))
 
     def changed_since(self, modseq: int) -> Iterator[Uid]:
         """Messages that changed after *modseq* (RFC 7162 section 3.1.4), in UID order."""

@@ -36,9 +36,8 @@ async def store(context: Context, command: Store) -> Answer:
         uids = set(outcome.there)
         there = [m for m in wanted if m[1] in uids]
     if not command.silent:
-        await context.look_at(
-            uid for _, uid in there
-        )  # what did not change is no news, and may be sealed yet
+        # What did not change is no news, and may be sealed yet.
+        await context.look_at(uid for _, uid in there)
         await context.tell_flags(there, uids=isinstance(command.messages, UidSet))
     if len(there) < len(wanted) and isinstance(command.messages, SeqSet):
         return SOME_GONE
