@@ -1,8 +1,9 @@
 """Memory for keys: not readable by other processes, not swapped, not in a core file.
 
-One arena per process, of slots of 256 octets that are wiped when released. It is a
-`memfd_secret` area where the kernel has one (nobody else can map or read it, /proc/PID/mem
-included), and otherwise locked memory left out of core files. `Arena.kind` says which.
+A process has an arena of slots of 256 octets that are wiped when released, and one of larger slots
+for `accounts.bodykeys`. An arena is a `memfd_secret` area where the kernel has one (nobody else can
+map or read it, /proc/PID/mem included), and otherwise locked memory left out of core files.
+`Arena.kind` says which.
 
 It protects keys at rest in memory only: round keys, plaintext and what Python copies are
 ordinary heap. Processes are started by exec, never forked after an arena exists.
@@ -62,10 +63,12 @@ class Arena:
 
     Args:
         slots: How many keys it can hold at once.
+        octets: Of a slot.
     """
 
-    def __init__(self, slots: int = 4096) -> None:
-        size = slots * SLOT_OCTETS
+    def __init__(self, slots: int = 4096, octets: int = SLOT_OCTETS) -> None:
+        self._octets = octets
+        size = slots * octets
         libc = ctypes.CDLL(None, use_errno=True)
         libc.mmap.restype = ctypes.c_void_p
         libc.mmap.argtypes = [
@@ -86,14 +89,14 @@ class Arena:
         Raises:
             MemoryError: all slots are taken.
         """
-        if octets > SLOT_OCTETS:
-            raise ValueError(f"a slot has {SLOT_OCTETS} octets")
+        if octets > self._octets:
+            raise ValueError(f"a slot has {self._octets} octets")
         if os.getpid() != self._pid:
             raise RuntimeError("secret memory does not survive a fork")
         if not self._free:
             raise MemoryError("no secret memory left")
         slot = self._free.pop()
-        start = slot * SLOT_OCTETS
+        start = slot * self._octets
         return Secret(self, slot, self._memory[start : start + octets])
 
     def hold(self, octets: bytes | bytearray | memoryview) -> Secret:
@@ -104,8 +107,8 @@ class Arena:
 
     def give_back(self, slot: int) -> None:
         """Wipe a slot; `Secret.release` calls this."""
-        start = slot * SLOT_OCTETS
-        self._memory[start : start + SLOT_OCTETS] = bytes(SLOT_OCTETS)
+        start = slot * self._octets
+        self._memory[start : start + self._octets] = bytes(self._octets)
         self._free.append(slot)
 
 

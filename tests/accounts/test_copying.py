@@ -33,7 +33,7 @@ def stored(tx: Tx) -> tuple[int, int, int]:
 async def subjects(account: UnlockedAccount, mailbox_id: bytes) -> list[bytes]:
     found = []
     async for m in account.messages(mailbox_id):
-        octets = b"".join([piece async for piece in account.read(m)])
+        octets = b"".join([piece async for piece in account.read(m.body)])
         found.append(octets[octets.index(b"Subject: ") + 9 :].split(b"\r\n")[0])
     return found
 

@@ -316,7 +316,7 @@ class World:
     async def bodies(self) -> None:
         for box in self.boxes.values():
             async for m in self.accounts[0].messages(box.id):
-                octets = b"".join([piece async for piece in self.accounts[0].read(m)])
+                octets = b"".join([piece async for piece in self.accounts[0].read(m.body)])
                 assert octets[m.a.trace_octets :] == box.messages[m.uid].octets
 
 

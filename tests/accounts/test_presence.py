@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.flagging import FlagChange, How
 from mailstead.accounts.login import Credential
 from mailstead.accounts.logins import Logins
@@ -34,7 +35,7 @@ class Worker:
         self.house = h
         self.log = io.StringIO()
         self.bell = open_bell(h.folder / "deaf" if deaf else h.folder, None)
-        self.presence = Presence(h.database, self.bell, SystemClock(), Log(self.log), pace)
+        self.presence = Presence(h.database, self.bell, SystemClock(), Log(self.log), pace, BodyKeys(4))
         self.office = replace(h.office, ring=self.bell.ring)
         self.logins = Logins(self.office, self.presence, ("b.test",), SystemClock())
         h.batch._rung = self.bell.ring

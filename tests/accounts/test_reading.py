@@ -75,14 +75,14 @@ async def test_a_body_that_was_expunged_meanwhile_is_no_damage(database: Databas
         message = await account.locate(inbox, Uid(2))
         await account.expunge(inbox, [Uid(2)])
         with pytest.raises(Refused) as caught:
-            async for _ in account.read(message):
+            async for _ in account.read(message.body):
                 pass
         assert caught.value.reason is Reason.NO_SUCH_MESSAGE
         # The control: octets that are missing while the body is still counted are damage.
         message = await account.locate(inbox, Uid(3))
         await database.write(lambda tx: tx.execute("DELETE FROM extent"))
         with pytest.raises(UnsealError):
-            async for _ in account.read(message):
+            async for _ in account.read(message.body):
                 pass
         account.close()
 
@@ -95,7 +95,7 @@ async def test_a_body_that_is_expunged_while_it_is_read_is_no_damage(
         await h.deliver(b"Subject: x\r\n\r\n" + os.urandom(300_000).hex().encode())
         account = await h.unlock()
         inbox = await h.inbox(account)
-        pieces = account.read(await account.locate(inbox, Uid(1)))
+        pieces = account.read((await account.locate(inbox, Uid(1))).body)
         assert await anext(pieces)
         await account.expunge(inbox, [Uid(1)])
         with pytest.raises(Refused) as caught:

@@ -154,7 +154,7 @@ async def live(
     inbox = (await account.mailbox("INBOX")).id
     stored = []
     async for message in account.messages(inbox):
-        whole = b"".join([piece async for piece in account.read(message)])
+        whole = b"".join([piece async for piece in account.read(message.body)])
         stored.append(whole[message.a.trace_octets :])
     account.close()
     return [octets for client in clients for octets in client.acknowledged], stored, database

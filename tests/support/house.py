@@ -133,10 +133,10 @@ class House:
 
 async def read_both_ways(account: UnlockedAccount, message: Located) -> bytes:
     """All octets of a message; a small one is read in pieces and in one go, with the same result."""
-    small = {} if message.a.size > SMALL else await account.read_small([message])
+    small = {} if message.a.size > SMALL else await account.read_small([message.body])
     at_once = small.get(message.uid)
     try:
-        octets = b"".join([piece async for piece in account.read(message)])
+        octets = b"".join([piece async for piece in account.read(message.body)])
     except UnsealError:
         assert not isinstance(at_once, bytes)
         raise

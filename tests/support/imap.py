@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.logins import Logins
 from mailstead.accounts.presence import Pace, Presence
 from mailstead.bus.bell import open_bell
@@ -246,7 +247,7 @@ class ImapWorker:
         log = Log(self.log, level="debug")
         self.bell = open_bell(h.folder, None)
         h.batch._rung = self.bell.ring
-        self.presence = Presence(h.database, self.bell, SystemClock(), log, pace)
+        self.presence = Presence(h.database, self.bell, SystemClock(), log, pace, BodyKeys(4))
         self.office = replace(h.office, ring=self.bell.ring)
         self.logins = Logins(self.office, self.presence, ("b.test",), SystemClock())
         self.gate = Gate(1000)

@@ -108,7 +108,7 @@ async def found_on(disk: Disk, folder: Path, key: bytes) -> dict[str, bytes]:
         office = Office(database, ServerKey(key), Arena(64), Cost(19456, 1), time.time)
         account = await unlock(office, "ann@b.test", Credential.password(PASSWORD.encode()))
         async for message in account.messages((await account.mailbox("INBOX")).id):
-            octets = b"".join([piece async for piece in account.read(message)])[message.a.trace_octets :]
+            octets = b"".join([piece async for piece in account.read(message.body)])[message.a.trace_octets :]
             token = octets[9 : octets.index(b"\r\n")].decode()
             assert token not in found, "twice"
             found[token] = octets

@@ -3,8 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.pages import EntryB
-from mailstead.accounts.reading import Located
+from mailstead.accounts.pages import BodyKey
 from mailstead.crypto.frame import BLOCK
 from mailstead.crypto.sealed import Sealed
 from mailstead.crypto.unseal import BodyReader, RecordName, open_body
@@ -23,7 +22,7 @@ class Bodies:
         self._database = database
         self._keys = keys
 
-    async def small(self, messages: Iterable[Located]) -> dict[Uid, bytes | Refused | UnsealError]:
+    async def small(self, messages: Iterable[BodyKey]) -> dict[Uid, bytes | Refused | UnsealError]:
         """All octets of each of *messages*, which have up to `SMALL`, or why they cannot be had.
 
         They are read in one go and opened in another: who asks takes care not to ask for too many.
@@ -32,7 +31,7 @@ class Bodies:
         account_id = self._keys.account_id
 
         def work(tx: Tx) -> list[list[Sealed] | None]:
-            return [_small(tx, account_id, m.b.object_id) for m in wanted]
+            return [_small(tx, account_id, m.object_id) for m in wanted]
 
         stored = await self._database.read(work) if wanted else []
         opened: dict[Uid, bytes | Refused | UnsealError] = {}
@@ -43,54 +42,53 @@ class Bodies:
                 opened[message.uid] = error
         return opened
 
-    def _open(self, message: Located, sealed: list[Sealed] | None) -> bytes:
+    def _open(self, message: BodyKey, sealed: list[Sealed] | None) -> bytes:
         if sealed is None:
             raise Refused(Reason.NO_SUCH_MESSAGE, "expunged meanwhile")
         if len(sealed) != 1:
             raise UnsealError("the body is missing" if not sealed else "the body is longer than it was")
-        return open_body(message.b.key, self._name(message.b), sealed[0], message.a.size)
+        return open_body(message.key, self._name(message), sealed[0], message.size)
 
-    def _name(self, b: EntryB) -> RecordName:
-        return RecordName(self._keys.uuid, b.object_id, b.lane_id, b.ctr, b.body_flags)
+    def _name(self, message: BodyKey) -> RecordName:
+        return RecordName(self._keys.uuid, message.object_id, message.lane_id, message.ctr, message.flags)
 
-    async def read(self, message: Located, start: int, stop: int | None) -> AsyncIterator[bytes]:
+    async def read(self, message: BodyKey, start: int, stop: int | None) -> AsyncIterator[bytes]:
         """Octets *start* to *stop* of a message, a block or less at a time."""
-        b, size = message.b, message.a.size
-        end = size if stop is None else min(stop, size)
-        reader, first = await self._reader(b, size)
+        end = message.size if stop is None else min(stop, message.size)
+        reader, first = await self._reader(message)
         table = reader.needs_table()
         if table is not None:
-            reader.take_table(await self._extents(b, table))
+            reader.take_table(await self._extents(message, table))
         held: tuple[range, list[Sealed]] = (range(1), [first])
         for block in reader.blocks(min(start, end), end):
             needed = reader.needs(block)
             if not (held[0].start <= needed.start and needed.stop <= held[0].stop):
-                held = (needed, await self._extents(b, needed))
+                held = (needed, await self._extents(message, needed))
             plain = reader.read(block, held[0].start, held[1])
             base = block * BLOCK
             yield plain[max(0, start - base) : end - base]
 
-    async def _reader(self, b: EntryB, size: int) -> tuple[BodyReader, Sealed]:
+    async def _reader(self, message: BodyKey) -> tuple[BodyReader, Sealed]:
         account_id = self._keys.account_id
 
         def work(tx: Tx) -> tuple[bool, int, list[Sealed]]:
-            first = extents(tx, account_id, b.object_id, 0, 0)
-            kept = bool(first) or has_object(tx, account_id, b.object_id)
-            return kept, body_octets(tx, account_id, b.object_id), first
+            first = extents(tx, account_id, message.object_id, 0, 0)
+            kept = bool(first) or has_object(tx, account_id, message.object_id)
+            return kept, body_octets(tx, account_id, message.object_id), first
 
         kept, total, first = await self._database.read(work)
         if not kept:
             raise Refused(Reason.NO_SUCH_MESSAGE, "expunged meanwhile")
         if not first:
             raise UnsealError("the body is missing")
-        return BodyReader(b.key, self._name(b), first[0], total, size), first[0]
+        return BodyReader(message.key, self._name(message), first[0], total, message.size), first[0]
 
-    async def _extents(self, b: EntryB, wanted: range) -> list[Sealed]:
+    async def _extents(self, message: BodyKey, wanted: range) -> list[Sealed]:
         account_id = self._keys.account_id
 
         def work(tx: Tx) -> tuple[list[Sealed], bool]:
-            found = extents(tx, account_id, b.object_id, wanted.start, wanted.stop - 1)
-            return found, len(found) == len(wanted) or has_object(tx, account_id, b.object_id)
+            found = extents(tx, account_id, message.object_id, wanted.start, wanted.stop - 1)
+            return found, len(found) == len(wanted) or has_object(tx, account_id, message.object_id)
 
         found, kept = await self._database.read(work)
         if not kept:

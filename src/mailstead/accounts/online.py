@@ -9,6 +9,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field
 
 from mailstead.accounts.bodies import Bodies
+from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.folders import Folders
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.reading import Reader
@@ -36,12 +37,14 @@ class Online:
     Args:
         ring: Tells this process and all others that something of an account changed.
         erased: Told when messages went for good, whose keys may still lie in a log.
+        body_keys: What this process keeps of rows; nothing where one session is all there is.
     """
 
     database: Database
     keys: SessionKeys
     ring: Ringer
     erased: Callable[[], None]
+    body_keys: BodyKeys | None = None
     snapshots: Snapshots = field(init=False)
     statuses: Statuses = field(init=False)
     folders: Folders = field(init=False)
@@ -55,7 +58,7 @@ class Online:
         self.snapshots = Snapshots(self.database, self.keys)
         self.statuses = Statuses(self.database, self.keys)
         self.folders = Folders(self.database, self.keys)
-        self.reader = Reader(self.database, self.keys)
+        self.reader = Reader(self.database, self.keys, self.body_keys)
         self.bodies = Bodies(self.database, self.keys)
 
     @property

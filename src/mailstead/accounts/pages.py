@@ -9,6 +9,7 @@ import struct
 from bisect import bisect_left
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from mailstead.crypto.frame import compress_entry, decompress_entry
 from mailstead.errors import UnsealError
@@ -26,10 +27,31 @@ _A = struct.Struct(">qqQQ16s")  # internal date, save date, size, trace octets, 
 # object id, key, lane id, counter, BODY flags, digest, provenance, header is whole
 _B = struct.Struct(">16s32s16sIB32sBB")
 _LENGTH = struct.Struct(">I")
+_SIZE = slice(16, 24)  # of an entry of group A
+_OPENS = 69  # octets at the beginning of an entry of group B: what opens the body
+_BODY_KEY = struct.Struct(">Q16s32s16sIB")  # size, and those
+BODY_KEY_OCTETS = _BODY_KEY.size
 
 
-@dataclass(frozen=True, slots=True)
-class EntryA:
+class BodyKey(NamedTuple):
+    """What opens the body of one message.
+
+    Args:
+        size: RFC822.SIZE in octets.
+        key: The message key of its lane.
+        lane_id, ctr, flags: As in the BODY record's header.
+    """
+
+    uid: Uid
+    size: int
+    object_id: bytes
+    key: bytes
+    lane_id: bytes
+    ctr: int
+    flags: int
+
+
+class EntryA(NamedTuple):
     """What a list shows of one message.
 
     Args:
@@ -67,8 +89,7 @@ class Described:
     header: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class EntryB:
+class EntryB(NamedTuple):
     """What opens one message, and what describes it.
 
     Args:
@@ -140,8 +161,8 @@ def unpack_a(octets: bytes) -> EntryA:
     """One entry of group A."""
     if len(octets) < _A.size:
         raise UnsealError("page entry is short")
-    internal, saved, size, trace, object_id = _A.unpack_from(octets)
-    return EntryA(internal, saved, size, trace, object_id, octets[_A.size :])
+    internal_date, save_date, size, trace_octets, object_id = _A.unpack_from(octets)
+    return EntryA(internal_date, save_date, size, trace_octets, object_id, octets[_A.size :])
 
 
 def unpack_b(octets: bytes) -> EntryB:
@@ -154,6 +175,27 @@ def unpack_b(octets: bytes) -> EntryB:
     return EntryB(
         object_id, key, lane_id, ctr, body_flags, digest, provenance, bool(whole), octets[_B.size :]
     )
+
+
+def body_keys(a: bytes, b: bytes) -> tuple[list[int], bytes]:
+    """The UIDs of a page, and all its body keys as `unpack_body_key` reads them.
+
+    Args:
+        a, b: The contents of its groups.
+
+    Raises:
+        UnsealError: they are malformed, or have different UIDs.
+    """
+    in_a, in_b = split(0, a), split(1, b)
+    if list(in_a) != list(in_b) or any(len(octets) < _B.size for octets in in_b.values()):
+        raise UnsealError("page groups do not fit")
+    pairs = zip(in_a.values(), in_b.values(), strict=True)
+    return list(in_a), b"".join([part for a, b in pairs for part in (a[_SIZE], b[:_OPENS])])
+
+
+def unpack_body_key(uid: Uid, octets: memoryview, at: int) -> BodyKey:
+    """One of `body_keys`, that of *uid*, which begins *at*."""
+    return BodyKey(uid, *_BODY_KEY.unpack_from(octets, at))
 
 
 def pack_a(e: EntryA) -> bytes:

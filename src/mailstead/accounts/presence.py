@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mailstead.accounts.absorb import absorb_once
+from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.online import Online
 from mailstead.accounts.purging import purge_deleted
@@ -65,8 +66,17 @@ class _Account:
 class Presence:
     """The accounts that are online in this worker; `run` runs as long as the worker does."""
 
-    def __init__(self, database: Database, bell: Bell, clock: Clock, log: Log, pace: Pace = USUAL) -> None:
+    def __init__(
+        self,
+        database: Database,
+        bell: Bell,
+        clock: Clock,
+        log: Log,
+        pace: Pace = USUAL,
+        body_keys: BodyKeys | None = None,
+    ) -> None:
         self._pace = pace
+        self._body_keys = body_keys
         self._database = database
         self._bell = bell
         self._clock = clock
@@ -91,7 +101,7 @@ class Presence:
         key = (account.account_id, account.root_gen, account.read_gen)
         here = self._accounts.get(key)
         if here is None:
-            online = Online(self._database, make_keys(), self._bell.ring, self._erased)
+            online = Online(self._database, make_keys(), self._bell.ring, self._erased, self._body_keys)
             here = self._accounts[key] = _Account(online)
             self._ids[account.account_id] += 1
             if self._tasks is not None:
@@ -113,6 +123,8 @@ class Presence:
         self._ids[key[0]] -= 1
         if not self._ids[key[0]]:
             del self._ids[key[0]]
+        if self._body_keys is not None:
+            self._body_keys.forget(key[0])
         if here.tidying is not None:
             here.tidying.cancel()
         here.online.keys.close()

@@ -13,6 +13,7 @@ from mailstead.accounts.copying import Copied, Copying
 from mailstead.accounts.flagging import FlagChange, FlagOutcome
 from mailstead.accounts.mboxes import MailboxName
 from mailstead.accounts.online import Online, Watch, Watcher
+from mailstead.accounts.pages import BodyKey
 from mailstead.accounts.purging import purge_deleted
 from mailstead.accounts.reading import Columns, Fetched, Located
 from mailstead.accounts.snapshot import Snapshot
@@ -211,7 +212,7 @@ class UnlockedAccount:
             return found[0].whole()
         raise Refused(Reason.NO_SUCH_MESSAGE)
 
-    def read(self, message: Located, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
+    def read(self, message: BodyKey, start: int = 0, stop: int | None = None) -> AsyncIterator[bytes]:
         """The octets of a message from *start* to *stop*, in pieces.
 
         Raises:
@@ -220,7 +221,7 @@ class UnlockedAccount:
         """
         return self._online.bodies.read(message, start, stop)
 
-    async def read_small(self, messages: Iterable[Located]) -> dict[Uid, bytes | Refused | UnsealError]:
+    async def read_small(self, messages: Iterable[BodyKey]) -> dict[Uid, bytes | Refused | UnsealError]:
         """All octets of messages of up to `bodies.SMALL`, or why not (`Bodies.small`)."""
         return await self._online.bodies.small(messages)
 

@@ -78,7 +78,7 @@ class OpenedHere:
             candidate = Candidate(number, message.uid, message.a, message.b)
             verdict = judge.of(candidate)
             if verdict is None:
-                octets = b"".join([p async for p in self._account.read(message)])
+                octets = b"".join([p async for p in self._account.read(message.body)])
                 verdict = await look_through(judge, candidate, octets)
             if verdict:
                 yield _row_here(message)
@@ -87,12 +87,12 @@ class OpenedHere:
         """Every message by its UID, with its octets in pieces."""
         await self._account.absorb(self._box.id)
         async for message in self._account.messages(self._box.id):
-            yield message.uid, self._account.read(message)
+            yield message.uid, self._account.read(message.body)
 
     async def read(self, uid: Uid) -> AsyncIterator[bytes]:
         """The octets of one message, in pieces."""
         message = await self._account.locate(self._box.id, uid)
-        async for piece in self._account.read(message):
+        async for piece in self._account.read(message.body):
             yield piece
 
     async def quarantined(self) -> list[str]:

@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.directory import Directory
 from mailstead.accounts.logins import Logins
 from mailstead.accounts.presence import Presence
@@ -94,7 +95,7 @@ class Worker:
         )  # fmt: skip
         self._reception = Reception(delivery, storing, directory, clock, shower)
         self._appending = Appending(storing, directory, clock)
-        self._presence = Presence(database, bell, clock, log)
+        self._presence = Presence(database, bell, clock, log, body_keys=BodyKeys())
         self._large_ones = asyncio.Semaphore(LARGE_ONES)
         self._logins = Logins(replace(office, ring=bell.ring), self._presence, delivery.domains, clock)
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from mailstead.accounts.bodies import Bodies
-from mailstead.accounts.pages import EntryB
-from mailstead.accounts.reading import Fetched, Located
+from mailstead.accounts.pages import BodyKey
+from mailstead.accounts.reading import Fetched
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
 from mailstead.services.imap import fetch as fetching
@@ -241,7 +241,7 @@ async def test_one_that_cannot_be_opened_does_not_hide_the_others(
         await client.append(b"Subject: 3\r\n\r\nthree\r\n")
         whole = Bodies._open
 
-        def damaged(self: Bodies, message: Located, sealed: object) -> bytes:
+        def damaged(self: Bodies, message: BodyKey, sealed: object) -> bytes:
             if message.uid == 2:
                 raise UnsealError("the body is cut")
             return whole(self, message, sealed)  # type: ignore[arg-type]
@@ -269,16 +269,16 @@ async def test_one_that_is_expunged_meanwhile_does_not_hide_the_others(
         inbox = await w.house.inbox(account)
         small, large = Bodies.small, Bodies._reader
 
-        async def late(self: Bodies, messages: Sequence[Located]) -> object:
+        async def late(self: Bodies, messages: Sequence[BodyKey]) -> object:
             """Behind the read of its row, before that of its body."""
             if waiting and any(m.uid == waiting[0] for m in messages):
                 await account.expunge(inbox, waiting)
             return await small(self, messages)
 
-        async def late_too(self: Bodies, b: EntryB, size: int) -> object:
-            if size == len(going):
+        async def late_too(self: Bodies, message: BodyKey) -> object:
+            if message.size == len(going):
                 await account.expunge(inbox, waiting)
-            return await large(self, b, size)
+            return await large(self, message)
 
         monkeypatch.setattr(Bodies, "small", late)
         monkeypatch.setattr(Bodies, "_reader", late_too)

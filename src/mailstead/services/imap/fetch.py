@@ -99,7 +99,7 @@ class _Rows:
             waiting.append((message, found))
             octets += sum([len(part) for part in found if isinstance(part, bytes)])
             if self._reads_bodies and _needs_body(found):
-                octets += min(message.in_a.size, SMALL)
+                octets += min(message.size, SMALL)
             if octets >= TOGETHER:
                 await self._respond(waiting)
                 waiting, octets = [], 0
@@ -130,7 +130,7 @@ class _Rows:
     async def _respond(self, waiting: list[tuple[Fetched, list[Part]]]) -> None:
         owner, small = self._context.owner, dict[Uid, bytes | Refused | UnsealError]()
         if self._reads_bodies:
-            needy = [m.whole() for m, found in waiting if m.in_a.size <= SMALL and _needs_body(found)]
+            needy = [m.body for m, found in waiting if m.size <= SMALL and _needs_body(found)]
             small = await owner.read_small(needy)
         for message, found in waiting:
             octets = small.get(message.uid)
@@ -158,7 +158,7 @@ class _Rows:
 
     async def _stream(self, message: Fetched, found: list[Part]) -> None:
         """Send a large message in pieces; once one is sent all must follow."""
-        owner, located = self._context.owner, message.whole()
+        owner, body = self._context.owner, message.body
         await self._flush()
         begun = False
         opening = b"* %d FETCH (" % self._numbers[message.uid]
@@ -170,12 +170,12 @@ class _Rows:
                     self._held.append(part)
                 elif (streamed := part.streamed) is None:
                     where = part.where
-                    pieces = [p async for p in owner.read(located, where.start, where.stop)]
+                    pieces = [p async for p in owner.read(body, where.start, where.stop)]
                     self._held.append(part.chosen(b"".join(pieces)))
                 else:
                     head, where = streamed
                     self._held.append(head)
-                    async for piece in owner.read(located, where.start, where.stop):
+                    async for piece in owner.read(body, where.start, where.stop):
                         self._held.append(piece)
                         await self._flush()
                         begun = True

@@ -9,10 +9,11 @@ from mailstead.imap import responses as answers
 from mailstead.imap.body import without_extensions
 from mailstead.imap.dates import date_time
 from mailstead.imap.fetch import Body, FetchItem, Item
-from mailstead.mail.section import Text, filter_header, locate, tree
+from mailstead.mail.section import Section, Text, filter_header, locate, tree
 from mailstead.services.imap.whole import Whole
 
 IN_STATE = frozenset((Item.UID, Item.FLAGS))
+_WHOLE = Section()
 _IN_A = frozenset((Item.INTERNALDATE, Item.SIZE, Item.ENVELOPE))
 
 
@@ -56,7 +57,11 @@ Shower = Callable[[Fetched, bytes, Whole | None], Part]
 def columns_of(items: tuple[FetchItem, ...]) -> Columns:
     """The column groups that are needed: no page is opened for what is not asked for."""
     others = set(items) - IN_STATE
-    return Columns.A if others <= _IN_A else Columns.BOTH
+    if others <= _IN_A:
+        return Columns.A
+    if all(item is Item.SIZE or (isinstance(item, Body) and item.section == _WHOLE) for item in others):
+        return Columns.BODY
+    return Columns.BOTH
 
 
 def showers(items: tuple[FetchItem, ...]) -> list[Shower]:
@@ -81,7 +86,7 @@ def _internal_date(message: Fetched, _: bytes, __: Whole | None) -> bytes:
 
 
 def _size(message: Fetched, _: bytes, __: Whole | None) -> bytes:
-    return b"RFC822.SIZE %d" % message.in_a.size
+    return b"RFC822.SIZE %d" % message.size
 
 
 def _envelope(message: Fetched, _: bytes, whole: Whole | None) -> bytes:
@@ -118,11 +123,12 @@ def _scanned(whole: Whole | None) -> Whole:
 
 
 def _body(body: Body, message: Fetched, _: bytes, whole: Whole | None) -> Part:
-    section, b = body.section, message.in_b
+    section = body.section
+    if section == _WHOLE:
+        return Octets(body, range(message.size))
+    b = message.in_b
     if section.in_root_header and b.header_whole:
         return answers.item(body.label, _cut(body, _chosen(body, b.described.header)))
-    if not section.path and section.text is Text.ALL:
-        return Octets(body, range(message.in_a.size))
     described = b.described
     where = locate(tree(described.parts, described.bodystructure) or _scanned(whole).root, section)
     return answers.literal(body.label, 0) if where is None else Octets(body, where)

@@ -89,7 +89,7 @@ def _together(messages: list[Undecided]) -> Iterator[list[Undecided]]:
 
 async def _opened(context: Context, judge: Judge, some: list[Undecided]) -> dict[Uid, Verdict]:
     """The verdicts on messages whose bodies must be read; False on one that was expunged meanwhile."""
-    small = await context.owner.read_small([m for _, m in some if m.a.size <= SMALL])
+    small = await context.owner.read_small([m.body for _, m in some if m.a.size <= SMALL])
     verdicts = dict[Uid, Verdict]()
     for candidate, message in some:
         async with context.large_ones if message.a.size > LARGE else contextlib.nullcontext():
@@ -97,7 +97,7 @@ async def _opened(context: Context, judge: Judge, some: list[Undecided]) -> dict
             try:
                 octets = small.get(message.uid)
                 if octets is None:
-                    octets = b"".join([p async for p in context.owner.read(message)])
+                    octets = b"".join([p async for p in context.owner.read(message.body)])
                 elif not isinstance(octets, bytes):
                     raise octets
             except Refused as refused:

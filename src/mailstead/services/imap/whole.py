@@ -23,7 +23,7 @@ class Whole:
     async def read(cls, account: UnlockedAccount, message: Located) -> "Whole":
         """Read *message* from the store, in pieces, and scan it."""
         scanner = Scanner()
-        async for piece in account.read(message):
+        async for piece in account.read(message.body):
             scanner.push(piece)
         root = scanner.finish().root
         await asyncio.sleep(0)  # of ten thousand parts each of these takes long enough
