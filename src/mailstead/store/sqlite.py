@@ -68,6 +68,8 @@ def open_connection(path: Path) -> apsw.Connection:
         )
     connection = apsw.Connection(str(path), statementcachesize=256)
     connection.set_busy_timeout(BUSY)
+    # Else a statement is compiled again whenever it is bound to other values (SQLITE_ENABLE_STAT4).
+    connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
     for pragma in (
         f"PRAGMA page_size = {PAGE_OCTETS}",
         "PRAGMA journal_mode = WAL",
