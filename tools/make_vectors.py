@@ -13,8 +13,8 @@ from pathlib import Path
 
 from mailstead.accounts import mboxes, pages
 from mailstead.accounts.counts import Counts
+from mailstead.accounts.entries import EntryA, EntryB, pack_a, pack_b
 from mailstead.accounts.mboxes import MailboxName
-from mailstead.accounts.pages import EntryA, EntryB, pack_a, pack_b
 from mailstead.accounts.states import MessageState, StatePage, Tombstone
 from mailstead.crypto import keyring, passwords, primitives, slots
 from mailstead.crypto.body import BodyBuilder, PreparedBody

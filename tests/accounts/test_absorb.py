@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from mailstead.accounts import pages
-from mailstead.accounts.pages import (
+from mailstead.accounts import entries
+from mailstead.accounts.entries import (
     Described,
     EntryA,
     EntryB,
@@ -21,6 +21,7 @@ from mailstead.accounts.pages import (
     unpack_a,
     unpack_b,
 )
+from mailstead.accounts.pages import PAGE_CAP
 from mailstead.crypto import frame, primitives
 from mailstead.crypto.lanes import SUMMARY_FLAGS, DeliveryKey, LaneWriter, MessageSealer
 from mailstead.crypto.sealed import Kind, Sealed
@@ -172,5 +173,5 @@ def test_an_entry_always_fits_into_its_page() -> None:
     assert (only_header.described, only_header.header_whole) == (Described(b"s", b"", b"p", b""), False)
     small = Described(b"s", b"", b"p", noise[:9000])
     assert (entry(small).described, entry(small).header_whole) == (small, True)
-    largest = max(len(pack_a(a)), len(pack_b(b)), pages.ENTRY_CAP)
-    assert 4 + 256 * (12 + largest) <= pages.PAGE_CAP
+    largest = max(len(pack_a(a)), len(pack_b(b)), entries.ENTRY_CAP)
+    assert 4 + 256 * (12 + largest) <= PAGE_CAP

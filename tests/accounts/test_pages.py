@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailstead.accounts.pages import EntryA, compressed_a, merge, pack_a, pick, split, unpack_a
+from mailstead.accounts.entries import EntryA, compressed_a, pack_a, unpack_a
+from mailstead.accounts.pages import merge, pick, split
 from mailstead.crypto.frame import compress
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid

@@ -14,8 +14,7 @@ import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.pages import (
+from mailstead.accounts.entries import (
     NO_DIGEST,
     Described,
     EntryA,
@@ -25,6 +24,7 @@ from mailstead.accounts.pages import (
     pack_a,
     pack_b,
 )
+from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.shelf import Shelf, ShelfRows, read_shelf
 from mailstead.accounts.states import FLAGS, KEYWORD_OCTETS, MessageState
 from mailstead.accounts.turns import modseq_ahead, until_won

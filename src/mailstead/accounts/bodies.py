@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Iterable
 
+from mailstead.accounts.entries import BodyKey
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.pages import BodyKey
 from mailstead.crypto.frame import BLOCK
 from mailstead.crypto.sealed import Sealed
 from mailstead.crypto.unseal import BodyReader, RecordName, open_body

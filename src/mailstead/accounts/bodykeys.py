@@ -6,18 +6,18 @@ no core file; where the system gives none, nothing is kept. A UID never names an
 what is kept is never wrong; whether a message is still there, its state says.
 """
 
-from array import array
 from bisect import bisect_left
 from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mailstead.accounts.pages import BODY_KEY_OCTETS, BodyKey, body_keys, unpack_body_key
+from mailstead.accounts.entries import BODY_KEY_OCTETS, BodyKey, packed_body_key, unpack_body_key
+from mailstead.accounts.pages import split
 from mailstead.accounts.states import RowStates, Uids
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
 from mailstead.secretmem import Arena, Secret
-from mailstead.store.messages import PAGE_MESSAGES
+from mailstead.store.messages import GROUP_A, GROUP_B, PAGE_MESSAGES
 
 ROWS = 128  # of all accounts of a process: 2.5 MB
 ASKED = 4096  # rows of which is known that they were asked for once
@@ -87,14 +87,13 @@ class BodyKeys:
             UnsealError: the page is malformed.
         """
         self._drop(name)
-        uids, packed = body_keys(a, b)
-        if uids != list(states.uids):
+        in_a, in_b = split(GROUP_A, a), split(GROUP_B, b)
+        if not list(states.uids) == list(in_a) == list(in_b):
             raise UnsealError(f"page {name[2]} and its state name different messages")
+        packed = b"".join(map(packed_body_key, in_a.values(), in_b.values()))
         while len(self._rows) >= self._most:
             self._drop(next(iter(self._rows)))
-        self._rows[name] = KeptRow(
-            array(states.uids.typecode, uids), self._arena.hold(packed), version, states
-        )
+        self._rows[name] = KeptRow(states.uids, self._arena.hold(packed), version, states)
 
     def forget(self, account_id: int) -> None:
         """Wipe what is kept of an account."""

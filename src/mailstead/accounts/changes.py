@@ -5,9 +5,10 @@ import os
 from collections.abc import Iterable
 
 from mailstead.accounts.absorb import absorb
+from mailstead.accounts.entries import size_and_object
 from mailstead.accounts.flagging import FlagChange, FlagOutcome
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.pages import size_and_object, split
+from mailstead.accounts.pages import split
 from mailstead.accounts.shelf import Shelf
 from mailstead.accounts.turns import Wanted, batches, read_rows, until_won, write_rows
 from mailstead.crypto.sealed import Kind, SealedRecord

@@ -1,214 +1,18 @@
-"""What a page holds: the entries of up to 256 messages in two column groups.
-
-Group A is what lists need (dates, size, ENVELOPE); group B is what opens a message (its key) and
-what describes it (BODYSTRUCTURE, preview, header block). Entries are compressed one by one with
-the static dictionary, never across messages: docs/format.md, "Pages", says the layout and why.
-"""
+"""A page: the packed entries of up to 256 messages, in two column groups (docs/format.md, "Pages")."""
 
 import struct
 from bisect import bisect_left
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, replace
-from typing import NamedTuple
 
-from mailstead.crypto.frame import compress_entry, decompress_entry
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
 
 VERSION = 1
 PAGE_MESSAGES = 256
 PAGE_CAP = 4 << 20  # decoded octets of one column group
-ENTRY_CAP = 16_000  # packed octets of one entry: whatever strangers send, 256 of them fit into a page
-NO_DIGEST = bytes(32)
 
 _PAGE = struct.Struct(">BBH")  # version, group, entries
 _INDEX = struct.Struct(">IQ")  # uid, where its entry ends
-_A = struct.Struct(">qqQQ16s")  # internal date, save date, size, trace octets, object id
-# object id, key, lane id, counter, BODY flags, digest, provenance, header is whole
-_B = struct.Struct(">16s32s16sIB32sBB")
-_LENGTH = struct.Struct(">I")
-_SIZE = slice(16, 24)  # of an entry of group A
-_OPENS = 69  # octets at the beginning of an entry of group B: what opens the body
-_BODY_KEY = struct.Struct(">Q16s32s16sIB")  # size, and those
-BODY_KEY_OCTETS = _BODY_KEY.size
-
-
-class BodyKey(NamedTuple):
-    """What opens the body of one message.
-
-    Args:
-        size: RFC822.SIZE in octets.
-        key: The message key of its lane.
-        lane_id, ctr, flags: As in the BODY record's header.
-    """
-
-    uid: Uid
-    size: int
-    object_id: bytes
-    key: bytes
-    lane_id: bytes
-    ctr: int
-    flags: int
-
-
-class EntryA(NamedTuple):
-    """What a list shows of one message.
-
-    Args:
-        internal_date: Seconds since the epoch.
-        save_date: When it came into this mailbox, seconds since the epoch.
-        size: RFC822.SIZE in octets.
-        trace_octets: How many of them are trace fields that this server put in front.
-        compressed: The ENVELOPE as IMAP octets, compressed.
-    """
-
-    internal_date: int
-    save_date: int
-    size: int
-    trace_octets: int
-    object_id: bytes
-    compressed: bytes
-
-    @property
-    def envelope(self) -> bytes:
-        """The ENVELOPE as IMAP octets; empty when it was too large.
-
-        Raises:
-            UnsealError: it is damaged.
-        """
-        return decompress_entry(self.compressed)
-
-
-@dataclass(frozen=True, slots=True)
-class Described:
-    """What a summary says of a message's parts and text; empty where it had no room."""
-
-    bodystructure: bytes
-    parts: bytes
-    preview: bytes
-    header: bytes
-
-
-class EntryB(NamedTuple):
-    """What opens one message, and what describes it.
-
-    Args:
-        key: The message key of its lane.
-        body_flags: The flags octet of the BODY record's header.
-        lane_id, ctr: As in the BODY record's header.
-        digest: SHA-256 of the BODY payload; 32 zero octets when not computed yet.
-        header_whole: Whether `described.header` is the header block.
-        compressed: What describes it, compressed.
-    """
-
-    object_id: bytes
-    key: bytes
-    lane_id: bytes
-    ctr: int
-    body_flags: int
-    digest: bytes
-    provenance: int
-    header_whole: bool
-    compressed: bytes
-
-    @property
-    def described(self) -> Described:
-        """What describes it, inflated anew each time.
-
-        Raises:
-            UnsealError: it is damaged.
-        """
-        fields: list[bytes] = []
-        rest = decompress_entry(self.compressed)
-        at = 0
-        for _ in range(4):
-            if at + _LENGTH.size > len(rest):
-                raise UnsealError("page entry is short")
-            (length,) = _LENGTH.unpack_from(rest, at)
-            at += _LENGTH.size
-            if at + length > len(rest):
-                raise UnsealError("page entry is short")
-            fields.append(rest[at : at + length])
-            at += length
-        if at != len(rest):
-            raise UnsealError("page entry has octets left over")
-        return Described(*fields)
-
-
-def compressed_a(envelope: bytes) -> bytes:
-    """An ENVELOPE as an entry holds it; one that is too large is left out."""
-    compressed = compress_entry(envelope)
-    return compressed if _A.size + len(compressed) <= ENTRY_CAP else compress_entry(b"")
-
-
-def compressed_b(described: Described, *, header_whole: bool) -> tuple[bytes, bool]:
-    """What describes a message as an entry holds it, and whether the header block is whole in it.
-
-    When it is too large the header block is left out, and then the structure: both can be had
-    from the body.
-    """
-    d = described
-    fields = (d.bodystructure, d.parts, d.preview, d.header)
-    compressed = compress_entry(b"".join(_LENGTH.pack(len(f)) + f for f in fields))
-    if _B.size + len(compressed) <= ENTRY_CAP:
-        return compressed, header_whole
-    if d.header:
-        return compressed_b(replace(d, header=b""), header_whole=False)
-    return compressed_b(Described(b"", b"", b"", b""), header_whole=header_whole)
-
-
-def unpack_a(octets: bytes) -> EntryA:
-    """One entry of group A."""
-    if len(octets) < _A.size:
-        raise UnsealError("page entry is short")
-    internal_date, save_date, size, trace_octets, object_id = _A.unpack_from(octets)
-    return EntryA(internal_date, save_date, size, trace_octets, object_id, octets[_A.size :])
-
-
-def unpack_b(octets: bytes) -> EntryB:
-    """One entry of group B."""
-    if len(octets) < _B.size:
-        raise UnsealError("page entry is short")
-    object_id, key, lane_id, ctr, body_flags, digest, provenance, whole = _B.unpack_from(octets)
-    if whole > 1:
-        raise UnsealError("page entry has octets left over")
-    return EntryB(
-        object_id, key, lane_id, ctr, body_flags, digest, provenance, bool(whole), octets[_B.size :]
-    )
-
-
-def body_keys(a: bytes, b: bytes) -> tuple[list[int], bytes]:
-    """The UIDs of a page, and all its body keys as `unpack_body_key` reads them.
-
-    Args:
-        a, b: The contents of its groups.
-
-    Raises:
-        UnsealError: they are malformed, or have different UIDs.
-    """
-    in_a, in_b = split(0, a), split(1, b)
-    if list(in_a) != list(in_b) or any(len(octets) < _B.size for octets in in_b.values()):
-        raise UnsealError("page groups do not fit")
-    pairs = zip(in_a.values(), in_b.values(), strict=True)
-    return list(in_a), b"".join([part for a, b in pairs for part in (a[_SIZE], b[:_OPENS])])
-
-
-def unpack_body_key(uid: Uid, octets: memoryview, at: int) -> BodyKey:
-    """One of `body_keys`, that of *uid*, which begins *at*."""
-    return BodyKey(uid, *_BODY_KEY.unpack_from(octets, at))
-
-
-def pack_a(e: EntryA) -> bytes:
-    """One entry of group A, as `merge` takes it."""
-    return _A.pack(e.internal_date, e.save_date, e.size, e.trace_octets, e.object_id) + e.compressed
-
-
-def pack_b(e: EntryB) -> bytes:
-    """One entry of group B, as `merge` takes it."""
-    fixed = _B.pack(
-        e.object_id, e.key, e.lane_id, e.ctr, e.body_flags, e.digest, e.provenance, e.header_whole
-    )
-    return fixed + e.compressed
 
 
 def merge(content: bytes | None, group: int, added: Mapping[Uid, bytes], without: set[Uid]) -> bytes | None:
@@ -221,24 +25,6 @@ def merge(content: bytes | None, group: int, added: Mapping[Uid, bytes], without
     entries.update(added)
     kept = {uid: octets for uid, octets in entries.items() if uid not in without}
     return _encode(group, kept) if kept else None
-
-
-def saved_at(octets: bytes, when: int) -> bytes:
-    """A packed entry of group A with another save date."""
-    internal_date, _, size, trace_octets, object_id = _A.unpack_from(octets)
-    return _A.pack(internal_date, when, size, trace_octets, object_id) + octets[_A.size :]
-
-
-def size_and_object(octets: bytes) -> tuple[int, bytes]:
-    """RFC822.SIZE and object id of a packed entry of group A, which is not inflated.
-
-    Raises:
-        UnsealError: it is cut.
-    """
-    if len(octets) < _A.size:
-        raise UnsealError("page entry is short")
-    _, _, size, _, object_id = _A.unpack_from(octets)
-    return size, object_id
 
 
 def split(group: int, content: bytes, wanted: Container[int] | None = None) -> dict[Uid, bytes]:

@@ -4,8 +4,9 @@ Nobody finds the mailbox any more, so nobody waits for this. It can stop anywher
 again, here or in another worker.
 """
 
+from mailstead.accounts.entries import size_and_object
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.pages import size_and_object, split
+from mailstead.accounts.pages import split
 from mailstead.accounts.turns import until_won
 from mailstead.crypto.sealed import Kind, SealedRecord
 from mailstead.store import messages as rows

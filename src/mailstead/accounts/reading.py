@@ -11,8 +11,17 @@ from typing import NamedTuple
 
 from mailstead.accounts.absorb import open_pendings
 from mailstead.accounts.bodykeys import BodyKeys
+from mailstead.accounts.entries import (
+    BodyKey,
+    EntryA,
+    EntryB,
+    packed_body_key,
+    unpack_a,
+    unpack_b,
+    unpack_body_key,
+)
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.pages import BodyKey, EntryA, EntryB, pick, split, unpack_a, unpack_b
+from mailstead.accounts.pages import pick, split
 from mailstead.accounts.shelf import open_state
 from mailstead.accounts.states import MessageState, RowStates
 from mailstead.crypto.sealed import Kind, SealedRecord
@@ -216,9 +225,13 @@ class Reader:
             for at, uid in enumerate(map(Uid, live)):
                 if at % OPENED_AT_ONCE == OPENED_AT_ONCE - 1:
                     await asyncio.sleep(0)
-                entry_a = unpack_a(a[uid]) if has_a else None
-                entry_b = unpack_b(b[uid]) if has_b else None
-                found.append(Fetched(uid, states, entry_a, entry_b))
+                if columns is Columns.BODY:
+                    key = unpack_body_key(uid, packed_body_key(a[uid], b[uid]))
+                    found.append(Fetched(uid, states, None, None, key))
+                else:
+                    entry_a = unpack_a(a[uid]) if has_a else None
+                    entry_b = unpack_b(b[uid]) if has_b else None
+                    found.append(Fetched(uid, states, entry_a, entry_b))
         pendings = [p for p in stretch.pendings if wanted is None or p.uid in wanted]
         if pendings:
             batch = await open_pendings(self._keys, mailbox_id, stretch.others, pendings, stretch.lanes)

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from mailstead.accounts.absorb import absorb_all
 from mailstead.accounts.changes import change_flags, expunge
 from mailstead.accounts.copying import Copied, Copying
+from mailstead.accounts.entries import BodyKey
 from mailstead.accounts.flagging import FlagChange, FlagOutcome
 from mailstead.accounts.mboxes import MailboxName
 from mailstead.accounts.online import Online, Watch, Watcher
-from mailstead.accounts.pages import BodyKey
 from mailstead.accounts.purging import purge_deleted
 from mailstead.accounts.reading import Columns, Fetched, Located
 from mailstead.accounts.snapshot import Snapshot

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mailstead.accounts.bodies import Bodies
-from mailstead.accounts.pages import BodyKey
+from mailstead.accounts.entries import BodyKey
 from mailstead.accounts.reading import Fetched
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
@@ -308,7 +308,7 @@ async def test_no_more_is_held_than_is_sent_together(
     respond = fetching._Rows._respond
 
     async def spied(self: fetching._Rows, waiting: list[tuple[Fetched, list[Part]]]) -> None:
-        held.append(sum(m.a.size if b"PEEK[]" in items else len(p[0]) for m, p in waiting))  # type: ignore[union-attr,arg-type]
+        held.append(sum(m.size if b"PEEK[]" in items else len(p[0]) for m, p in waiting))  # type: ignore[arg-type]
         await respond(self, waiting)
 
     async with imap_worker(sqlite, tmp_path) as w:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import IntEnum
 
-from mailstead.accounts.pages import Described, EntryA, EntryB
+from mailstead.accounts.entries import Described, EntryA, EntryB
 from mailstead.imap.dates import day as day_shown
 from mailstead.imap.search import (
     Among,
