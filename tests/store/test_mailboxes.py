@@ -10,7 +10,7 @@ from mailstead.store import mailboxes as boxes
 from mailstead.store import messages as rows
 from mailstead.store.accounts import AccountRow, access, add_account, set_status
 from mailstead.store.database import Database, Tx
-from mailstead.store.objects import add_refs, drop_refs, has_object
+from mailstead.store.objects import add_refs, drop_refs, extents, has_object, small_bodies
 from mailstead.store.records import LostRace
 
 BOX = b"B" * 16
@@ -25,6 +25,26 @@ async def account(database: Database) -> int:
         return number
 
     return await database.write(work)
+
+
+@pytest.mark.parametrize("count", [1, 3, 4, 16, 17, 40])
+async def test_small_bodies_are_read_together_as_one_by_one(database: Database, count: int) -> None:
+    number = await account(database)
+    ids = [bytes([n]) * 16 for n in range(50)]
+
+    def work(tx: Tx) -> None:
+        for n, object_id in enumerate(ids):
+            row = (number, object_id, 1, 5, 0)
+            tx.execute("INSERT INTO object VALUES (?, ?, ?, ?, ?)", row)
+            for extent in range(n % 4):  # none, one, two that there should not be, and three
+                octets = b"%d of %d" % (extent, n)
+                tx.execute("INSERT INTO extent VALUES (?, ?, ?, ?)", (number, object_id, extent, octets))
+
+    await database.write(work)
+    wanted = [ids[n * 7 % 50] for n in range(count)] + [b"gone" * 4]
+    found = await database.read(lambda tx: small_bodies(tx, number, wanted))
+    singly = await database.read(lambda tx: {o: extents(tx, number, o, 0, 1) for o in wanted})
+    assert found == {object_id: octets for object_id, octets in singly.items() if octets}
 
 
 async def test_uids_are_taken_once_and_never_again(database: Database) -> None:

@@ -11,7 +11,7 @@ and a tombstone like any other message that goes; and so can keywords for which 
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from mailstead.accounts.entries import (
@@ -37,7 +37,8 @@ from mailstead.store import messages as rows
 from mailstead.store.accounts import fence, fence_at
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import get_mailbox, mailboxes, touch
-from mailstead.store.messages import PendingRow, row_number
+from mailstead.store.messages import PendingRow
+from mailstead.store.numbers import row_number
 
 LANES_AT_ONCE = 64
 OPENED_AT_ONCE = 16  # then others get their turn: each may cost a decapsulation
@@ -140,9 +141,12 @@ def _open(keys: SessionKeys, reader: LaneReader, row: PendingRow) -> Opened:
     return Opened(row, Summary.decode(content), bytes(key))
 
 
-async def absorb(database: Database, keys: SessionKeys, mailbox_id: bytes, uids: Iterable[Uid]) -> None:
-    """Absorb what is pending in the rows of *uids*, which are about to be changed."""
-    for number in sorted({row_number(uid) for uid in uids}):
+async def absorb(database: Database, keys: SessionKeys, mailbox_id: bytes, numbers: Collection[int]) -> None:
+    """Absorb what is pending in the rows with these *numbers*, which are about to be changed."""
+    account_id, before = keys.account_id, min(numbers, default=0) << 8
+    if await database.read(lambda tx: rows.first_pending(tx, account_id, mailbox_id, before)) is None:
+        return
+    for number in sorted(numbers):
         while await absorb_batch(database, keys, mailbox_id, number):
             pass
 

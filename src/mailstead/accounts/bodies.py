@@ -10,7 +10,7 @@ from mailstead.crypto.unseal import BodyReader, RecordName, open_body
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.mailbox import Uid
 from mailstead.store.database import Database, Tx
-from mailstead.store.objects import body_octets, extents, has_object
+from mailstead.store.objects import body_octets, extents, has_object, small_bodies
 
 SMALL = BLOCK  # octets of a message that `Bodies.small` opens
 
@@ -30,14 +30,18 @@ class Bodies:
         wanted = list(messages)
         account_id = self._keys.account_id
 
-        def work(tx: Tx) -> list[list[Sealed] | None]:
-            return [_small(tx, account_id, m.object_id) for m in wanted]
+        def work(tx: Tx) -> dict[bytes, list[Sealed]]:
+            found = small_bodies(tx, account_id, [m.object_id for m in wanted])
+            for message in wanted:
+                if message.object_id not in found and has_object(tx, account_id, message.object_id):
+                    found[message.object_id] = []
+            return found
 
-        stored = await self._database.read(work) if wanted else []
+        stored = await self._database.read(work) if wanted else {}
         opened: dict[Uid, bytes | Refused | UnsealError] = {}
-        for message, sealed in zip(wanted, stored, strict=True):
+        for message in wanted:
             try:
-                opened[message.uid] = self._open(message, sealed)
+                opened[message.uid] = self._open(message, stored.get(message.object_id))
             except (Refused, UnsealError) as error:
                 opened[message.uid] = error
         return opened
@@ -96,9 +100,3 @@ class Bodies:
         if len(found) != len(wanted):
             raise UnsealError("the body is cut")
         return found
-
-
-def _small(tx: Tx, account_id: int, object_id: bytes) -> list[Sealed] | None:
-    """The extents of a body that should have one; None when it is gone."""
-    found = extents(tx, account_id, object_id, 0, 1)
-    return found if found or has_object(tx, account_id, object_id) else None

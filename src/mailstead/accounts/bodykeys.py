@@ -17,7 +17,8 @@ from mailstead.accounts.states import RowStates, Uids
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
 from mailstead.secretmem import Arena, Secret
-from mailstead.store.messages import GROUP_A, GROUP_B, PAGE_MESSAGES
+from mailstead.store.messages import GROUP_A, GROUP_B
+from mailstead.store.numbers import PAGE_MESSAGES
 
 ROWS = 128  # of all accounts of a process: 2.5 MB
 ASKED = 4096  # rows of which is known that they were asked for once

@@ -10,7 +10,7 @@ from mailstead.accounts.flagging import FlagChange, FlagOutcome
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.pages import split
 from mailstead.accounts.shelf import Shelf
-from mailstead.accounts.turns import Wanted, batches, read_rows, until_won, write_rows
+from mailstead.accounts.turns import STATES_AT_ONCE, Wanted, batches, read_rows, until_won, write_rows
 from mailstead.crypto.sealed import Kind, SealedRecord
 from mailstead.mail.mailbox import Modseq, SystemFlag, Uid
 from mailstead.store.database import Database, Tx
@@ -30,18 +30,18 @@ async def change_flags(
     change: FlagChange,
     unchanged_since: Modseq | None = None,
 ) -> FlagOutcome:
-    """Change flags and keywords, 32 rows a transaction.
+    """Change flags and keywords, 64 rows a transaction.
 
     Args:
         unchanged_since: Pass over messages whose modseq is above this.
     """
     result = FlagOutcome()
-    for wanted in batches(uids):
+    for wanted in batches(uids, STATES_AT_ONCE):
 
         async def turn(lost: int, wanted: Wanted = wanted) -> FlagOutcome:
             return await _change_batch(database, keys, mailbox_id, wanted, change, unchanged_since, lost)
 
-        await absorb(database, keys, mailbox_id, (uid for group in wanted.values() for uid in group))
+        await absorb(database, keys, mailbox_id, wanted)
         outcome = await until_won(turn)
         result.there += outcome.there
         result.modified += outcome.modified
@@ -101,7 +101,7 @@ async def expunge(
                 await write_rows(database, keys, mailbox_id, modseq, writes, gone, leaving.write)
             return dict.fromkeys(leaving.objects, modseq)
 
-        await absorb(database, keys, mailbox_id, (uid for group in wanted.values() for uid in group))
+        await absorb(database, keys, mailbox_id, wanted)
         result |= await until_won(turn)
     return result
 

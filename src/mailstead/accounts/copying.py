@@ -26,7 +26,8 @@ from mailstead.store import messages as rows
 from mailstead.store.accounts import fence_at
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import MailboxRow, count_messages, get_mailbox, take_uids, touch
-from mailstead.store.messages import GROUP_A, GROUP_B, PAGE_MESSAGES, row_number
+from mailstead.store.messages import GROUP_A, GROUP_B
+from mailstead.store.numbers import PAGE_MESSAGES, row_number
 from mailstead.store.objects import add_refs
 from mailstead.store.records import LostRace
 
@@ -124,9 +125,7 @@ class Copying:
         return whole
 
     async def _batch(self, wanted: Wanted, *, move: bool) -> Copied:
-        await absorb(
-            self._database, self._keys, self._source_id, (uid for group in wanted.values() for uid in group)
-        )
+        await absorb(self._database, self._keys, self._source_id, wanted)
         return await until_won(lambda lost: self._turn(wanted, lost, move=move))
 
     async def _turn(self, wanted: Wanted, lost: int, *, move: bool) -> Copied:

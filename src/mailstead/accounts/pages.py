@@ -6,9 +6,9 @@ from collections.abc import Container, Iterable, Mapping
 
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
+from mailstead.store.numbers import PAGE_MESSAGES
 
 VERSION = 1
-PAGE_MESSAGES = 256
 PAGE_CAP = 4 << 20  # decoded octets of one column group
 
 _PAGE = struct.Struct(">BBH")  # version, group, entries

@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from enum import IntFlag
 from functools import partial
-from itertools import groupby
 from typing import NamedTuple
 
 from mailstead.accounts.absorb import open_pendings
@@ -30,7 +29,8 @@ from mailstead.mail.mailbox import Uid
 from mailstead.store import messages as rows
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import mailboxes
-from mailstead.store.messages import GROUP_A, GROUP_B, StateRow, row_number
+from mailstead.store.messages import GROUP_A, GROUP_B, StateRow
+from mailstead.store.numbers import by_row, row_number
 
 OPENED_AT_ONCE = 128  # entries, then others get their turn
 FEW = 16  # entries that are looked up one by one in a page's index
@@ -143,7 +143,7 @@ class Reader:
         self, mailbox_id: bytes, uids: Iterable[Uid], columns: Columns
     ) -> AsyncIterator[list[Fetched]]:
         """Those of *uids* that are there, in UID order, a row of up to 256 at a time."""
-        for number, group in groupby(sorted(uids), row_number):
+        for number, group in by_row(sorted(uids)):
             wanted = frozenset(group)
             found = None
             if columns is Columns.BODY and len(wanted) <= FEW:

@@ -16,6 +16,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
+from typing import cast
 
 from mailstead.accounts.absorb import open_pendings
 from mailstead.accounts.keys import SessionKeys
@@ -26,7 +27,8 @@ from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.store import messages as rows
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import MailboxRow, get_mailbox, mailboxes
-from mailstead.store.messages import StateRow, row_number
+from mailstead.store.messages import StateRow
+from mailstead.store.numbers import row_number
 
 REMEMBERED = 16  # mailboxes of one account
 ROWS_AT_ONCE = 32  # opened before others get their turn
@@ -106,6 +108,12 @@ def news(old: Snapshot, new: Snapshot, own: Collection[int] = ()) -> News:
     numbers = old.rows.keys() | new.rows.keys()
     for number in sorted(n for n in numbers if old.rows.get(n) is not new.rows.get(n)):
         before, after = old.rows.get(number), new.rows.get(number)
+        if before is not None and after is not None and before.uids == after.uids:
+            uids = cast("Iterable[Uid]", after.uids)
+            changed = [m for m in zip(uids, before.modseqs, after.modseqs, strict=True) if m[1] != m[2]]
+            found.changed.extend([uid for uid, _, modseq in changed if modseq not in own])
+            found.own.extend([uid for uid, _, modseq in changed if modseq in own])
+            continue
         was = {} if before is None else dict(zip(before.uids, before.modseqs, strict=True))
         for uid, modseq in () if after is None else zip(after.uids, after.modseqs, strict=True):
             known = was.pop(uid, None)

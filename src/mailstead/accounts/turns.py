@@ -1,13 +1,12 @@
 """How a session writes: read in one snapshot, sealed, written by compare-and-swap, or again.
 
-At most 32 rows a transaction. A state is sealed with its modseq inside before its transaction
-begins, so the modseq is chosen ahead of the account's, with room for what is delivered meanwhile.
-The fence jumps to it; a delivery that got past it first is a lost race, and the next try leaves
-more room (docs/decisions/008).
+At most 32 rows a transaction, or 64 of which no page is written. A state is sealed with its modseq
+inside before its transaction begins, so the modseq is chosen ahead of the account's, with room for
+what is delivered meanwhile. The fence jumps to it; a delivery that got past it first is a lost
+race, and the next try leaves more room (docs/decisions/008).
 """
 
-from collections import defaultdict
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from mailstead.accounts.keys import SessionKeys
@@ -16,26 +15,22 @@ from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.store.accounts import fence_at, last_modseq
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import touch
-from mailstead.store.messages import row_number
+from mailstead.store.numbers import by_row
 from mailstead.store.records import LostRace
 
 T = TypeVar("T")
 
 ROWS_AT_ONCE = 32
+STATES_AT_ONCE = 64
 MODSEQ_ROOM = 256
 
-Wanted = dict[int, list[Uid]]  # UIDs by row
+Wanted = dict[int, Sequence[Uid]]  # UIDs by row
 
 
-def batches(uids: Iterable[Uid]) -> list[Wanted]:
-    """UIDs by row, some rows at a time."""
-    by_row: Wanted = defaultdict(list)
-    for uid in sorted(set(uids)):
-        by_row[row_number(uid)].append(uid)
-    numbers = sorted(by_row)
-    return [
-        {n: by_row[n] for n in numbers[i : i + ROWS_AT_ONCE]} for i in range(0, len(numbers), ROWS_AT_ONCE)
-    ]
+def batches(uids: Iterable[Uid], rows: int = ROWS_AT_ONCE) -> list[Wanted]:
+    """UIDs by row, so many rows at a time."""
+    found = list(by_row(sorted(set(uids))))
+    return [dict(found[at : at + rows]) for at in range(0, len(found), rows)]
 
 
 async def until_won(turn: Callable[[int], Awaitable[T]]) -> T:

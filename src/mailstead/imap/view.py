@@ -12,6 +12,7 @@ from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from mailstead.mail.flags import Flags
 from mailstead.mail.mailbox import SeqNumber, Uid
@@ -128,15 +129,16 @@ class MailboxView:
 
     def select(self, messages: SeqSet | UidSet) -> Iterator[tuple[SeqNumber, Uid]]:
         """Number and UID of the messages it knows of that are meant, ascending; the gone ones too."""
-        told = self._told
-        for positions in self._positions(messages):
-            for at in positions:
-                yield SeqNumber(at + 1), Uid(told[at])
+        for p in self._positions(messages):
+            numbers = cast("Iterable[SeqNumber]", range(p.start + 1, p.stop + 1))  # calling it takes longer
+            yield from zip(numbers, cast("Iterable[Uid]", self._told[p.start : p.stop]), strict=True)
 
     def present(self, messages: SeqSet | UidSet) -> list[tuple[SeqNumber, Uid]]:
         """What `select` gives, without those known to be gone."""
         gone = self._gone
-        return [m for m in self.select(messages) if not gone or m[1] not in gone]
+        if gone:
+            return [m for m in self.select(messages) if m[1] not in gone]
+        return list(self.select(messages))
 
     def uids(self, messages: SeqSet | UidSet) -> UidSet:
         """The UIDs of the messages it knows of that are meant, without those known to be gone."""

@@ -9,15 +9,10 @@ from dataclasses import dataclass
 
 from mailstead.crypto.sealed import Sealed, SealedRecord
 from mailstead.store.database import Row, Tx
+from mailstead.store.numbers import PAGE_MESSAGES
 from mailstead.store.records import LostRace
 
-PAGE_MESSAGES = 256
 GROUP_A, GROUP_B = 0, 1
-
-
-def row_number(uid: int) -> int:
-    """The page and state row that holds *uid*."""
-    return (uid - 1) >> 8
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,9 @@ from collections.abc import Sequence
 from mailstead.crypto.sealed import Sealed
 from mailstead.store.database import Tx
 
+AT_ONCE = 16  # bodies of one statement
+FEW = 4  # for which it is not worth it
+
 
 def extents(tx: Tx, account_id: int, object_id: bytes, first: int, last: int) -> list[Sealed]:
     """The extents numbered *first* to *last* of a body, in order."""
@@ -14,6 +17,25 @@ def extents(tx: Tx, account_id: int, object_id: bytes, first: int, last: int) ->
         (account_id, object_id, first, last),
     )
     return [Sealed(row[0]) for row in rows]
+
+
+def small_bodies(tx: Tx, account_id: int, object_ids: Sequence[bytes]) -> dict[bytes, list[Sealed]]:
+    """The first extent of each of these bodies that has any, and a second one where it should not be."""
+    found: dict[bytes, list[Sealed]] = {}
+    for at in range(0, len(object_ids), AT_ONCE):
+        some = object_ids[at : at + AT_ONCE]
+        if len(some) < FEW:
+            found.update((o, e) for o in some if (e := extents(tx, account_id, o, 0, 1)))
+            continue
+        padded = [*some, *[some[-1]] * (AT_ONCE - len(some))]
+        rows = tx.execute(
+            "SELECT object_id, octets FROM extent WHERE account_id = ? AND object_id IN"
+            " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) AND number <= 1 ORDER BY object_id, number",
+            (account_id, *padded),
+        )
+        for object_id, octets in rows:
+            found.setdefault(object_id, []).append(Sealed(octets))
+    return found
 
 
 def body_octets(tx: Tx, account_id: int, object_id: bytes) -> int:

@@ -10,11 +10,9 @@ import pytest
 
 from mailstead.accounts.bodies import Bodies
 from mailstead.accounts.entries import BodyKey
-from mailstead.accounts.reading import Fetched
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
 from mailstead.services.imap import fetch as fetching
-from mailstead.services.imap.fetched import Part
 from mailstead.store.database import Database
 from tests.support.imap import Client, ImapWorker, imap_worker, octets_of
 
@@ -307,8 +305,8 @@ async def test_no_more_is_held_than_is_sent_together(
     held: list[int] = []
     respond = fetching._Rows._respond
 
-    async def spied(self: fetching._Rows, waiting: list[tuple[Fetched, list[Part]]]) -> None:
-        held.append(sum(m.size if b"PEEK[]" in items else len(p[0]) for m, p in waiting))  # type: ignore[arg-type]
+    async def spied(self: fetching._Rows, waiting: list[fetching._Waiting]) -> None:
+        held.append(sum(m.size if b"PEEK[]" in items else len(p[0]) for m, p, _ in waiting))  # type: ignore[arg-type]
         await respond(self, waiting)
 
     async with imap_worker(sqlite, tmp_path) as w:

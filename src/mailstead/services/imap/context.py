@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby
 
 from mailstead.accounts.flagging import FlagChange, FlagOutcome, unexpected
 from mailstead.accounts.snapshot import Snapshot, news
@@ -19,7 +18,7 @@ from mailstead.log import Log
 from mailstead.mail.flags import Flags
 from mailstead.mail.mailbox import SeqNumber, Uid
 from mailstead.net.wire import NEVER, Wire
-from mailstead.store.messages import row_number
+from mailstead.store.numbers import by_row, row_number
 
 WRITE_SECONDS = 300.0  # for a peer to take what it asked for
 AT_ONCE = 1000  # responses with flags that are sent as one
@@ -65,14 +64,16 @@ class Selected:
             self._octets = {} if row is None else dict(zip(row.uids, row.flags, strict=True))
         return self._octets.get(uid, 0)
 
-    def all_shown(self, uids: Iterable[int]) -> Iterator[bytes]:
-        """What `shown` says of each; cheapest when they are ascending."""
-        for number, group in groupby(uids, row_number):
+    def all_shown(self, uids: Sequence[int]) -> Iterator[bytes]:
+        """What `shown` says of each; they are ascending."""
+        for number, group in by_row(uids):
             row = self.snapshot.rows.get(number)
             if row is None or row.keywords or self.view.has_recent:
                 yield from map(self.shown, group)
+            elif len(group) == len(row.uids) and list(group) == list(row.uids):
+                yield from [SYSTEM_FLAGS[flags] for flags in row.flags]
             else:
-                yield from (SYSTEM_FLAGS[self.system(uid)] for uid in group)
+                yield from [SYSTEM_FLAGS[self.system(uid)] for uid in group]
 
 
 class Context:
@@ -239,9 +240,8 @@ class Context:
             return outcome
         unheard = view.changed.intersection(outcome.there)
         own = await self.refresh(own=outcome.modseqs)
-        for number, group in groupby(own, row_number):
-            uids = list(group)
-            unheard.update(unexpected(before.rows[number], selected.snapshot.rows[number], uids, change))
+        for number, group in by_row(own):
+            unheard.update(unexpected(before.rows[number], selected.snapshot.rows[number], group, change))
         for uid in unheard.intersection(own):
             view.change(uid, selected.flags(uid))
         return outcome
@@ -251,13 +251,14 @@ class Context:
         selected = self.chosen
         for start in range(0, len(messages), AT_ONCE):
             some = messages[start : start + AT_ONCE]
-            octets = self.defined(uid for _, uid in some)
-            shown = zip(some, selected.all_shown(uid for _, uid in some), strict=True)
+            told = [uid for _, uid in some]
+            octets = self.defined(told)
+            shown = zip(some, selected.all_shown(told), strict=True)
             if uids:
                 octets += answers.fetch_flags((number, uid, flags) for (number, uid), flags in shown)
             else:
                 octets += b"".join([b"* %d FETCH (FLAGS (%b))\r\n" % (m[0], flags) for m, flags in shown])
-            selected.view.forget_changes(uid for _, uid in some)
+            selected.view.forget_changes(told)
             await self.send(octets)
             await asyncio.sleep(0)
 

@@ -12,18 +12,19 @@ from mailstead.accounts.bodies import SMALL
 from mailstead.accounts.flagging import FlagChange
 from mailstead.accounts.reading import Fetched
 from mailstead.errors import MailError, Reason, Refused, Unavailable, UnsealError
-from mailstead.imap.fetch import Body, Fetch, FetchItem, Item
+from mailstead.imap.fetch import Fetch, FetchItem, Item
 from mailstead.imap.responses import Answer, ok
 from mailstead.mail.flags import How
 from mailstead.mail.mailbox import SeqNumber, SystemFlag, Uid
 from mailstead.mail.uidset import SeqSet
 from mailstead.services.imap.context import Context, CutOff, Numbered
-from mailstead.services.imap.fetched import IN_STATE, NotInSummary, Octets, Part, columns_of, showers
+from mailstead.services.imap.fetched import IN_STATE, NotInSummary, Part, columns_of, showers
 from mailstead.services.imap.store import NOT_TOLD, SOME_GONE, meant
 from mailstead.services.imap.whole import Whole
 
 TOGETHER = 256 << 10  # octets that are held until they are sent, bodies that are read together among them
 _SEEN = int(SystemFlag.SEEN)
+_Waiting = tuple[Fetched, list[Part], bool]  # the last: whether any part needs the body
 FEW = 16  # messages, after which others have no turn yet
 SENT_TOGETHER = 64 << 10  # octets of responses
 
@@ -79,7 +80,6 @@ class _Rows:
         self._numbers = numbers
         self._showers = showers(items)
         self._shows_flags = Item.FLAGS in items
-        self._reads_bodies = any(isinstance(item, Body) for item in items)
         self._held: list[bytes] = []
         self._octets = 0
         self.there = 0
@@ -88,7 +88,7 @@ class _Rows:
     async def send(self, row: list[Fetched]) -> None:
         """Send the responses for a row."""
         self.there += len(row)
-        waiting: list[tuple[Fetched, list[Part]]] = []  # for their octets, as many as are read together
+        waiting: list[_Waiting] = []  # for their octets, as many as are read together
         octets = 0
         for message, flags in zip(row, self._flags(row), strict=True):
             try:
@@ -96,10 +96,15 @@ class _Rows:
             except (MailError, UnsealError) as error:
                 self._failed(error)
                 continue
-            waiting.append((message, found))
-            octets += sum([len(part) for part in found if isinstance(part, bytes)])
-            if self._reads_bodies and _needs_body(found):
+            needs_body = False
+            for part in found:
+                if isinstance(part, bytes):
+                    octets += len(part)
+                else:
+                    needs_body = True
+            if needs_body:
                 octets += min(message.size, SMALL)
+            waiting.append((message, found, needs_body))
             if octets >= TOGETHER:
                 await self._respond(waiting)
                 waiting, octets = [], 0
@@ -127,17 +132,15 @@ class _Rows:
             message = Fetched(located.uid, located.kept, located.a, located.b)
             return [show(message, flags, whole) for show in self._showers]
 
-    async def _respond(self, waiting: list[tuple[Fetched, list[Part]]]) -> None:
-        owner, small = self._context.owner, dict[Uid, bytes | Refused | UnsealError]()
-        if self._reads_bodies:
-            needy = [m.body for m, found in waiting if m.size <= SMALL and _needs_body(found)]
-            small = await owner.read_small(needy)
-        for message, found in waiting:
+    async def _respond(self, waiting: list[_Waiting]) -> None:
+        needy = [m.body for m, _, needs_body in waiting if needs_body and m.size <= SMALL]
+        small = await self._context.owner.read_small(needy)
+        for message, found, needs_body in waiting:
             octets = small.get(message.uid)
             try:
                 if isinstance(octets, Exception):
                     raise octets
-                if octets is None and self._reads_bodies and _needs_body(found):
+                if octets is None and needs_body:
                     await self._stream(message, found)
                 else:
                     await self._put(message, found, octets or b"")
@@ -195,7 +198,3 @@ class _Rows:
             self.there -= 1
         else:
             self.failure = error
-
-
-def _needs_body(found: list[Part]) -> bool:
-    return any(isinstance(part, Octets) for part in found)

@@ -21,7 +21,7 @@ from mailstead.mail.uidset import STAR, SeqSet
 from mailstead.services.imap.context import Context, Numbered
 from mailstead.services.imap.judge import Candidate, Depth, Judge, Verdict
 from mailstead.services.imap.store import NOT_TOLD
-from mailstead.store.messages import row_number
+from mailstead.store.numbers import row_number
 
 LARGE = 4 << 20  # octets of a message that is searched with few others at once
 READ_TOGETHER = 256 << 10  # octets of bodies
