@@ -6,8 +6,9 @@ import pytest
 
 from mailstead.accounts.login import Credential, unlock, unlock_root
 from mailstead.accounts.provision import Office, change_password, create_account, set_status
-from mailstead.crypto import primitives
+from mailstead.crypto import primitives, slots
 from mailstead.crypto.serverkey import ServerKey
+from mailstead.crypto.slots import SlotType
 from mailstead.errors import MailError, Reason
 from mailstead.mail.address import parse_mailbox
 from mailstead.mail.envelope import Envelope
@@ -33,7 +34,9 @@ async def reason(office: Office, address: str, credential: Credential) -> Reason
     return caught.value.reason
 
 
-async def test_every_failure_is_one_error_at_one_cost(sqlite: Database, tmp_path: Path) -> None:
+async def test_every_failure_is_one_error_at_one_cost(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with house(sqlite, tmp_path) as h:
         made = await h.move_in("ann@b.test")
         for address in ("off@b.test", "noway@b.test", "mac@b.test", "swapped@b.test"):
@@ -48,6 +51,15 @@ async def test_every_failure_is_one_error_at_one_cost(sqlite: Database, tmp_path
         await sqlite.write(tamper)
         right, wrong = Credential.password(PASSWORD), Credential.password(b"wrong")
         other = (await create_account(h.office, "else@b.test", PASSWORD)).words
+        hashed: list[tuple[int, ...]] = []
+        argon2id = slots.argon2id
+
+        def counted(password: bytes, salt: bytes, m_kib: int, t: int, *more: object) -> None:
+            hashed.append((len(salt), m_kib, t))
+            argon2id(password, salt, m_kib, t, *more)  # type: ignore[arg-type]
+
+        monkeypatch.setattr(slots, "argon2id", counted)
+        costs: dict[SlotType, set[tuple[int, ...]]] = {SlotType.PASSWORD: set(), SlotType.RECOVERY: set()}
         for address, credential in (
             ("ann@b.test", wrong),
             ("ann@b.test", Credential.words(" ".join(other))),
@@ -61,7 +73,9 @@ async def test_every_failure_is_one_error_at_one_cost(sqlite: Database, tmp_path
             arena = CountingArena(8)
             office = Office(sqlite, h.server_key, arena, CHEAP, h.office.now)
             assert await reason(office, address, credential) is Reason.LOGIN_FAILED
-            assert arena.taken == 1, address
+            assert (arena.taken, len(hashed)) == (1, 1), address
+            costs[credential.type].add(hashed.pop())
+        assert [len(cost) for cost in costs.values()] == [1, 1]
         for credential in (right, Credential.words("  ".join(made.words).upper())):
             (await unlock_root(h.office, "ann@b.test", credential)).root.release()
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailstead.accounts.decoy import NOBODY
 from mailstead.accounts.directory import check_account, check_address
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.online import Online, silence
@@ -13,7 +14,7 @@ from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.waysin import check_delivery_keys, checked_header, open_root, read_ring
 from mailstead.crypto import passwords
 from mailstead.crypto.keyring import Ring
-from mailstead.crypto.slots import FULL, SlotHeader, SlotType, Wrap, slot_secret
+from mailstead.crypto.slots import SlotHeader, SlotType, slot_secret
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.secretmem import Secret
 from mailstead.store import accounts as rows
@@ -144,23 +145,21 @@ async def unlock_root(
 
     def read(tx: Tx) -> tuple[RecipientRow | None, list[SlotRow]]:
         found = rows.find_recipient(tx, address)
-        return found, rows.slots(tx, found.account.account_id) if found else []
+        return found, rows.slots(tx, found.account.account_id if found else NOBODY)
 
     found, slots = await office.database.read(read)
-    ways: list[tuple[SlotHeader, SlotRow]] = []
+    if found is None:
+        found, slots = office.decoy.found, office.decoy.slots
     failure = UnsealError("no such way in")
-    if found is not None:
+    try:
+        ways = _ways(office, found, [s for s in slots if s.type == credential.type])
+    except UnsealError as error:
+        ways, failure = [], error
+    for header, row in ways or office.decoy.ways(address, credential.type):
         try:
-            ways = _ways(office, found, [s for s in slots if s.type == credential.type])
+            return await _open(office, found.account, header, row, credential, memory, peer)
         except UnsealError as error:
             failure = error
-        for header, row in ways:
-            try:
-                return await _open(office, found.account, header, row, credential, memory, peer)
-            except UnsealError as error:
-                failure = error
-    if not ways:  # an account that is not there, or disabled, costs what one costs that is
-        await same_work(office, address, credential, peer)
     raise Refused(Reason.LOGIN_FAILED) from failure
 
 
@@ -197,17 +196,3 @@ async def _open(
         if memory is not None:
             memory.remembered.keep(account, row, credential.octets, secret, memory.monotonic())
     return UnlockedRoot(account, row, root)
-
-
-async def same_work(office: "Office", address: str, credential: Credential, peer: str) -> None:
-    """The work of a login that fails, for one that has nothing to be tried on."""
-    salt = office.server_key.unknown_salt(address)
-    cost = office.cost
-    header = SlotHeader(
-        SlotType.RECOVERY if credential.type is SlotType.RECOVERY else SlotType.PASSWORD,
-        FULL, Wrap.HPKE, salt[:16], salt[:16], cost.m_kib, cost.t, 1, salt[:16],
-    )  # fmt: skip
-    secret = await office.hashing.run(
-        peer, slot_secret, office.arena, header, credential.octets, office.server_key.peppers
-    )
-    secret.release()

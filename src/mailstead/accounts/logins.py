@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailstead.accounts.delays import Delays
-from mailstead.accounts.login import Credential, Memory, same_work, unlock_here
+from mailstead.accounts.login import Credential, Memory, unlock_here, unlock_root
 from mailstead.accounts.presence import Ended, Presence
 from mailstead.accounts.remembered import Remembered
 from mailstead.accounts.unlocked import UnlockedAccount
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from mailstead.accounts.provision import Office
 
 NAME_OCTETS = 512
+NO_NAME = " "  # which no address is
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,8 +111,8 @@ class Logins:
         try:
             credential = Credential.password(password)
         except ValueError as error:  # it cannot be anybody's
-            await same_work(self._office, address, Credential(SlotType.PASSWORD, b"\0"), peer)
-            raise Refused(Reason.LOGIN_FAILED) from error
+            await unlock_root(self._office, NO_NAME, Credential(SlotType.PASSWORD, b"\0"), self._memory, peer)
+            raise AssertionError("nobody has that name") from error
         return await unlock_here(self._office, self._presence, address, credential, ended, self._memory, peer)
 
     def _address(self, name: str) -> str:

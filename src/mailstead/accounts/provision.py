@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 from mailstead.accounts import mboxes
+from mailstead.accounts.decoy import Decoy
 from mailstead.accounts.directory import ALIAS, LOGIN, find_account
 from mailstead.accounts.hashing import Hashing
 from mailstead.accounts.login import Credential, unlock_root
@@ -50,6 +51,10 @@ class Office:
     now: Callable[[], float]
     hashing: Hashing = field(default_factory=Hashing)
     ring: Ringer = silence
+    decoy: Decoy = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "decoy", Decoy(self.server_key, self.cost))
 
 
 @dataclass(frozen=True, slots=True)
