@@ -14,6 +14,7 @@ import pytest
 import zstandard
 from mnemonic import Mnemonic
 
+from mailstead.accounts import entries as packed
 from mailstead.accounts import mboxes, pages
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.states import RowStates
@@ -239,7 +240,7 @@ def test_what_is_in_pages_and_tombs() -> None:
     assert (group, list(entries)) == (0, [257])
     take = oracle.Take(entries[257])
     fixed = [int.from_bytes(take(8), "big", signed=True), *(take.n(8) for _ in range(3)), take(16)]
-    a = pages.unpack_a(pages.split(0, content_of("PAGE", 2))[257])  # type: ignore[index]
+    a = packed.unpack_a(pages.split(0, content_of("PAGE", 2))[257])  # type: ignore[index]
     assert [*fixed, inflate(take.octets)] == [-1, 2, 3, 4, b"o" * 16, b"(NIL NIL)"]
     assert [a.internal_date, a.save_date, a.size, a.trace_octets, a.object_id, a.envelope] == [
         *fixed,
@@ -252,7 +253,7 @@ def test_what_is_in_pages_and_tombs() -> None:
     assert found == [b"o" * 16, b"k" * 32, b"l" * 16, 7, 3, bytes(32), 1, 1]
     rest = oracle.Take(inflate(take.octets))
     assert [rest.counted(4) for _ in range(4)] == [b"(b)", b"", "hä".encode(), b"A: b\r\n\r\n"]
-    b = pages.unpack_b(pages.split(1, content_of("PAGE", 3))[257])  # type: ignore[index]
+    b = packed.unpack_b(pages.split(1, content_of("PAGE", 3))[257])  # type: ignore[index]
     assert (b.key, b.lane_id, b.ctr, b.described.preview, b.described.header) == (
         b"k" * 32,
         b"l" * 16,

@@ -7,6 +7,7 @@ import contextlib
 import re
 from collections.abc import Callable
 
+from mailstead.accounts import entries as packed
 from mailstead.accounts import mboxes, pages
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.states import RowStates
@@ -160,8 +161,8 @@ def records(octets: bytes) -> None:
     decoders: list[Callable[[bytes], object]] = [
         Summary.decode, RowStates.decode, Counts.decode, mboxes.decode, keyring.decode_read,
         keyring.decode_root, SlotHeader.decode, frame.unframe, lambda o: pages.split(0, o),
-        lambda o: pages.pick(0, o, {1, 300}), lambda o: pages.unpack_a(o).envelope,
-        lambda o: pages.unpack_b(o).described, lambda o: frame.decompress(o, 65536), frame.decompress_entry,
+        lambda o: pages.pick(0, o, {1, 300}), lambda o: packed.unpack_a(o).envelope,
+        lambda o: packed.unpack_b(o).described, lambda o: frame.decompress(o, 65536), frame.decompress_entry,
         lambda o: frame.read_seek_table(o, 2, 70000),
     ]  # fmt: skip
     for decode in decoders:
