@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mailstead.accounts import mboxes, pages
 from mailstead.accounts.counts import Counts
-from mailstead.accounts.entries import EntryA, EntryB, pack_a, pack_b
+from mailstead.accounts.entries import Described, EntryA, EntryB, compressed_a, compressed_b, pack_a, pack_b
 from mailstead.accounts.mboxes import MailboxName
 from mailstead.accounts.states import MessageState, StatePage, Tombstone
 from mailstead.crypto import keyring, passwords, primitives, slots
@@ -169,10 +169,10 @@ def lane() -> Vector:
 
 def stored() -> list[Vector]:
     """A record of each kind that is sealed under a store key."""
-    a = EntryA(-1, 2, 3, 4, b"o" * 16, b"(NIL NIL)")
-    b = EntryB(
-        b"o" * 16, b"k" * 32, b"l" * 16, 7, 3, bytes(32), 1, b"(b)", b"", b"h\xc3\xa4", b"A: b\r\n\r\n", True
-    )
+    a = EntryA(-1, 2, 3, 4, b"o" * 16, compressed_a(b"(NIL NIL)"))
+    described = Described(b"(b)", b"", b"h\xc3\xa4", b"A: b\r\n\r\n")
+    compressed, whole = compressed_b(described, header_whole=True)
+    b = EntryB(b"o" * 16, b"k" * 32, b"l" * 16, 7, 3, bytes(32), 1, whole, compressed)
     packed_a, packed_b = {Uid(257): pack_a(a)}, {Uid(257): pack_b(b)}
     states = StatePage()
     states.put(

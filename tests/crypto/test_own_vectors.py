@@ -6,6 +6,7 @@ They were sealed once (tools/make_vectors.py). A change that does not open them 
 import base64
 import hashlib
 import json
+import runpy
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -291,3 +292,20 @@ def test_the_dictionary() -> None:
     assert len(DICTIONARY) == 32768
     assert digest == frame.DICTIONARY_SHA256
     assert digest in (ROOT / "docs" / "format.md").read_text()
+
+
+def test_what_made_them_still_makes_such(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tool = runpy.run_path(str(ROOT / "tools" / "make_vectors.py"))
+    monkeypatch.setitem(tool["main"].__globals__, "FILE", tmp_path / "made.json")
+    tool["main"]()
+    assert shape(json.loads((tmp_path / "made.json").read_text())) == shape(OWN)
+
+
+def shape(of: Any) -> Any:
+    match of:
+        case dict():
+            return {name: shape(value) for name, value in of.items()}
+        case list():
+            return [shape(value) for value in of]
+        case _:
+            return type(of)
