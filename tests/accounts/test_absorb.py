@@ -26,6 +26,7 @@ from mailstead.crypto import frame, primitives
 from mailstead.crypto.lanes import SUMMARY_FLAGS, DeliveryKey, LaneWriter, MessageSealer
 from mailstead.crypto.sealed import Kind, Sealed
 from mailstead.errors import UnsealError
+from mailstead.mail.mailbox import Uid
 from mailstead.mail.structure import Scanner
 from mailstead.mail.summary import Provenance, Summary, summarise
 from mailstead.store.database import Database, Tx
@@ -175,3 +176,28 @@ def test_an_entry_always_fits_into_its_page() -> None:
     assert (entry(small).described, entry(small).header_whole) == (small, True)
     largest = max(len(pack_a(a)), len(pack_b(b)), entries.ENTRY_CAP)
     assert 4 + 256 * (12 + largest) <= PAGE_CAP
+
+
+@pytest.mark.parametrize(("compress", "as_it_is"), [("none", True), ("large", True), ("all", False)])
+async def test_what_came_uncompressed_stays_so(
+    database: Database, tmp_path: Path, compress: str, as_it_is: bool
+) -> None:
+    sent = b"Subject: the same words, the same words\r\n\r\nthe same words, the same words\r\n"
+    async with house(database, tmp_path, compress=compress) as h:
+        await h.move_in()
+        await h.deliver(sent)
+        flags = await database.read(lambda tx: tx.execute("SELECT summary_flags FROM pending"))
+        assert flags == [(1,)] if as_it_is else [(7,)]
+        account = await h.unlock()
+        inbox = await h.inbox(account)
+        assert list((await h.read_all(account)).values()) == [sent]
+        await account.absorb(inbox)
+        assert list((await h.read_all(account)).values()) == [sent]
+        message = await account.locate(inbox, Uid(1))
+        for packed in (message.a.compressed, message.b.compressed):
+            found = zstandard.get_frame_parameters(packed)
+            assert (found.dict_id == 0) is as_it_is
+            assert (len(packed) == found.content_size + 12) is as_it_is
+        assert b"the same words" in message.a.envelope
+        assert message.b.described.preview == b"the same words, the same words"
+        account.close()

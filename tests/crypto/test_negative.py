@@ -1,6 +1,7 @@
 """What must not open, does not: every attack of docs/security.md that cryptography answers."""
 
 import os
+import random
 import secrets
 import struct
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from dataclasses import replace
 import pytest
 import zstandard
 
+from mailstead.accounts.entries import Described, compressed_b
 from mailstead.crypto import frame, keyring, primitives, slots
 from mailstead.crypto.body import PreparedBody
 from mailstead.crypto.keyring import CLOSING, CURRENT, MANIFESTS, Epoch, Ring, RingSlot
@@ -19,12 +21,15 @@ from mailstead.crypto.sealed import Kind, Sealed, SealedRecord
 from mailstead.crypto.serverbox import ServerBox
 from mailstead.crypto.unseal import BodyReader, LaneReader, RecordName, open_summary
 from mailstead.errors import UnsealError
+from mailstead.mail.structure import Scanner
+from mailstead.mail.summary import Provenance, Summary, summarise
 from mailstead.secretmem import Arena
 from tests.crypto.bodies import built, read_body
 
 SEED = bytes(range(32))
 ACCOUNT, OTHER = b"A" * 16, b"B" * 16
 PLACE = b"P" * 16
+KEY = DeliveryKey.parse(primitives.public_octets(SEED))
 
 
 @pytest.fixture
@@ -477,3 +482,42 @@ def test_a_record_that_could_not_be_opened_is_not_sealed(store: StoreKeys) -> No
     assert store.open(Kind.STATE, PLACE, 0, 0, store.seal(Kind.STATE, PLACE, 0, 1, 0, largest)) == largest
     with pytest.raises(ValueError, match="at most"):
         store.seal(Kind.STATE, PLACE, 0, 1, 0, largest + b"\0")
+
+
+def code_mail(guess: int, filler: int) -> tuple[bytes, bytes]:
+    """A mail with a secret that greets by a name that a stranger chose; and what its summary holds."""
+    head = b"From: shop <a@b.test>\r\nTo: Your login code is %06d <ann@b.test>\r\n" % guess
+    more = b"X: %b\r\n\r\n" % random.Random(1).randbytes(400).hex()[:filler].encode()
+    whole = head + more + b"Your login code is 482913\r\n"
+    scanner = Scanner()
+    scanner.push(whole)
+    found = summarise(scanner.finish(), internal_date=0, trace_octets=0, provenance=Provenance.DELIVERED)
+    return whole, found.encode(bytes(16))
+
+
+def sizes(guess: int, filler: int, compress: str) -> tuple[int, int, int]:
+    """What a thief sees of it: octets of the BODY, of the SUMMARY, and of the entries of a page."""
+    whole, summary = code_mail(guess, filler)
+    prepared = built(whole, compress)
+    with LaneWriter(ACCOUNT, 1, KEY).next() as sealer:
+        _, body = sealer.body(bytes(16), prepared)
+        _, sealed = sealer.summary(bytes(16), summary, compressed=prepared.compressed)
+    s = Summary.decode(summary)
+    described = Described(s.bodystructure, s.parts, s.preview.encode(), s.header)
+    entry = compressed_b(described, header_whole=True, compress=prepared.compressed)[0]
+    return sum(len(e.octets) for e in body), len(sealed.octets), len(entry)
+
+
+@pytest.mark.parametrize("compress", ["none", "large"])
+def test_without_compression_a_right_guess_has_the_size_of_a_wrong_one(compress: str) -> None:
+    for filler in range(0, 600, 7):
+        assert len({sizes(guess, filler, compress) for guess in (482913, 571046, 300721)}) == 1
+
+
+def test_with_compression_some_right_guess_is_smaller() -> None:
+    """The control, and what docs/security.md says: padding hides it mostly, not always."""
+    for part in range(3):
+        assert any(
+            sizes(482913, filler, "all")[part] < min(sizes(g, filler, "all")[part] for g in (571046, 300721))
+            for filler in range(0, 600, 7)
+        ), part

@@ -28,6 +28,7 @@ from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.shelf import Shelf, ShelfRows, read_shelf
 from mailstead.accounts.states import FLAGS, KEYWORD_OCTETS, MessageState
 from mailstead.accounts.turns import modseq_ahead, until_won
+from mailstead.crypto.lanes import SUMMARY_FLAGS
 from mailstead.crypto.unseal import LaneReader, RecordName, open_summary
 from mailstead.errors import UnsealError
 from mailstead.mail.flags import KEYWORDS_CAP
@@ -60,19 +61,25 @@ class Opened:
             frozenset(k for k in self.summary.keywords[:KEYWORDS_CAP] if len(k.encode()) <= KEYWORD_OCTETS),
         )
 
+    @property
+    def _compress(self) -> bool:
+        return self.row.summary_flags == SUMMARY_FLAGS
+
     def entry_a(self) -> EntryA:
         """What a list shows of it."""
         s = self.summary  # what is delivered is saved here at the moment it arrives
         return EntryA(
             s.internal_date, s.internal_date, s.size, s.trace_octets, self.row.object_id,
-            compressed_a(s.envelope),
+            compressed_a(s.envelope, compress=self._compress),
         )  # fmt: skip
 
     def entry_b(self) -> EntryB:
         """What opens and describes it."""
         s = self.summary
         described = Described(s.bodystructure, s.parts, s.preview.encode(), s.header)
-        compressed, header_whole = compressed_b(described, header_whole=s.header_whole)
+        compressed, header_whole = compressed_b(
+            described, header_whole=s.header_whole, compress=self._compress
+        )
         return EntryB(
             self.row.object_id, self.key, self.row.lane_id, self.row.ctr, self.row.body_flags,
             NO_DIGEST, int(s.provenance), header_whole, compressed,

@@ -9,7 +9,7 @@ import struct
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from mailstead.crypto.frame import compress_entry, decompress_entry
+from mailstead.crypto.frame import compress_entry, decompress_entry, store_entry
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
 
@@ -128,13 +128,13 @@ class EntryB(NamedTuple):
         return Described(*fields)
 
 
-def compressed_a(envelope: bytes) -> bytes:
+def compressed_a(envelope: bytes, *, compress: bool = True) -> bytes:
     """An ENVELOPE as an entry holds it; one that is too large is left out."""
-    compressed = compress_entry(envelope)
-    return compressed if _A.size + len(compressed) <= ENTRY_CAP else compress_entry(b"")
+    packed = _packed(envelope, compress=compress)
+    return packed if _A.size + len(packed) <= ENTRY_CAP else _packed(b"", compress=compress)
 
 
-def compressed_b(described: Described, *, header_whole: bool) -> tuple[bytes, bool]:
+def compressed_b(described: Described, *, header_whole: bool, compress: bool = True) -> tuple[bytes, bool]:
     """What describes a message as an entry holds it, and whether the header block is whole in it.
 
     When it is too large the header block is left out, and then the structure: both can be had
@@ -142,12 +142,17 @@ def compressed_b(described: Described, *, header_whole: bool) -> tuple[bytes, bo
     """
     d = described
     fields = (d.bodystructure, d.parts, d.preview, d.header)
-    compressed = compress_entry(b"".join(_LENGTH.pack(len(f)) + f for f in fields))
-    if _B.size + len(compressed) <= ENTRY_CAP:
-        return compressed, header_whole
+    packed = _packed(b"".join(_LENGTH.pack(len(f)) + f for f in fields), compress=compress)
+    if _B.size + len(packed) <= ENTRY_CAP:
+        return packed, header_whole
     if d.header:
-        return compressed_b(replace(d, header=b""), header_whole=False)
-    return compressed_b(Described(b"", b"", b"", b""), header_whole=header_whole)
+        return compressed_b(replace(d, header=b""), header_whole=False, compress=compress)
+    return compressed_b(Described(b"", b"", b"", b""), header_whole=header_whole, compress=compress)
+
+
+def _packed(octets: bytes, *, compress: bool) -> bytes:
+    """One zstd frame, in which nothing is compressed of a message that must not show its text by its size."""
+    return compress_entry(octets) if compress else store_entry(octets)
 
 
 def unpack_a(octets: bytes) -> EntryA:

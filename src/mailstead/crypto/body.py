@@ -29,6 +29,11 @@ class PreparedBody:
     content_octets: int
     pieces: Callable[[], Iterable[bytes]]
 
+    @property
+    def compressed(self) -> bool:
+        """Whether it is; then its summary is too."""
+        return bool(self.flags & (ZSTD | SEEKABLE))
+
 
 class BodyBuilder:
     """Turns the octets of a message into the content of its BODY record.

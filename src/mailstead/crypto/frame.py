@@ -18,6 +18,8 @@ BLOCK = 65536  # plain octets of one frame of a seekable content
 LEVEL = 1
 _WINDOW = 8 << 20
 _LENGTH = struct.Struct(">Q")
+_STORED = bytes.fromhex("28b52ffda0")  # magic number; one segment, its size in four octets, no checksum
+_RAW_BLOCK = 128 << 10
 _SEEK_MAGIC, _SEEKABLE_MAGIC = 0x184D2A5E, 0x8F92EAB1
 _SEEK_ENTRY = struct.Struct("<II")
 _SEEK_FOOTER = struct.Struct("<IBI")
@@ -79,6 +81,16 @@ def compress(octets: Octets) -> bytes:
 def compress_entry(octets: Octets) -> bytes:
     """One zstd frame with the static dictionary."""
     return _WITH_WORDS.compress(octets)
+
+
+def store_entry(octets: Octets) -> bytes:
+    """One zstd frame that holds *octets* as they are (RFC 8878 section 3.1.1: raw blocks of 128 KiB)."""
+    parts: list[Octets] = [_STORED, len(octets).to_bytes(4, "little")]
+    for at in range(0, max(1, len(octets)), _RAW_BLOCK):
+        block = octets[at : at + _RAW_BLOCK]
+        last = at + _RAW_BLOCK >= len(octets)
+        parts += [(len(block) << 3 | last).to_bytes(3, "little"), block]
+    return b"".join(parts)
 
 
 def decompress(octets: bytes, cap: int) -> bytes:

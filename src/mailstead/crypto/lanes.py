@@ -114,10 +114,12 @@ class MessageSealer:
         head = header(kind, Ref.LANE, flags, object_id, self._lane_id, self.ctr, dictionary)
         return record_context(head, self._account)
 
-    def summary(self, object_id: bytes, content: bytes) -> tuple[int, Sealed]:
+    def summary(self, object_id: bytes, content: bytes, *, compressed: bool = True) -> tuple[int, Sealed]:
         """The flags of the SUMMARY record, and its payload."""
-        context = self._context(Kind.SUMMARY, SUMMARY_FLAGS, object_id, DICTIONARY_ID)
-        return SUMMARY_FLAGS, Sealed(seal(self._key, context, frame(compress_entry(content))))
+        flags, dictionary = (SUMMARY_FLAGS, DICTIONARY_ID) if compressed else (PADDED, 0)
+        context = self._context(Kind.SUMMARY, flags, object_id, dictionary)
+        framed = frame(compress_entry(content) if compressed else content)
+        return flags, Sealed(seal(self._key, context, framed))
 
     def body(self, object_id: bytes, prepared: PreparedBody) -> tuple[int, Iterator[Sealed]]:
         """The flags of the BODY record, and its payload by extents, sealed as they are asked for."""

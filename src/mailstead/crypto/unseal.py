@@ -96,9 +96,10 @@ def open_summary(key: Octets, name: RecordName, sealed: Sealed) -> bytes:
     Raises:
         UnsealError: it is not the one that was sealed under this name.
     """
-    if name.flags != SUMMARY_FLAGS:
+    if name.flags not in (SUMMARY_FLAGS, PADDED):
         raise UnsealError("the summary has flags that make no sense")
-    content = unframe(open_sealed(key, name.context(Kind.SUMMARY, DICTIONARY_ID), sealed.octets))
+    dictionary = DICTIONARY_ID if name.flags == SUMMARY_FLAGS else 0
+    content = unframe(open_sealed(key, name.context(Kind.SUMMARY, dictionary), sealed.octets))
     return inflate(name.flags, content, CAPS[Kind.SUMMARY])
 
 

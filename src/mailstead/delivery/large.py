@@ -30,7 +30,9 @@ async def seal_large(database: Database, sealing: Sealing, to: Resident) -> Arri
     waiting: list[Sealed] = []
     try:
         with lane.next() as sealer:
-            summary_flags, summary = sealer.summary(object_id, sealing.summary(to))
+            summary_flags, summary = sealer.summary(
+                object_id, sealing.summary(to), compressed=sealing.prepared.compressed
+            )
             body_flags, extents = sealer.body(object_id, sealing.prepared)
             for extent in extents:
                 if len(waiting) == AHEAD_EXTENTS:

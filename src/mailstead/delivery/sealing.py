@@ -66,7 +66,9 @@ class Sealing:
         """The message sealed in *lane*, all of it in memory."""
         object_id = os.urandom(16)
         with lane.next() as sealer:
-            summary_flags, summary = sealer.summary(object_id, self.summary(to))
+            summary_flags, summary = sealer.summary(
+                object_id, self.summary(to), compressed=self.prepared.compressed
+            )
             body_flags, extents = sealer.body(object_id, self.prepared)
             sealed = tuple(extents)
         return SealedMessage(
