@@ -22,8 +22,9 @@ def extents(tx: Tx, account_id: int, object_id: bytes, first: int, last: int) ->
 def small_bodies(tx: Tx, account_id: int, object_ids: Sequence[bytes]) -> dict[bytes, list[Sealed]]:
     """The first extent of each of these bodies that has any, and a second one where it should not be."""
     found: dict[bytes, list[Sealed]] = {}
-    for at in range(0, len(object_ids), AT_ONCE):
-        some = object_ids[at : at + AT_ONCE]
+    wanted = list(dict.fromkeys(object_ids))  # copies share a body
+    for at in range(0, len(wanted), AT_ONCE):
+        some = wanted[at : at + AT_ONCE]
         if len(some) < FEW:
             found.update((o, e) for o in some if (e := extents(tx, account_id, o, 0, 1)))
             continue
