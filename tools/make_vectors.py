@@ -18,6 +18,7 @@ from mailstead.accounts.mboxes import MailboxName
 from mailstead.accounts.states import MessageState, StatePage, Tombstone
 from mailstead.crypto import keyring, passwords, primitives, slots
 from mailstead.crypto.body import BodyBuilder, PreparedBody
+from mailstead.crypto.frame import store_entry
 from mailstead.crypto.keyring import CURRENT, MANIFESTS, STORE_KEY_ONLY, Epoch, Ring, RingSlot
 from mailstead.crypto.keys import StoreKeys
 from mailstead.crypto.lanes import DeliveryKey, LaneWriter
@@ -140,19 +141,27 @@ def _built(octets: bytes, compress: str) -> PreparedBody:
     return builder.prepared(pieces)
 
 
-def lane() -> Vector:
+def as_it_is() -> Vector:
+    """What is not compressed: a lane with such a message, and what a page holds of it."""
+    content = b"(NIL NIL)"
+    stored = {"content": _hex(content), "z": _hex(store_entry(content))}
+    return lane({"not compressed": MESSAGES["not compressed"]}) | {"entry": stored}
+
+
+def lane(chosen: dict[str, tuple[bytes, str]]) -> Vector:
     """A lane, with the SUMMARY and the BODY of its messages."""
     writer = LaneWriter(ACCOUNT, 2, DeliveryKey.parse(primitives.public_octets(SEED)))
     messages: list[Vector] = []
-    for number, (name, (octets, compress)) in enumerate(MESSAGES.items()):
+    for number, (name, (octets, compress)) in enumerate(chosen.items()):
         object_id = bytes((number,)) * 16
         scanner = Scanner()
         scanner.push(octets)
         made = summarise(scanner.finish(), internal_date=-1, trace_octets=0, provenance=Provenance.DELIVERED)
         content = made.encode(MAILBOX)
         with writer.next() as sealer:
-            summary_flags, summary = sealer.summary(object_id, content)
-            body_flags, extents = sealer.body(object_id, _built(octets, compress))
+            prepared = _built(octets, compress)
+            summary_flags, summary = sealer.summary(object_id, content, compressed=prepared.compressed)
+            body_flags, extents = sealer.body(object_id, prepared)
             body = b"".join(e.octets for e in extents)
         messages.append(
             {
@@ -213,8 +222,8 @@ def stored() -> list[Vector]:
 def main() -> None:
     """Write the file."""
     vectors = {
-        "server_key": server_key(), "ways": ways(), "rings": rings(), "lane": lane(),
-        "store_key": _hex(STORE_KEY), "epoch": 2, "stored": stored(),
+        "server_key": server_key(), "ways": ways(), "rings": rings(), "lane": lane(MESSAGES),
+        "as_it_is": as_it_is(), "store_key": _hex(STORE_KEY), "epoch": 2, "stored": stored(),
     }  # fmt: skip
     FILE.write_text(json.dumps(vectors, indent=1) + "\n")
 

@@ -33,6 +33,7 @@ ROOT = Path(__file__).parent.parent.parent
 OWN: dict[str, Any] = json.loads((ROOT / "tests" / "vectors" / "mailstead.json").read_text())
 SERVER, WAYS, RINGS, LANE = OWN["server_key"], OWN["ways"], OWN["rings"], OWN["lane"]
 ACCOUNT = bytes.fromhex(LANE["account"])
+MESSAGES = [(lane, v) for lane in (LANE, OWN["as_it_is"]) for v in lane["messages"]]
 DICTIONARY = (ROOT / "src" / "mailstead" / "crypto" / "dictionary1.bin").read_bytes()
 # The clear numbers of docs/format.md, "Kinds", written out again.
 KINDS = {"PAGE": 16, "STATE": 17, "MBOXES": 19, "TOMB": 25, "COUNTS": 27}
@@ -173,23 +174,25 @@ def test_keyrings() -> None:
         assert len(opened.slots) == (name == "root_ring")
 
 
-def lane_reader() -> LaneReader:
-    key = primitives.private_key(octets(LANE["xwing_seed"]))
-    return LaneReader(key, ACCOUNT, LANE["epoch"], octets(LANE["lane_id"]), Sealed(octets(LANE["sealed"])))
+def lane_reader(lane: dict[str, Any]) -> LaneReader:
+    key = primitives.private_key(octets(lane["xwing_seed"]))
+    return LaneReader(key, ACCOUNT, lane["epoch"], octets(lane["lane_id"]), Sealed(octets(lane["sealed"])))
 
 
-@pytest.mark.parametrize("v", LANE["messages"], ids=lambda v: v["name"])
-def test_messages_of_a_lane(v: dict[str, Any]) -> None:
-    lane_id, object_id = octets(LANE["lane_id"]), octets(v["object_id"])
-    info = b"EMS1 lane\x00" + ACCOUNT + LANE["epoch"].to_bytes(4, "big") + lane_id
-    seed = oracle.decapsulate(octets(LANE["xwing_seed"]), octets(LANE["sealed"]), info)
+@pytest.mark.parametrize(("lane", "v"), MESSAGES, ids=lambda v: v.get("name", ""))
+def test_messages_of_a_lane(lane: dict[str, Any], v: dict[str, Any]) -> None:
+    lane_id, object_id = octets(lane["lane_id"]), octets(v["object_id"])
+    info = b"EMS1 lane\x00" + ACCOUNT + lane["epoch"].to_bytes(4, "big") + lane_id
+    seed = oracle.decapsulate(octets(lane["xwing_seed"]), octets(lane["sealed"]), info)
     key = oracle.lane_keys(seed, v["ctr"] + 1)[-1]
-    assert key == bytes(lane_reader().key(v["ctr"]))
+    assert key == bytes(lane_reader(lane).key(v["ctr"]))
 
     wanted = base64.b64decode(v["summary_content"])
     sealed = base64.b64decode(v["summary"])
-    head = oracle.header(2, 0, v["summary_flags"], object_id, lane_id, v["ctr"], 1)
-    assert inflate(oracle.unframe(oracle.open_(key, oracle.lane_context(head, ACCOUNT), sealed))) == wanted
+    compressed = v["summary_flags"] == 7
+    head = oracle.header(2, 0, v["summary_flags"], object_id, lane_id, v["ctr"], int(compressed))
+    content = oracle.unframe(oracle.open_(key, oracle.lane_context(head, ACCOUNT), sealed))
+    assert (inflate(content) if compressed else content) == wanted
     name = RecordName(ACCOUNT, object_id, lane_id, v["ctr"], v["summary_flags"])
     assert open_summary(key, name, Sealed(sealed)) == wanted
     by_hand, ours = oracle.summary(wanted), Summary.decode(wanted)
@@ -206,9 +209,17 @@ def test_messages_of_a_lane(v: dict[str, Any]) -> None:
     assert read_body(key, name, [sealed], v["size"], 0, v["size"]) == message
 
 
+def test_an_entry_that_is_not_compressed() -> None:
+    v = OWN["as_it_is"]["entry"]
+    assert zstandard.ZstdDecompressor().decompress(octets(v["z"])) == octets(v["content"])
+    assert octets(v["content"]) in octets(v["z"])
+    assert frame.decompress_entry(octets(v["z"])) == octets(v["content"])
+
+
 def test_every_way_to_hold_a_body_is_among_them() -> None:
-    assert {v["body_flags"] for v in LANE["messages"]} == {1, 3, 9}
-    assert {v["size"] == 0 for v in LANE["messages"]} == {True, False}
+    assert {v["body_flags"] for _, v in MESSAGES} == {1, 3, 9}
+    assert {v["summary_flags"] for _, v in MESSAGES} == {1, 7}
+    assert {v["size"] == 0 for _, v in MESSAGES} == {True, False}
 
 
 @pytest.mark.parametrize("v", OWN["stored"], ids=lambda v: f"{v['kind']}-{v['index']}")

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from mailstead.crypto.frame import compress_entry, decompress_entry, store_entry
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
+from mailstead.mail.summary import fields
 
 ENTRY_CAP = 16_000  # packed octets of one entry: whatever strangers send, 256 of them fit into a page
 NO_DIGEST = bytes(32)
@@ -52,7 +53,7 @@ class EntryA(NamedTuple):
         save_date: When it came into this mailbox, seconds since the epoch.
         size: RFC822.SIZE in octets.
         trace_octets: How many of them are trace fields that this server put in front.
-        compressed: The ENVELOPE as IMAP octets, compressed.
+        compressed: The ENVELOPE as IMAP octets, in one zstd frame.
     """
 
     internal_date: int
@@ -91,7 +92,7 @@ class EntryB(NamedTuple):
         lane_id, ctr: As in the BODY record's header.
         digest: SHA-256 of the BODY payload; 32 zero octets when not computed yet.
         header_whole: Whether `described.header` is the header block.
-        compressed: What describes it, compressed.
+        compressed: What describes it, in one zstd frame.
     """
 
     object_id: bytes
@@ -111,21 +112,10 @@ class EntryB(NamedTuple):
         Raises:
             UnsealError: it is damaged.
         """
-        fields: list[bytes] = []
-        rest = decompress_entry(self.compressed)
-        at = 0
-        for _ in range(4):
-            if at + _LENGTH.size > len(rest):
-                raise UnsealError("page entry is short")
-            (length,) = _LENGTH.unpack_from(rest, at)
-            at += _LENGTH.size
-            if at + length > len(rest):
-                raise UnsealError("page entry is short")
-            fields.append(rest[at : at + length])
-            at += length
-        if at != len(rest):
-            raise UnsealError("page entry has octets left over")
-        return Described(*fields)
+        found = fields(decompress_entry(self.compressed))
+        if len(found) != 4:
+            raise UnsealError("page entry has another number of fields")
+        return Described(*found)
 
 
 def compressed_a(envelope: bytes, *, compress: bool = True) -> bytes:
@@ -141,8 +131,8 @@ def compressed_b(described: Described, *, header_whole: bool, compress: bool = T
     from the body.
     """
     d = described
-    fields = (d.bodystructure, d.parts, d.preview, d.header)
-    packed = _packed(b"".join(_LENGTH.pack(len(f)) + f for f in fields), compress=compress)
+    content = b"".join(_LENGTH.pack(len(f)) + f for f in (d.bodystructure, d.parts, d.preview, d.header))
+    packed = _packed(content, compress=compress)
     if _B.size + len(packed) <= ENTRY_CAP:
         return packed, header_whole
     if d.header:

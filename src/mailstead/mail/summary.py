@@ -84,7 +84,7 @@ class Summary:
         if not _HEAD.size <= len(content) <= SUMMARY_CAP:
             raise UnsealError("the summary is malformed")
         mailbox_id, version, provenance, flags, whole, date, size, trace = _HEAD.unpack_from(content)
-        parts = _fields(content)
+        parts = fields(content, _HEAD.size)
         if version != VERSION or flags & ~0x1F or whole > 1 or size > _SIZE_CAP or trace > size:
             raise UnsealError("the summary is malformed")
         if len(parts) != 6 or len(parts[2]) % _PART.size:
@@ -100,16 +100,20 @@ class Summary:
             raise UnsealError("the summary is malformed") from error
 
 
-def _fields(content: bytes) -> list[bytes]:
+def fields(content: bytes, at: int = 0) -> list[bytes]:
+    """The fields that *content* is made of from *at* on, each behind its length in four octets.
+
+    Raises:
+        UnsealError: the last one is cut.
+    """
     found: list[bytes] = []
-    at = _HEAD.size
     while at < len(content):
         if at + _LENGTH.size > len(content):
-            raise UnsealError("the summary is cut")
+            raise UnsealError("a field is cut")
         (length,) = _LENGTH.unpack_from(content, at)
         at += _LENGTH.size
         if at + length > len(content):
-            raise UnsealError("the summary is cut")
+            raise UnsealError("a field is cut")
         found.append(content[at : at + length])
         at += length
     return found
