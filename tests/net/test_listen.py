@@ -13,7 +13,7 @@ import uvloop
 from mailstead.crypto.certificate import self_signed
 from mailstead.net.listen import Gate, bind, listen, source_of
 from mailstead.net.tls import ServerTls
-from mailstead.net.wire import Wire
+from mailstead.net.wire import Wire, sweep
 
 
 def test_ipv6_is_charged_by_its_64() -> None:
@@ -37,6 +37,25 @@ async def test_five_hundred_addresses_of_one_64_are_one_source() -> None:
     for wire in [*wires, machine]:
         gate.leave(wire)
     await asyncio.wait_for(gate.wait_empty(), 1)
+
+
+async def test_who_came_first_is_ended_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several end at one sweep in an order that does not hang on where they lie in memory."""
+    gate = Gate(50)
+    wires = [Wire(lambda w: None) for _ in range(500)]
+    ended: list[Wire] = []
+
+    def end(wire: Wire) -> None:
+        ended.append(wire)
+
+    monkeypatch.setattr(Wire, "expire", end)
+    for wire in reversed(wires):
+        wire.deadline = 0.0
+        gate.enter(wire)
+    gate.leave(wires.pop())
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(sweep(gate.wires, every=0.01), 0.1)
+    assert ended[: len(wires)] == wires[::-1]
 
 
 @pytest.mark.parametrize(("loop", "by_listener"), [("asyncio", True), ("uvloop", True), ("uvloop", False)])

@@ -53,21 +53,21 @@ class Gate:
     """
 
     def __init__(self, per_source: int) -> None:
-        self.wires: set[Wire] = set()
+        self.wires: dict[Wire, None] = {}  # in the order they came, so that a sweep can be replayed
         self._per_source = per_source
         self._held: Counter[str] = Counter()
         self._empty = asyncio.Event()
 
     def enter(self, wire: Wire) -> bool:
         """Count a connection; False when its source holds too many."""
-        self.wires.add(wire)
+        self.wires[wire] = None
         source = source_of(wire.peer[0])
         self._held[source] += 1
         return wire.peer[0] in EXEMPT or self._held[source] <= self._per_source
 
     def leave(self, wire: Wire) -> None:
         """The connection is closed."""
-        self.wires.discard(wire)
+        self.wires.pop(wire, None)
         source = source_of(wire.peer[0])
         self._held[source] -= 1
         if self._held[source] <= 0:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import cast
 
 HIGH_WATER = 64 << 10  # octets read and not taken, at which reading pauses
@@ -234,7 +234,7 @@ def _wake(waiter: "asyncio.Future[None] | None") -> None:
         waiter.set_result(None)
 
 
-async def sweep(wires: set[Wire], stress: int = STRESS, every: float = 1.0) -> None:
+async def sweep(wires: Collection[Wire], stress: int = STRESS, every: float = 1.0) -> None:
     """Close what is past its deadline, once a second, for as long as the worker runs.
 
     With more than *stress* connections those go early that are between two commands, by what their
