@@ -31,6 +31,7 @@ class Wire(asyncio.Protocol):
     """
 
     def __init__(self, connected: "Callable[[Wire], None]") -> None:
+        self._loop = asyncio.get_running_loop()  # kept: asking for it is a system call
         self._connected = connected
         self._received: list[bytes] = []
         self._held = 0
@@ -118,7 +119,7 @@ class Wire(asyncio.Protocol):
                 raise TooLate
             if self._ended:
                 return b""
-            self._reading = asyncio.get_running_loop().create_future()
+            self._reading = self._loop.create_future()
             try:
                 await self._reading
             finally:
@@ -148,7 +149,7 @@ class Wire(asyncio.Protocol):
             TooLate: the deadline has passed.
         """
         while self._full and self.transport is not None:
-            self._draining = asyncio.get_running_loop().create_future()
+            self._draining = self._loop.create_future()
             try:
                 await self._draining
             finally:
@@ -182,8 +183,7 @@ class Wire(asyncio.Protocol):
         """
         if self._received or self.transport is None or self._ended:
             raise ConnectionAbortedError("octets before the handshake")
-        loop = asyncio.get_running_loop()
-        transport = await loop.start_tls(
+        transport = await self._loop.start_tls(
             self.transport,
             self,
             context,
@@ -216,13 +216,12 @@ class Wire(asyncio.Protocol):
 
     async def linger(self, octets: int, seconds: float) -> None:
         """Close, but let the peer finish sending, so that it reads the last reply instead of a reset."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
+        end = self._loop.time() + seconds
         with contextlib.suppress(TooLate, OSError):
             if self.transport is not None and self.transport.can_write_eof():
                 self.transport.write_eof()
             while octets > 0:
-                self.deadline = min(end, loop.time() + QUIET_SECONDS)
+                self.deadline = min(end, self._loop.time() + QUIET_SECONDS)
                 octets -= len(came := await self.read())
                 if not came:
                     break
