@@ -1,7 +1,7 @@
 """Real mail programs against mailstead: `make interop`.
 
 It starts a server of its own on free loopback ports, with one throw-away user, and runs the scripts
-that drive mbsync, neomutt, getmail, fetchmail, msmtp, s-nail, mblaze, swaks and the Python libraries,
+that drive mbsync, neomutt, getmail, fetchmail, mpop, msmtp, s-nail, mblaze, swaks and the Python libraries,
 without TLS, with STARTTLS and in TLS from the first octet. Every script ends with `PASS n FAIL m SKIP k`.
 
     MAILSTEAD_CONFORMANCE   the scripts (default ../shared/conformance, beside this checkout)
@@ -25,11 +25,11 @@ SCRIPTS = Path(os.environ.get("MAILSTEAD_CONFORMANCE", ROOT.parent / "shared" / 
 VENV = Path(os.environ.get("CONFORMANCE_VENV") or SCRIPTS / ".venv")
 MODES = ("none", "starttls", "implicit")
 RUN = (
-    "client-mbsync.sh", "client-neomutt.sh", "client-getmail.sh", "client-fetchmail.sh", "client-pylibs.sh",
-    "client-msmtp-snail-mblaze.sh", "smtp-basics.sh", "slow-clients.py", "corpus-diff.py",
+    "client-mbsync.sh", "client-neomutt.sh", "client-getmail.sh", "client-fetchmail.sh", "client-mpop.sh",
+    "client-pylibs.sh", "client-msmtp-snail-mblaze.sh", "smtp-basics.sh", "slow-clients.py", "corpus-diff.py",
 )  # fmt: skip
 DOMAIN, USER, PASSWORD = "interop.test", "interop", "throw-away-1"
-SERVED = ("smtp", "lmtp", "submission", "submissions", "imap", "imaps")
+SERVED = ("smtp", "lmtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s")
 SETTINGS = """\
 hostname = "mx.interop.test"
 domains = ["interop.test"]
@@ -84,7 +84,7 @@ def environment(served: Served, mode: str) -> dict[str, str]:
     ports = {f"{service.upper()}_PORT": str(port) for service, port in served.ports.items()}
     certificate = str(served.folder / "certificate.pem") if mode != "none" else ""
     return os.environ | ports | {
-        "HOST": "127.0.0.1", "POP3_PORT": "0", "POP3S_PORT": "0", "SIEVE_PORT": "0",
+        "HOST": "127.0.0.1", "SIEVE_PORT": "0",
         "USER": f"{USER}@{DOMAIN}", "PASS": PASSWORD, "RCPT_DOMAIN": DOMAIN, "TLS": mode,
         "CA_FILE": certificate, "TLS_NAME": "localhost", "VENV": str(VENV),
     }  # fmt: skip

@@ -10,7 +10,7 @@ import msgspec
 
 from mailstead.errors import Exit, Trouble
 
-LATER = ("pop3", "pop3s", "sieve", "https")
+LATER = ("sieve", "https")
 
 Octets = Annotated[int, msgspec.Meta(ge=0)]
 Count = Annotated[int, msgspec.Meta(ge=1)]
@@ -26,6 +26,8 @@ class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     submissions: Where = None
     imap: Where = None
     imaps: Where = None
+    pop3: Where = None
+    pop3s: Where = None
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

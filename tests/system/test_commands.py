@@ -209,7 +209,7 @@ def test_settings_are_looked_for_in_this_order(server: Server, tmp_path: Path) -
                 f'hostname = "h.test"\ndomains = ["d.test"]\n[listen]\n{name} = "127.0.0.1:0"',
                 f"[listen] {name}",
             )
-            for name in ("imaps", "submissions", "pop3", "pop3s", "sieve", "https")
+            for name in ("imaps", "submissions", "pop3s", "sieve", "https")
         ],
     ],
 )

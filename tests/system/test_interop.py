@@ -5,6 +5,7 @@
 
 import contextlib
 import imaplib
+import poplib
 import re
 import smtplib
 import ssl
@@ -27,7 +28,7 @@ ANN = "ann@b.test"
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     made = Server(
         tmp_path_factory.mktemp("interop") / "box", workers=2, auth="insecure_plaintext_login = true",
-        listen=("smtp", "imap", "imaps", "submission", "submissions"),
+        listen=("smtp", "imap", "imaps", "pop3", "pop3s", "submission", "submissions"),
     ).make().start()  # fmt: skip
     yield made
     assert made.stop() == 0
@@ -52,6 +53,22 @@ def imap(server: Server, mode: str) -> Iterator[imaplib.IMAP4]:
     with client:
         client.login(ANN, PASSWORD)
         yield client
+
+
+@contextlib.contextmanager
+def pop3(server: Server, mode: str) -> Iterator[poplib.POP3]:
+    if mode == "implicit":
+        client: poplib.POP3 = poplib.POP3_SSL(
+            "localhost", server.ports["pop3s"], context=context(server), timeout=30
+        )
+    else:
+        client = poplib.POP3("localhost", server.ports["pop3"], timeout=30)
+        if mode == "starttls":
+            client.stls(context(server))
+    client.user(ANN)
+    client.pass_(PASSWORD)
+    yield client
+    client.quit()
 
 
 @contextlib.contextmanager
@@ -155,6 +172,30 @@ def test_idle_hears_of_new_mail(server: Server, mode: str) -> None:
         client.send(b"DONE\r\n")
         while not client.readline().startswith(b"I1 OK"):
             pass
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_maildrop_is_fetched_and_emptied(server: Server, mode: str) -> None:
+    with imap(server, mode) as client:
+        for n in range(3):
+            ok(client.append("INBOX", None, None, message(f"pop {n}").as_bytes()))
+    with pop3(server, mode) as drop:
+        count, octets = drop.stat()
+        listed = [line.split() for line in drop.list()[1]]
+        assert len(listed) == len(drop.uidl()[1]) == count >= 3
+        assert sum(int(size) for _, size in listed) == octets
+        for number, size in listed:
+            lines = drop.retr(int(number))[1]
+            assert sum(len(line) + 2 for line in lines) == int(size)
+            if int(number) > count - 3:
+                assert b".dot" in lines
+                assert b"..dots" in lines
+            header = drop.top(int(number), 0)[1]
+            assert header == lines[: len(header)]
+            assert header[-1] == b""
+            drop.dele(int(number))
+    with pop3(server, mode) as drop:
+        assert drop.stat() == (0, 0)
 
 
 def test_every_message_of_the_corpus_comes_back(server: Server) -> None:

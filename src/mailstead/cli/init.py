@@ -19,6 +19,7 @@ data     = "data"
 smtp = "127.0.0.1:2525"           # for the world: ["0.0.0.0:25", "[::]:25"]
 imaps = "127.0.0.1:2993"          # for the world: ["0.0.0.0:993", "[::]:993"]
 submissions = "127.0.0.1:2465"    # for the world: ["0.0.0.0:465", "[::]:465"]
+# pop3s = "127.0.0.1:2995"        # for the world: port 995
 # imap = "127.0.0.1:2143"         # TLS by STARTTLS; for the world: port 143
 # submission = "127.0.0.1:2587"   # TLS by STARTTLS; for the world: port 587
 # lmtp = "127.0.0.1:2424"         # behind another mail server

@@ -21,7 +21,7 @@ _LOUD = """\
 _PLAIN = """\
 *** [auth] insecure_plaintext_login: passwords are taken without TLS on {where}.
 *** Whoever can listen on this machine's loopback can read passwords and mail there."""
-_LOGINS = ("imap", "submission")  # where TLS comes by STARTTLS, and a password before it
+_LOGINS = ("imap", "pop3", "submission")  # where TLS comes by STARTTLS, and a password before it
 
 
 @click.command("serve")

@@ -24,11 +24,12 @@ from mailstead.net.tls import ServerTls
 from mailstead.net.wire import sweep
 from mailstead.services.imap.session import LARGE_ONES, ImapService
 from mailstead.services.mailtransaction import SmtpSettings
+from mailstead.services.pop3.session import Pop3Service
 from mailstead.services.smtp import SmtpService
 from mailstead.services.upkeep import give_back, run_upkeep
 
 DRAIN_SECONDS = 25.0
-IMPLICIT = ("imaps", "submissions")  # TLS begins with the connection
+IMPLICIT = ("imaps", "pop3s", "submissions")  # TLS begins with the connection
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +126,7 @@ class Worker:
             for task in tasks:
                 task.cancel()
 
-    def _service(self, bound: Bound) -> SmtpService | ImapService:
+    def _service(self, bound: Bound) -> SmtpService | ImapService | Pop3Service:
         plaintext = self._settings.insecure_plaintext_login and bound.loopback
         implicit = bound.service in IMPLICIT
         if bound.service in ("imap", "imaps"):
@@ -133,6 +134,11 @@ class Worker:
                 self._settings.smtp.message_octets, self._logins, self._appending, self._gate, self._tls,
                 self._stopping, self._log, implicit=implicit, plaintext=plaintext,
                 large_ones=self._large_ones,
+            )  # fmt: skip
+        if bound.service in ("pop3", "pop3s"):
+            return Pop3Service(
+                self._logins, self._gate, self._tls, self._stopping, self._log, implicit=implicit,
+                plaintext=plaintext,
             )  # fmt: skip
         logins = self._logins if bound.service in ("submission", "submissions") else None
         return SmtpService(
