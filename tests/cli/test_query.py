@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailstead.cli.query import parse, spelled
 from mailstead.errors import Exit, Trouble
-from mailstead.imap.search import BodyHas, Dated, HasFlag, HeaderHas, Not, TextHas, When
+from mailstead.imap.searchkeys import BodyHas, Dated, HasFlag, HeaderHas, Not, TextHas, When
 from mailstead.mail.mailbox import SystemFlag
 
 SEEN, FLAGGED = SystemFlag.SEEN, SystemFlag.FLAGGED

@@ -11,11 +11,12 @@ from mailstead.imap import responses
 from mailstead.imap.capability import Offer
 from mailstead.imap.commands import READ
 from mailstead.imap.mutf7 import encode
+from mailstead.imap.news import Voice, told, vanished
 from mailstead.imap.responses import FOR_REASON, Answer, Condition
 from mailstead.imap.tokens import Tokens
 from mailstead.imap.view import MailboxView, uid_array
 from mailstead.mail.flags import Flags
-from mailstead.mail.mailbox import SystemFlag
+from mailstead.mail.mailbox import Modseq, SystemFlag
 from mailstead.mail.uidset import UidSet
 
 
@@ -45,10 +46,7 @@ def test_data() -> None:
         b"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft \\*)] "
     )
     assert responses.permanent_flags(["x"], writable=False).startswith(b"* OK [PERMANENTFLAGS ()] ")
-    assert (
-        responses.exists(3) + responses.recent(1) + responses.expunge(2)
-        == b"* 3 EXISTS\r\n* 1 RECENT\r\n* 2 EXPUNGE\r\n"
-    )
+    assert responses.exists(3) + responses.recent(1) == b"* 3 EXISTS\r\n* 1 RECENT\r\n"
     assert responses.fetch(
         2, [b"UID 5", responses.item(b"BODY[TEXT]", b"hi"), responses.item(b"BODY[9]", None)]
     ) == (b'* 2 FETCH (UID 5 BODY[TEXT] "hi" BODY[9] NIL)\r\n')
@@ -84,16 +82,27 @@ def test_news_in_its_order() -> None:
     view = MailboxView(uid_array([3, 4, 9]), recent=UidSet.of([9]))
     view.expunge([4])
     view.arrive([10], recent=True)
-    view.change(9, Flags(SystemFlag.SEEN, frozenset(("new",))))
-    assert responses.told(view.tell(expunges=True), uids=True) == (
+    view.change(9, Flags(SystemFlag.SEEN, frozenset(("new",))), Modseq(7))
+    assert told(view.tell(expunges=True)) == (
         b"* 2 EXPUNGE\r\n* 3 EXISTS\r\n* 2 RECENT\r\n"
         b"* FLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft new)\r\n"
         b"* OK [PERMANENTFLAGS (\\Answered \\Flagged \\Deleted \\Seen \\Draft new \\*)] Flags permitted\r\n"
         b"* 2 FETCH (UID 9 FLAGS (\\Seen \\Recent new))\r\n"
     )
-    view.change(3, Flags())
-    assert responses.told(view.tell(expunges=False), uids=False) == b"* 1 FETCH (FLAGS ())\r\n"
-    assert responses.told([], uids=True) == b""
+    view.change(3, Flags(), Modseq(8))
+    assert told(view.tell(expunges=False)) == b"* 1 FETCH (UID 3 FLAGS ())\r\n"
+    assert told([]) == b""
+
+
+def test_news_for_who_asked_for_mod_sequences_and_for_uids() -> None:
+    view = MailboxView(uid_array([3, 4, 5, 9]))
+    view.expunge([4, 5, 9])
+    view.change(3, Flags(SystemFlag.SEEN), Modseq(8))
+    assert told(view.tell(expunges=True), Voice(modseqs=True, vanished=True)) == (
+        b"* VANISHED 4:5,9\r\n* 1 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (8))\r\n"
+    )
+    assert vanished([], earlier=True) == b""
+    assert vanished([7], earlier=True) == b"* VANISHED (EARLIER) 7\r\n"
 
 
 @given(st.text(st.characters(blacklist_categories=["Cs"]), max_size=30))

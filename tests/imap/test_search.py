@@ -5,8 +5,8 @@ from datetime import date
 import pytest
 
 from mailstead.imap.commands import parse
-from mailstead.imap.search import (
-    DEPTH_CAP,
+from mailstead.imap.search import DEPTH_CAP, Search
+from mailstead.imap.searchkeys import (
     Among,
     And,
     BodyHas,
@@ -19,7 +19,6 @@ from mailstead.imap.search import (
     Key,
     Not,
     Or,
-    Search,
     Sized,
     TextHas,
     When,

@@ -18,7 +18,7 @@ from mailstead.imap.view import (
     uid_array,
 )
 from mailstead.mail.flags import Flags
-from mailstead.mail.mailbox import SystemFlag
+from mailstead.mail.mailbox import Modseq, SeqNumber, SystemFlag, Uid
 from mailstead.mail.uidset import STAR, SeqSet, UidSet
 
 KEYWORDS = st.frozensets(st.sampled_from(["a", "b", "$Junk"]), max_size=2)
@@ -64,7 +64,7 @@ class Session(RuleBasedStateMachine):
     def change(self, data: st.DataObject, flags: Flags) -> None:
         uid = data.draw(st.sampled_from(sorted(self.store)))
         self.store[uid] = self.heard[uid] = flags
-        self.view.change(uid, flags)
+        self.view.change(uid, flags, Modseq(uid + 1))
 
     @rule(count=st.integers(0, 3), data=st.data())
     def miss_and_catch_up(self, count: int, data: st.DataObject) -> None:
@@ -92,16 +92,17 @@ class Session(RuleBasedStateMachine):
                 self.client += [None] * (count - len(self.client))
             case Recent(count):
                 self.recent_told = count
-            case Expunge(number):
+            case Expunge(number, uid):
                 assert expunges
-                del self.client[number - 1]
+                assert self.client.pop(number - 1) in (uid, None)
             case FlagsDefined(keywords):
                 assert keywords > self.defined
                 self.defined = set(keywords)
-            case FlagsChanged(number, uid, flags, recent):
+            case FlagsChanged(number, uid, flags, recent, modseq):
                 assert self.client[number - 1] in (uid, None)
                 self.client[number - 1] = uid
                 assert self.store[uid] == flags == self.heard.pop(uid)
+                assert modseq == uid + 1
                 assert flags.keywords <= self.defined
                 assert recent == (uid in self.recent)
 
@@ -152,7 +153,7 @@ def test_expunges_are_told_from_the_highest() -> None:
     assert view.number(4) == 4
     assert view.is_gone(4)
     assert view.uids(SeqSet([(1, 5)])) == UidSet.of([1, 3, 5])
-    assert view.tell(expunges=True) == [Expunge(4), Expunge(2)]  # type: ignore[arg-type]
+    assert view.tell(expunges=True) == [Expunge(SeqNumber(4), Uid(4)), Expunge(SeqNumber(2), Uid(2))]
     assert not view.is_gone(4)
 
 
@@ -161,7 +162,7 @@ def test_what_came_and_went_unheard_is_not_told() -> None:
     view.arrive([2, 3], recent=True)
     view.expunge([2])
     assert view.tell(expunges=True) == [Exists(2), Recent(1)]
-    view.change(1, Flags())
+    view.change(1, Flags(), Modseq(1))
     view.forget_changes([1])
     assert not view.waiting
 

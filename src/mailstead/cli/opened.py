@@ -8,7 +8,7 @@ from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.unlocked import Mailbox, UnlockedAccount
 from mailstead.cli.output import time_of
 from mailstead.cli.query import spelled
-from mailstead.imap.search import And, Key
+from mailstead.imap.searchkeys import And, Key
 from mailstead.imap.view import MailboxView
 from mailstead.mail import header
 from mailstead.mail.encodedwords import text as readable
@@ -18,9 +18,9 @@ from mailstead.mail.structure import Scanner
 from mailstead.mail.text import preview, safe
 from mailstead.net.imapclient import ImapClient
 from mailstead.net.imapfetched import RemoteMessage
-from mailstead.services.imap.context import Selected
 from mailstead.services.imap.judge import Candidate, Judge
 from mailstead.services.imap.search import look_through
+from mailstead.services.imap.selected import Selected
 
 Row = dict[str, object]  # of one message: what `list` and `search` print
 

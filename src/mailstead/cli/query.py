@@ -8,7 +8,7 @@ import re
 from datetime import date
 
 from mailstead.errors import Exit, Trouble
-from mailstead.imap.search import BodyHas, Dated, HasFlag, HeaderHas, Key, Not, TextHas, When
+from mailstead.imap.searchkeys import BodyHas, Dated, HasFlag, HeaderHas, Key, Not, TextHas, When
 from mailstead.mail.mailbox import SystemFlag
 
 # ["-"] [name ":"] ( DQUOTE anything DQUOTE / anything without space )

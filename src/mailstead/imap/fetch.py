@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from mailstead.imap.condstore import Since, read_since
 from mailstead.imap.tokens import NUMBER_CAP, BadSyntax, Tokens, limit
 from mailstead.mail.render import string
 from mailstead.mail.section import Section, Text
@@ -19,6 +20,7 @@ class Item(Enum):
 
     UID = b"UID"
     FLAGS = b"FLAGS"
+    MODSEQ = b"MODSEQ"  # RFC 7162 section 3.1.4.2
     INTERNALDATE = b"INTERNALDATE"
     SIZE = b"RFC822.SIZE"
     ENVELOPE = b"ENVELOPE"
@@ -58,6 +60,7 @@ class Fetch:
 
     messages: SeqSet | UidSet
     items: tuple[FetchItem, ...]
+    since: Since | None = None
 
     @property
     def sets_seen(self) -> bool:
@@ -103,7 +106,9 @@ _PARTIAL = re.compile(rb"<(0|[1-9][0-9]{0,18})\.([1-9][0-9]{0,18})>")
 
 
 def read_fetch(tokens: Tokens, *, uid: bool) -> Fetch:
-    """FETCH SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")."""
+    """FETCH SP sequence-set SP ("ALL" / "FULL" / "FAST" / fetch-att / "(" fetch-att *(SP fetch-att) ")")
+    [fetch-modifiers].
+    """
     tokens.space()
     messages = tokens.sequence_set(uid=uid)
     tokens.space()
@@ -111,18 +116,23 @@ def read_fetch(tokens: Tokens, *, uid: bool) -> Fetch:
     if not tokens.skip(b"("):
         name = _name(tokens)
         macro = _MACROS.get(name)
-        return _fetch(messages, [*items, *(macro or (_item(tokens, name),))])
+        return _fetch(tokens, messages, [*items, *(macro or (_item(tokens, name),))])
     for _ in range(ITEMS_CAP):
         items.append(_item(tokens, _name(tokens)))
         if tokens.skip(b")"):
-            return _fetch(messages, items)
+            return _fetch(tokens, messages, items)
         tokens.space()
     raise limit("Too many FETCH items")
 
 
-def _fetch(messages: SeqSet | UidSet, items: list[FetchItem]) -> Fetch:
-    """Each item once, in the order they came."""
-    return Fetch(messages, tuple(dict.fromkeys(items)))
+def _fetch(tokens: Tokens, messages: SeqSet | UidSet, items: list[FetchItem]) -> Fetch:
+    """Each item once, in the order they came, and the modifiers behind them."""
+    since = read_since(tokens)
+    if since is not None:
+        items.append(Item.MODSEQ)
+        if since.vanished and isinstance(messages, SeqSet):
+            raise BadSyntax("VANISHED goes with UID FETCH")
+    return Fetch(messages, tuple(dict.fromkeys(items)), since)
 
 
 def _name(tokens: Tokens) -> bytes:

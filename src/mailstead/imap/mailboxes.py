@@ -3,15 +3,17 @@
 from dataclasses import dataclass
 from enum import Enum
 
+from mailstead.imap.condstore import Opening, read_opening
 from mailstead.imap.tokens import BadSyntax, Tokens
 from mailstead.mail.uidset import UidSet
 
 
 @dataclass(frozen=True, slots=True)
 class Select:
-    """SELECT."""
+    """SELECT; with an *opening* mod-sequences are told from here on (RFC 7162)."""
 
     mailbox: str
+    opening: Opening | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,7 @@ class Examine:
     """EXAMINE: SELECT that changes nothing."""
 
     mailbox: str
+    opening: Opening | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,7 @@ class StatusItem(Enum):
     UIDNEXT = b"UIDNEXT"
     UIDVALIDITY = b"UIDVALIDITY"
     UNSEEN = b"UNSEEN"
+    HIGHESTMODSEQ = b"HIGHESTMODSEQ"  # RFC 7162 section 3.1.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +141,13 @@ _STATUS = {item.value: item for item in StatusItem}
 
 
 def read_select(tokens: Tokens) -> Select:
-    """SELECT SP mailbox."""
-    return Select(_mailbox(tokens))
+    """SELECT SP mailbox [SP "(" select-param *(SP select-param) ")"]."""
+    return Select(_mailbox(tokens), read_opening(tokens))
 
 
 def read_examine(tokens: Tokens) -> Examine:
-    """EXAMINE SP mailbox."""
-    return Examine(_mailbox(tokens))
+    """EXAMINE, and what SELECT takes."""
+    return Examine(_mailbox(tokens), read_opening(tokens))
 
 
 def read_create(tokens: Tokens) -> Create:

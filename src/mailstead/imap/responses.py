@@ -10,7 +10,6 @@ from enum import Enum
 
 from mailstead.errors import Reason
 from mailstead.imap.mutf7 import encode
-from mailstead.imap.view import Exists, Expunge, FlagsChanged, FlagsDefined, News, Recent
 from mailstead.mail.flags import Flags
 from mailstead.mail.mailbox import SystemFlag
 from mailstead.mail.render import nstring, string
@@ -158,11 +157,6 @@ def recent(count: int) -> bytes:
     return b"* %d RECENT\r\n" % count
 
 
-def expunge(number: int) -> bytes:
-    """This message is gone (RFC 9051 section 7.5.1)."""
-    return b"* %d EXPUNGE\r\n" % number
-
-
 def fetch(number: int, items: Iterable[bytes]) -> bytes:
     """One FETCH response of whole items (RFC 9051 section 7.5.2)."""
     return b"* %d FETCH (%b)\r\n" % (number, b" ".join(items))
@@ -171,25 +165,6 @@ def fetch(number: int, items: Iterable[bytes]) -> bytes:
 def fetch_flags(rows: Iterable[tuple[int, int, bytes]]) -> bytes:
     """FETCH responses with UID and FLAGS for many: sequence number, UID, `flag_names`."""
     return b"".join([b"* %d FETCH (UID %d FLAGS (%b))\r\n" % row for row in rows])
-
-
-def told(news: Iterable[News], *, uids: bool, writable: bool = True) -> bytes:
-    """What `MailboxView.tell` gave, in its order; *uids*: after a UID command, which owes them."""
-    out: list[bytes] = []
-    for piece in news:
-        match piece:
-            case Exists(count):
-                out.append(exists(count))
-            case Recent(count):
-                out.append(recent(count))
-            case Expunge(number):
-                out.append(expunge(number))
-            case FlagsDefined(keywords):
-                out.append(defined_flags(keywords) + permanent_flags(keywords, writable=writable))
-            case FlagsChanged(number, uid, flags, is_recent):
-                shown = b"FLAGS (%b)" % flag_names(flags, recent=is_recent)
-                out.append(fetch(number, (b"UID %d" % uid, shown) if uids else (shown,)))
-    return b"".join(out)
 
 
 def literal(label: bytes, size: int) -> bytes:
@@ -219,9 +194,21 @@ def status(name: str, values: Iterable[tuple[bytes, int]], *, utf8: bool = False
     return b"* STATUS %b (%b)\r\n" % (mailbox(name, utf8=utf8), shown)
 
 
-def search(numbers: Iterable[int]) -> bytes:
-    """The SEARCH response (RFC 3501 section 7.2.5)."""
-    return b"".join([b"* SEARCH", *[b" %d" % n for n in numbers], b"\r\n"])
+def search(numbers: Iterable[int], modseq: int | None = None) -> bytes:
+    """The SEARCH response (RFC 3501 section 7.2.5), with the highest *modseq* found (RFC 7162)."""
+    behind = b"\r\n" if modseq is None else b" (MODSEQ %d)\r\n" % modseq
+    return b"".join([b"* SEARCH", *[b" %d" % n for n in numbers], behind])
+
+
+def highest_modseq(modseq: int) -> bytes:
+    """The HIGHESTMODSEQ code (RFC 7162 section 3.1.2.1)."""
+    return b"HIGHESTMODSEQ %d" % modseq
+
+
+def modified(messages: Iterable[int]) -> bytes:
+    """The MODIFIED code: numbers or UIDs that a conditional STORE left alone, or nothing (section 3.1.3)."""
+    found = UidSet.of(messages)
+    return b"MODIFIED " + str(found).encode() if found.ranges else b""
 
 
 def enabled(names: Iterable[bytes]) -> bytes:

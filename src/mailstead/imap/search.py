@@ -1,129 +1,40 @@
 """SEARCH: every key of RFC 3501 section 6.4.4, as a tree that is never deep, read without recursion."""
 
+import re
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum, auto
 
+from mailstead.imap.condstore import read_modseq
 from mailstead.imap.dates import read_date
 from mailstead.imap.flags import read_keyword
 from mailstead.imap.responses import no
+from mailstead.imap.searchkeys import (
+    Among,
+    And,
+    BodyHas,
+    ChangedAt,
+    Dated,
+    Everything,
+    HasFlag,
+    HasKeyword,
+    HeaderHas,
+    IsRecent,
+    Key,
+    Leaf,
+    Not,
+    Or,
+    Sized,
+    TextHas,
+    When,
+)
 from mailstead.imap.tokens import NUMBER_CAP, BadSyntax, Tokens, limit
 from mailstead.mail.mailbox import SystemFlag
-from mailstead.mail.uidset import SeqSet, UidSet
 
 WORDS_CAP = 1000  # keys and parentheses of one search
 DEPTH_CAP = 50  # of the tree, where an OR of ORs is one level
 
 BAD_CHARSET = no("Unknown charset", b"BADCHARSET (US-ASCII UTF-8)")
-
-
-@dataclass(frozen=True, slots=True)
-class Everything:
-    """ALL."""
-
-
-@dataclass(frozen=True, slots=True)
-class HasFlag:
-    """A system flag is set, or is not."""
-
-    flag: SystemFlag
-    present: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class HasKeyword:
-    """A keyword is set, or is not; compared without case."""
-
-    keyword: str
-    present: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class IsRecent:
-    """It is \\Recent in this session, or is not."""
-
-    present: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Among:
-    """It is one of these."""
-
-    messages: SeqSet | UidSet
-
-
-class When(Enum):
-    """How a message's day lies to the one that is named."""
-
-    BEFORE = auto()
-    ON = auto()
-    SINCE = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Dated:
-    """Its day lies so; time and zone are disregarded. *sent*: by its Date field, else by INTERNALDATE."""
-
-    when: When
-    day: date
-    sent: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Sized:
-    """RFC822.SIZE is larger, or smaller, than *octets*."""
-
-    larger: bool
-    octets: int
-
-
-@dataclass(frozen=True, slots=True)
-class HeaderHas:
-    """A field of this name (lower case) contains *text*; any such field does when that is empty."""
-
-    name: bytes
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class BodyHas:
-    """The body contains *text*."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class TextHas:
-    """The header or the body contains *text*."""
-
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Not:
-    """What *key* does not match."""
-
-    key: "Key"
-
-
-@dataclass(frozen=True, slots=True)
-class And:
-    """What all match; two at least."""
-
-    keys: "tuple[Key, ...]"
-
-
-@dataclass(frozen=True, slots=True)
-class Or:
-    """What any matches; two at least."""
-
-    keys: "tuple[Key, ...]"
-
-
-Leaf = (
-    Everything | HasFlag | HasKeyword | IsRecent | Among | Dated | Sized | HeaderHas | BodyHas | TextHas
-)  # fmt: skip
-Key = Leaf | Not | And | Or
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +59,7 @@ _DATES = {
     b"SENTBEFORE": (When.BEFORE, True), b"SENTON": (When.ON, True), b"SENTSINCE": (When.SINCE, True),
 }  # fmt: skip
 _SET_BEGINS = b"0123456789*"
+_ENTRY = re.compile(rb'(?:\\\\)?[!#$&\'+-\[^-z|}~]+"')  # a flag in a quoted string, its first quote taken
 _ASCII, _UTF8 = "ascii", "utf-8"
 _CHARSETS = {b"US-ASCII": _ASCII, b"ASCII": _ASCII, b"UTF-8": _UTF8, b"UTF8": _UTF8}
 
@@ -236,11 +148,26 @@ class _Reader:
             case b"LARGER" | b"SMALLER":
                 tokens.space()
                 return Sized(word == b"LARGER", tokens.number(NUMBER_CAP))
+            case b"MODSEQ":
+                return self._changed_at()
             case b"UID":
                 tokens.space()
                 return Among(tokens.sequence_set(uid=True))
             case _:
                 raise BadSyntax("Unknown search key")
+
+    def _changed_at(self) -> ChangedAt:
+        """MODSEQ [SP entry-name SP entry-type-req] SP mod-sequence-valzer; all entries have the same."""
+        tokens = self._tokens
+        tokens.space()
+        if tokens.skip(b'"/flags/'):
+            if tokens.match(_ENTRY) is None:
+                raise BadSyntax("Not the entry of a flag")
+            tokens.space()
+            if tokens.word() not in (b"PRIV", b"SHARED", b"ALL"):
+                raise BadSyntax("Expected an entry type")
+            tokens.space()
+        return ChangedAt(read_modseq(tokens))
 
     def _argument(self) -> str:
         self._tokens.space()

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import cast
 
 from mailstead.mail.flags import Flags
-from mailstead.mail.mailbox import SeqNumber, Uid
+from mailstead.mail.mailbox import Modseq, SeqNumber, Uid
 from mailstead.mail.uidset import SeqSet, UidSet
 
 
@@ -38,6 +38,7 @@ class Expunge:
     """The message with this sequence number is gone (RFC 9051 section 7.5.1)."""
 
     number: SeqNumber
+    uid: Uid
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,13 @@ class FlagsDefined:
 
 @dataclass(frozen=True, slots=True)
 class FlagsChanged:
-    """The message has these flags now (RFC 9051 section 7.5.2)."""
+    """The message has these flags now (RFC 9051 section 7.5.2), since the change *modseq*."""
 
     number: SeqNumber
     uid: Uid
     flags: Flags
     recent: bool
+    modseq: Modseq
 
 
 News = Exists | Recent | Expunge | FlagsDefined | FlagsChanged
@@ -83,7 +85,7 @@ class MailboxView:
         self._keywords = _by_name(keywords)
         self._arrived: list[int] = []
         self._gone: set[int] = set()
-        self._changed: dict[int, Flags] = {}
+        self._changed: dict[int, tuple[Flags, Modseq]] = {}
 
     def __len__(self) -> int:
         """How many messages the client knows of."""
@@ -192,10 +194,10 @@ class MailboxView:
     def _last(self) -> int:
         return self._arrived[-1] if self._arrived else self._told[-1] if self._told else 0
 
-    def change(self, uid: int, flags: Flags) -> None:
+    def change(self, uid: int, flags: Flags, modseq: Modseq) -> None:
         """A message has these flags now; of several changes the client hears the last."""
         if uid not in self._gone:
-            self._changed[uid] = flags
+            self._changed[uid] = flags, modseq
 
     @property
     def changed(self) -> set[int]:
@@ -244,7 +246,8 @@ class MailboxView:
 
     def _tell_gone(self, news: list[News]) -> None:
         positions = sorted(bisect_left(self._told, uid) for uid in self._gone)
-        news.extend(Expunge(SeqNumber(at + 1)) for at in reversed(positions))  # highest first: no renumbering
+        for at in reversed(positions):  # highest first: no renumbering
+            news.append(Expunge(SeqNumber(at + 1), Uid(self._told[at])))
         kept = array("I")
         start = 0
         for at in positions:
@@ -265,13 +268,13 @@ class MailboxView:
 
     def _tell_changed(self, news: list[News]) -> None:
         changes: list[News] = []
-        for uid, flags in sorted(self._changed.items()):
+        for uid, (flags, modseq) in sorted(self._changed.items(), key=lambda change: change[0]):
             number = self.number(uid)
             if number is None:
                 continue
             if flags.keywords and (defined := self.define(flags.keywords)):
                 news.append(defined)
-            changes.append(FlagsChanged(number, Uid(uid), flags, self.is_recent(uid)))
+            changes.append(FlagsChanged(number, Uid(uid), flags, self.is_recent(uid), modseq))
         news += changes
         self._changed = {}
 

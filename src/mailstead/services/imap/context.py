@@ -2,78 +2,30 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from mailstead.accounts.flagging import FlagChange, FlagOutcome, unexpected
 from mailstead.accounts.snapshot import Snapshot, news
-from mailstead.accounts.states import MessageState, RowStates
 from mailstead.accounts.unlocked import Mailbox, UnlockedAccount
 from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.imap import responses as answers
-from mailstead.imap.responses import SYSTEM_FLAGS, flag_names
+from mailstead.imap.news import PLAIN, told
+from mailstead.imap.responses import ok
 from mailstead.imap.server import ServerConnection
 from mailstead.imap.view import MailboxView, News
 from mailstead.log import Log
-from mailstead.mail.flags import Flags
-from mailstead.mail.mailbox import SeqNumber, Uid
+from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.net.wire import NEVER, Wire
-from mailstead.store.numbers import by_row, row_number
+from mailstead.services.imap.selected import Numbered, Selected
+from mailstead.store.numbers import by_row
 
 WRITE_SECONDS = 300.0  # for a peer to take what it asked for
 AT_ONCE = 1000  # responses with flags that are sent as one
 
-Numbered = tuple[SeqNumber, Uid]
-
 
 class CutOff(Exception):
     """A response was begun and cannot be finished: only the end of the connection says so."""
-
-
-@dataclass(slots=True)
-class Selected:
-    """The selected mailbox, as the store has it and as the client was told."""
-
-    mailbox: Mailbox
-    read_only: bool
-    snapshot: Snapshot
-    view: MailboxView
-    unwatch: Callable[[], None]
-    stirred: bool = True  # something may have changed since the snapshot
-    _row: RowStates | None = None  # the last one that was asked about, and its flags by UID
-    _octets: dict[int, int] = field(default_factory=dict[int, int])
-
-    def state(self, uid: int) -> MessageState | None:
-        """The state of a message in the snapshot."""
-        return self.snapshot.get(uid)
-
-    def flags(self, uid: int) -> Flags:
-        """The flags of a message that is in the snapshot; none of one that is not."""
-        state = self.snapshot.get(uid)
-        return Flags() if state is None else Flags(state.flags, state.keywords)
-
-    def shown(self, uid: int) -> bytes:
-        """Its flags as they stand between parentheses."""
-        return flag_names(self.flags(uid), recent=self.view.is_recent(uid))
-
-    def system(self, uid: int) -> int:
-        """The system flags of a message, as a number; cheapest when asked for row by row."""
-        row = self.snapshot.rows.get(row_number(uid))
-        if row is not self._row:
-            self._row = row
-            self._octets = {} if row is None else dict(zip(row.uids, row.flags, strict=True))
-        return self._octets.get(uid, 0)
-
-    def all_shown(self, uids: Sequence[int]) -> Iterator[bytes]:
-        """What `shown` says of each; they are ascending."""
-        for number, group in by_row(uids):
-            row = self.snapshot.rows.get(number)
-            if row is None or row.keywords or self.view.has_recent:
-                yield from map(self.shown, group)
-            elif len(group) == len(row.uids) and list(group) == list(row.uids):
-                yield from [SYSTEM_FLAGS[flags] for flags in row.flags]
-            else:
-                yield from [SYSTEM_FLAGS[self.system(uid)] for uid in group]
 
 
 class Context:
@@ -90,6 +42,7 @@ class Context:
         self.account: UnlockedAccount | None = None
         self.name = ""  # who is logged in
         self.selected: Selected | None = None
+        self.voice = PLAIN  # how the client wants to be told of changes
         self.busy = True  # a command is being answered
         self.until = NEVER  # when the time to log in is over
 
@@ -129,6 +82,7 @@ class Context:
         """A mailbox is selected now."""
         self.deselect()
         selected = Selected(mailbox, read_only, snapshot, view, _nothing)
+        selected.told_modseq = snapshot.highest_modseq
 
         def stir() -> None:
             selected.stirred = True
@@ -180,7 +134,7 @@ class Context:
         if found.new:
             await self._arrive(selected, found.new)
         for uid in found.changed:
-            view.change(uid, selected.flags(uid))
+            selected.retell(uid)
         return found.own
 
     async def news(self, log: Log, *, expunges: bool) -> None:
@@ -204,9 +158,22 @@ class Context:
 
     def tell(self, *, expunges: bool) -> bytes:
         """What is new and may be told now."""
-        if self.selected is None or not self.selected.view.waiting:
+        selected = self.selected
+        if selected is None:
             return b""
-        return self._told(self.selected.view.tell(expunges=expunges))
+        octets = self._told(selected.view.tell(expunges=expunges)) if selected.view.waiting else b""
+        if not selected.view.waiting:
+            selected.told_modseq = selected.snapshot.highest_modseq
+        return octets
+
+    async def tell_modseqs(self) -> None:
+        """From here on changes are told with mod-sequences: a command said so (RFC 7162 section 3.1)."""
+        if self.voice.modseqs:
+            return
+        self.voice = replace(self.voice, modseqs=True)
+        if self.selected is not None:
+            code = answers.highest_modseq(self.selected.told_modseq)
+            await self.send(ok("Mod-sequences are told", code).octets())
 
     async def look_at(self, uids: Iterable[int]) -> None:
         """See to it that the snapshot has the flags of *uids*: those of pendings are sealed."""
@@ -221,19 +188,27 @@ class Context:
         return b"" if found is None else self._told([found])
 
     def _told(self, news: list[News]) -> bytes:
-        return answers.told(news, uids=True, writable=not self.chosen.read_only)
+        return told(news, self.voice, writable=not self.chosen.read_only)
 
-    async def change(self, uids: Iterable[Uid], change: FlagChange, *, silent: bool = False) -> FlagOutcome:
+    async def change(
+        self,
+        uids: Iterable[Uid],
+        change: FlagChange,
+        unchanged_since: Modseq | None = None,
+        *,
+        silent: bool = False,
+    ) -> FlagOutcome:
         """Change flags; the client hears of them by the answer, not as news.
 
         Args:
+            unchanged_since: Leave messages alone that changed after this.
             silent: There will be no answer: the client goes by what it knew, so what it did not
                 know stays news.
         """
         selected = self.chosen
         view, before = selected.view, selected.snapshot
         change = replace(change, keywords=view.as_told(change.keywords))
-        outcome = await self.owner.change_flags(selected.mailbox.id, uids, change)
+        outcome = await self.owner.change_flags(selected.mailbox.id, uids, change, unchanged_since)
         if not silent:  # its answer tells what they are now, whoever made them so
             await self.refresh(own=outcome.modseqs)
             view.forget_changes(outcome.there)
@@ -243,23 +218,36 @@ class Context:
         for number, group in by_row(own):
             unheard.update(unexpected(before.rows[number], selected.snapshot.rows[number], group, change))
         for uid in unheard.intersection(own):
-            view.change(uid, selected.flags(uid))
+            selected.retell(uid)
         return outcome
 
     async def tell_flags(self, messages: Sequence[Numbered], *, uids: bool) -> None:
-        """Send the flags of messages."""
+        """Send the flags of messages, with mod-sequences to who knows them."""
         selected = self.chosen
         for start in range(0, len(messages), AT_ONCE):
             some = messages[start : start + AT_ONCE]
-            told = [uid for _, uid in some]
-            octets = self.defined(told)
-            shown = zip(some, selected.all_shown(told), strict=True)
-            if uids:
+            known = [uid for _, uid in some]
+            octets = self.defined(known)
+            shown = zip(some, selected.all_shown(known), strict=True)
+            if self.voice.modseqs:
+                row = b"* %d FETCH (UID %d FLAGS (%b) MODSEQ (%d))\r\n"
+                rows = zip(shown, selected.modseqs(known), strict=True)
+                octets += b"".join([row % (*message, flags, m) for (message, flags), m in rows])
+            elif uids:
                 octets += answers.fetch_flags((number, uid, flags) for (number, uid), flags in shown)
             else:
                 octets += b"".join([b"* %d FETCH (FLAGS (%b))\r\n" % (m[0], flags) for m, flags in shown])
-            selected.view.forget_changes(told)
+            selected.view.forget_changes(known)
             await self.send(octets)
+            await asyncio.sleep(0)
+
+    async def tell_modseqs_of(self, messages: Sequence[Numbered]) -> None:
+        """Send the mod-sequences of messages, and nothing else."""
+        selected = self.chosen
+        for start in range(0, len(messages), AT_ONCE):
+            some = messages[start : start + AT_ONCE]
+            rows = zip(some, selected.modseqs([uid for _, uid in some]), strict=True)
+            await self.send(b"".join([b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (*m, n) for m, n in rows]))
             await asyncio.sleep(0)
 
 

@@ -12,13 +12,25 @@ from mailstead.accounts.bodies import SMALL
 from mailstead.accounts.flagging import FlagChange
 from mailstead.accounts.reading import Fetched
 from mailstead.errors import MailError, Reason, Refused, Unavailable, UnsealError
+from mailstead.imap.condstore import Since
 from mailstead.imap.fetch import Fetch, FetchItem, Item
+from mailstead.imap.news import vanished
 from mailstead.imap.responses import Answer, ok
 from mailstead.mail.flags import How
 from mailstead.mail.mailbox import SeqNumber, SystemFlag, Uid
-from mailstead.mail.uidset import SeqSet
-from mailstead.services.imap.context import Context, CutOff, Numbered
-from mailstead.services.imap.fetched import IN_STATE, NotInSummary, Part, columns_of, showers
+from mailstead.mail.uidset import SeqSet, UidSet
+from mailstead.services.imap.context import Context, CutOff
+from mailstead.services.imap.fetched import (
+    IN_STATE,
+    NO_STATE,
+    NotInSummary,
+    Part,
+    State,
+    columns_of,
+    showers,
+)
+from mailstead.services.imap.resync import NOT_ENABLED, gone_since
+from mailstead.services.imap.selected import Numbered
 from mailstead.services.imap.store import NOT_TOLD, SOME_GONE, meant
 from mailstead.services.imap.whole import Whole
 
@@ -36,23 +48,54 @@ async def fetch(context: Context, command: Fetch) -> Answer:
     if wanted is None:
         return NOT_TOLD
     items = command.items
+    if Item.MODSEQ in items:
+        await context.tell_modseqs()
+    if command.since is not None:
+        if command.since.vanished and not context.voice.vanished:
+            return NOT_ENABLED
+        wanted = await _since(context, command.since, command.messages, wanted)
     if Item.FLAGS in items or command.sets_seen:
         await context.look_at(uid for _, uid in wanted)
     if command.sets_seen and not selected.read_only:
-        unseen = [uid for _, uid in wanted if not selected.system(uid) & _SEEN]
-        if unseen:
-            with contextlib.suppress(Unavailable):  # what cannot be marked as read now can be read
-                await context.change(unseen, FlagChange(How.ADD, SystemFlag.SEEN))
-                if Item.FLAGS not in items:  # what has changed is told here (RFC 9051 section 6.4.5)
-                    items = (*items, Item.FLAGS)
-        await context.look_at(uid for _, uid in wanted)
-    if Item.FLAGS in items and IN_STATE.issuperset(items):
+        items = await _see(context, wanted, items)
+    if context.voice.modseqs and Item.FLAGS in items and Item.MODSEQ not in items:
+        items = (*items, Item.MODSEQ)
+    if not IN_STATE.issuperset(items):
+        there = await _rows(context, wanted, items)
+        gone = there < len(wanted) and isinstance(command.messages, SeqSet)
+        return SOME_GONE if gone else ok("Fetch completed")
+    if Item.FLAGS in items:
         await context.tell_flags(wanted, uids=Item.UID in items)
-    elif items == (Item.UID,):
+    elif Item.MODSEQ in items:
+        await context.tell_modseqs_of(wanted)
+    else:
         await context.send(b"".join([b"* %d FETCH (UID %d)\r\n" % m for m in wanted]))
-    elif await _rows(context, wanted, items) < len(wanted) and isinstance(command.messages, SeqSet):
-        return SOME_GONE
     return ok("Fetch completed")
+
+
+async def _see(
+    context: Context, wanted: list[Numbered], items: tuple[FetchItem, ...]
+) -> tuple[FetchItem, ...]:
+    """Mark messages as \\Seen; what has changed is told in the answer (RFC 9051 section 6.4.5)."""
+    unseen = [uid for _, uid in wanted if not context.chosen.system(uid) & _SEEN]
+    if unseen:
+        with contextlib.suppress(Unavailable):  # what cannot be marked as read now can be read
+            await context.change(unseen, FlagChange(How.ADD, SystemFlag.SEEN))
+            if Item.FLAGS not in items:
+                items = (*items, Item.FLAGS)
+    await context.look_at(uid for _, uid in wanted)
+    return items
+
+
+async def _since(
+    context: Context, since: Since, messages: SeqSet | UidSet, wanted: list[Numbered]
+) -> list[Numbered]:
+    """Those that changed since; who wants to know what vanished is told before (RFC 7162 section 3.2.6)."""
+    selected = context.chosen
+    if since.vanished:
+        await context.send(vanished(gone_since(selected.snapshot, since.modseq, messages), earlier=True))
+    changed = set(selected.snapshot.changed_since(since.modseq))
+    return [m for m in wanted if m[1] in changed]
 
 
 async def _rows(context: Context, wanted: list[Numbered], items: tuple[FetchItem, ...]) -> int:
@@ -80,6 +123,7 @@ class _Rows:
         self._numbers = numbers
         self._showers = showers(items)
         self._shows_flags = Item.FLAGS in items
+        self._shows_modseqs = Item.MODSEQ in items
         self._held: list[bytes] = []
         self._octets = 0
         self.there = 0
@@ -90,9 +134,9 @@ class _Rows:
         self.there += len(row)
         waiting: list[_Waiting] = []  # for their octets, as many as are read together
         octets = 0
-        for message, flags in zip(row, self._flags(row), strict=True):
+        for message, state in zip(row, self._states(row), strict=True):
             try:
-                found = await self._parts(message, flags)
+                found = await self._parts(message, state)
             except (MailError, UnsealError) as error:
                 self._failed(error)
                 continue
@@ -113,24 +157,28 @@ class _Rows:
         if len(row) > FEW:  # what few messages say goes out together with the answer
             await asyncio.sleep(0)
 
-    def _flags(self, row: list[Fetched]) -> Iterable[bytes]:
-        """The flags of a row's messages as they are shown, which count as told then."""
-        if not self._shows_flags:
-            return repeat(b"", len(row))
+    def _states(self, row: list[Fetched]) -> Iterable[State]:
+        """The states of a row's messages; flags count as told then."""
+        if not (self._shows_flags or self._shows_modseqs):
+            return repeat(NO_STATE, len(row))
         selected, uids = self._context.chosen, [message.uid for message in row]
-        selected.view.forget_changes(uids)
-        return selected.all_shown(uids)
+        flags: Iterable[bytes] = repeat(b"", len(row))
+        if self._shows_flags:
+            selected.view.forget_changes(uids)
+            flags = selected.all_shown(uids)
+        modseqs = selected.modseqs(uids) if self._shows_modseqs else repeat(0, len(row))
+        return zip(flags, modseqs, strict=True)
 
-    async def _parts(self, message: Fetched, flags: bytes) -> list[Part]:
+    async def _parts(self, message: Fetched, state: State) -> list[Part]:
         try:
-            return [show(message, flags, None) for show in self._showers]
+            return [show(message, state, None) for show in self._showers]
         except NotInSummary:
             # It may be that only its first column was asked for.
             owner = self._context.owner
             located = await owner.locate(self._context.chosen.mailbox.id, message.uid)
             whole = await Whole.read(owner, located)
             message = Fetched(located.uid, located.kept, located.a, located.b)
-            return [show(message, flags, whole) for show in self._showers]
+            return [show(message, state, whole) for show in self._showers]
 
     async def _respond(self, waiting: list[_Waiting]) -> None:
         needy = [m.body for m, _, needs_body in waiting if needs_body and m.size <= SMALL]

@@ -12,7 +12,7 @@ from mailstead.imap.fetch import Body, FetchItem, Item
 from mailstead.mail.section import Section, Text, filter_header, locate, tree
 from mailstead.services.imap.whole import Whole
 
-IN_STATE = frozenset((Item.UID, Item.FLAGS))
+IN_STATE = frozenset((Item.UID, Item.FLAGS, Item.MODSEQ))
 _WHOLE = Section()
 _IN_A = frozenset((Item.INTERNALDATE, Item.SIZE, Item.ENVELOPE))
 
@@ -51,7 +51,9 @@ class Octets:
 
 
 Part = bytes | Octets
-Shower = Callable[[Fetched, bytes, Whole | None], Part]
+State = tuple[bytes, int]  # flags as they are shown, and mod-sequence
+NO_STATE: State = b"", 0  # where neither is asked for
+Shower = Callable[[Fetched, State, Whole | None], Part]
 
 
 def columns_of(items: tuple[FetchItem, ...]) -> Columns:
@@ -67,37 +69,41 @@ def columns_of(items: tuple[FetchItem, ...]) -> Columns:
 def showers(items: tuple[FetchItem, ...]) -> list[Shower]:
     """What makes each of the items of a response, in order.
 
-    They take the message, its flags as they are shown, and the message scanned again, if it was; they
+    They take the message, its state, and the message scanned again, if it was; they
     raise NotInSummary when it must be.
     """
     return [partial(_body, item) if isinstance(item, Body) else _SHOWN[item] for item in items]
 
 
-def _uid(message: Fetched, _: bytes, __: Whole | None) -> bytes:
+def _uid(message: Fetched, _: State, __: Whole | None) -> bytes:
     return b"UID %d" % message.uid
 
 
-def _flags(_: Fetched, flags: bytes, __: Whole | None) -> bytes:
-    return b"FLAGS (%b)" % flags
+def _flags(_: Fetched, state: State, __: Whole | None) -> bytes:
+    return b"FLAGS (%b)" % state[0]
 
 
-def _internal_date(message: Fetched, _: bytes, __: Whole | None) -> bytes:
+def _modseq(_: Fetched, state: State, __: Whole | None) -> bytes:
+    return b"MODSEQ (%d)" % state[1]
+
+
+def _internal_date(message: Fetched, _: State, __: Whole | None) -> bytes:
     return b"INTERNALDATE " + date_time(message.in_a.internal_date)
 
 
-def _size(message: Fetched, _: bytes, __: Whole | None) -> bytes:
+def _size(message: Fetched, _: State, __: Whole | None) -> bytes:
     return b"RFC822.SIZE %d" % message.size
 
 
-def _envelope(message: Fetched, _: bytes, whole: Whole | None) -> bytes:
+def _envelope(message: Fetched, _: State, whole: Whole | None) -> bytes:
     return b"ENVELOPE " + (message.in_a.envelope or _scanned(whole).envelope)
 
 
-def _structure(message: Fetched, _: bytes, whole: Whole | None) -> bytes:
+def _structure(message: Fetched, _: State, whole: Whole | None) -> bytes:
     return b"BODYSTRUCTURE " + _whole_structure(message, whole)
 
 
-def _short_structure(message: Fetched, _: bytes, whole: Whole | None) -> bytes:
+def _short_structure(message: Fetched, _: State, whole: Whole | None) -> bytes:
     return b"BODY " + without_extensions(_whole_structure(message, whole))
 
 
@@ -108,6 +114,7 @@ def _whole_structure(message: Fetched, whole: Whole | None) -> bytes:
 _SHOWN: dict[Item, Shower] = {
     Item.UID: _uid,
     Item.FLAGS: _flags,
+    Item.MODSEQ: _modseq,
     Item.INTERNALDATE: _internal_date,
     Item.SIZE: _size,
     Item.ENVELOPE: _envelope,
@@ -122,7 +129,7 @@ def _scanned(whole: Whole | None) -> Whole:
     return whole
 
 
-def _body(body: Body, message: Fetched, _: bytes, whole: Whole | None) -> Part:
+def _body(body: Body, message: Fetched, _: State, whole: Whole | None) -> Part:
     section = body.section
     if section == _WHOLE:
         return Octets(body, range(message.size))

@@ -7,10 +7,11 @@ from enum import IntEnum
 
 from mailstead.accounts.entries import Described, EntryA, EntryB
 from mailstead.imap.dates import day as day_shown
-from mailstead.imap.search import (
+from mailstead.imap.searchkeys import (
     Among,
     And,
     BodyHas,
+    ChangedAt,
     Dated,
     Everything,
     HasFlag,
@@ -30,7 +31,7 @@ from mailstead.mail.header import first
 from mailstead.mail.mailbox import SeqNumber, Uid
 from mailstead.mail.searching import field_texts, fold, header_text
 from mailstead.mail.uidset import SeqSet
-from mailstead.services.imap.context import Selected
+from mailstead.services.imap.selected import Selected
 
 
 class Depth(IntEnum):
@@ -126,6 +127,9 @@ class Judge:
             case Among():
                 uids = view.uids(key.messages)
                 return lambda c: c.uid in uids
+            case ChangedAt():
+                least, snapshot = key.modseq, selected.snapshot
+                return lambda c: (state := snapshot.get(c.uid)) is not None and state.modseq >= least
             case Sized():
                 return self._sized(key)
             case Dated():

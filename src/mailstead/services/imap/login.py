@@ -1,7 +1,7 @@
 """Who is on the connection: LOGIN, AUTHENTICATE, STARTTLS, ID (RFC 9051 sections 6.1, 6.2)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from mailstead.accounts.logins import Logins
 from mailstead.errors import MailError, Reason
@@ -73,7 +73,12 @@ async def identify(context: Context, _: Id) -> Answer:
     return ok("ID completed")
 
 
-async def enable(context: Context, _: Enable) -> Answer:
-    """Answer ENABLE: there is nothing yet that must be asked for (RFC 5161)."""
-    await context.send(answers.enabled(()))
+async def enable(context: Context, command: Enable) -> Answer:
+    """Answer ENABLE: what is unknown is passed over (RFC 5161 section 3.1)."""
+    known = [name for name in command.names if name in ("CONDSTORE", "QRESYNC")]
+    await context.send(answers.enabled(name.encode() for name in dict.fromkeys(known)))
+    if known:
+        await context.tell_modseqs()
+    if "QRESYNC" in known:
+        context.voice = replace(context.voice, vanished=True)
     return ok("Enabled")

@@ -14,12 +14,14 @@ from mailstead.accounts.reading import Columns, Located
 from mailstead.errors import Reason, Refused
 from mailstead.imap import responses as answers
 from mailstead.imap.responses import Answer, ok
-from mailstead.imap.search import Among, And, Key, Not, Or, Search
+from mailstead.imap.search import Search
+from mailstead.imap.searchkeys import Among, And, ChangedAt, Key, Leaf, Not, Or
 from mailstead.mail.mailbox import Uid
 from mailstead.mail.searching import PIECE, BodySearch
 from mailstead.mail.uidset import STAR, SeqSet
-from mailstead.services.imap.context import Context, Numbered
+from mailstead.services.imap.context import Context
 from mailstead.services.imap.judge import Candidate, Depth, Judge, Verdict
+from mailstead.services.imap.selected import Numbered
 from mailstead.services.imap.store import NOT_TOLD
 from mailstead.store.numbers import row_number
 
@@ -32,20 +34,27 @@ Undecided = tuple[Candidate, Located]
 
 async def search(context: Context, command: Search) -> Answer:
     """Answer SEARCH or UID SEARCH."""
-    view = context.chosen.view
-    if any(not view.valid(numbers) for numbers in _sequences(command.key)) and len(view):
+    selected = context.chosen
+    view = selected.view
+    keys = list(_leaves(command.key))
+    numbers = [k.messages for k in keys if isinstance(k, Among) and isinstance(k.messages, SeqSet)]
+    if len(view) and not all(map(view.valid, numbers)):
         return NOT_TOLD
+    with_modseq = any(isinstance(k, ChangedAt) for k in keys)
+    if with_modseq:
+        await context.tell_modseqs()
     messages = view.present(SeqSet([(1, STAR)]))
-    judge = Judge(context.chosen, command.key)
+    judge = Judge(selected, command.key)
     if judge.deepest is Depth.STATE and judge.asks_flags:
         await context.look_at(uid for _, uid in messages)
-    found: list[int] = []
+    found: list[Numbered] = []
     for _, some in groupby(messages, key=lambda m: row_number(m[1])):
-        found += [uid if command.uid else number for number, uid in await _row(context, judge, list(some))]
+        found += await _row(context, judge, list(some))
         if context.wire.ended:  # it may be gone, which only an answer shows
             await context.send(STILL_AT_IT)
         await asyncio.sleep(0)
-    await context.send(answers.search(found))
+    highest = max(selected.modseqs([uid for _, uid in found])) if with_modseq and found else None
+    await context.send(answers.search((uid if command.uid else n for n, uid in found), highest))
     return ok("Search completed")
 
 
@@ -132,15 +141,13 @@ async def _found(wanted: set[str], octets: bytes) -> frozenset[str]:
     return frozenset(body.found)
 
 
-def _sequences(key: Key) -> Iterator[SeqSet]:
-    """Every set of sequence numbers in a key; the reader has capped how deep they are."""
+def _leaves(key: Key) -> Iterator[Leaf]:
+    """Every key that holds no other; the reader has capped how deep they are."""
     match key:
-        case Among(SeqSet() as messages):
-            yield messages
         case Not():
-            yield from _sequences(key.key)
+            yield from _leaves(key.key)
         case And() | Or():
             for inner in key.keys:
-                yield from _sequences(inner)
+                yield from _leaves(inner)
         case _:
-            pass
+            yield key

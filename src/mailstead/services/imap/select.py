@@ -1,6 +1,7 @@
 """SELECT, EXAMINE, STATUS, and what closes a mailbox again (RFC 3501 sections 6.3.1, 6.3.2, 6.3.10)."""
 
 import contextlib
+from dataclasses import replace
 
 from mailstead.accounts.snapshot import Snapshot
 from mailstead.errors import MailError, UnsealError
@@ -10,13 +11,21 @@ from mailstead.imap.responses import READ_ONLY, Answer, ok
 from mailstead.imap.view import MailboxView
 from mailstead.mail.mailbox import SystemFlag, Uid
 from mailstead.mail.uidset import UidSet
-from mailstead.services.imap.context import Context, Selected
+from mailstead.services.imap.context import Context
+from mailstead.services.imap.resync import NOT_ENABLED, catch_up
+from mailstead.services.imap.selected import Selected
 
+CLOSED = ok("The other mailbox is closed", b"CLOSED").octets()  # RFC 7162 section 3.2.11
 UNSEEN_ROWS = 4  # rows of pendings that are opened to find the first message that is not \Seen
 
 
 async def select(context: Context, command: Select | Examine) -> Answer:
     """Answer SELECT or EXAMINE; whatever was selected is not any more."""
+    opening = command.opening
+    if opening is not None and opening.resync is not None and not context.voice.vanished:
+        return NOT_ENABLED
+    if context.selected is not None and context.voice.vanished:
+        await context.send(CLOSED)
     context.deselect()
     account = context.owner
     read_only = isinstance(command, Examine)
@@ -54,8 +63,13 @@ async def select(context: Context, command: Select | Examine) -> Answer:
     lines += [
         ok("UIDs valid", b"UIDVALIDITY %d" % row.uid_validity).octets(),
         ok("Predicted next UID", b"UIDNEXT %d" % row.uid_next).octets(),
+        ok("Highest mod-sequence", answers.highest_modseq(snapshot.highest_modseq)).octets(),
     ]
     await context.send(b"".join(lines))
+    if opening is not None:
+        context.voice = replace(context.voice, modseqs=True)
+        if opening.resync is not None:
+            await catch_up(context, opening.resync)
     if read_only:
         return ok("Examine completed", b"READ-ONLY")
     return ok("Select completed", b"READ-WRITE")
@@ -91,12 +105,15 @@ async def status(context: Context, command: Status) -> Answer:
     """Answer STATUS."""
     mailbox = await context.owner.mailbox(command.mailbox)
     found = await context.owner.status(mailbox.id)
+    if StatusItem.HIGHESTMODSEQ in command.items:
+        await context.tell_modseqs()
     values = {
         StatusItem.MESSAGES: found.messages,
         StatusItem.RECENT: found.recent,
         StatusItem.UIDNEXT: found.uid_next,
         StatusItem.UIDVALIDITY: found.uid_validity,
         StatusItem.UNSEEN: found.unseen,
+        StatusItem.HIGHESTMODSEQ: found.highest_modseq,
     }
     shown = [(item.value, values[item]) for item in command.items]
     await context.send(answers.status(command.mailbox, shown, utf8=context.connection.utf8))
@@ -110,7 +127,9 @@ async def expunge(context: Context, command: Expunge) -> Answer:
         return READ_ONLY
     await _expunge(context, selected, command.uids)
     await context.refresh()
-    return ok("Expunge completed")
+    await context.send(context.tell(expunges=True))
+    code = answers.highest_modseq(selected.told_modseq) if context.voice.modseqs else b""
+    return ok("Expunge completed", code)
 
 
 async def close(context: Context, _: Close) -> Answer:

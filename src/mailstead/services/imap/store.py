@@ -8,7 +8,8 @@ from mailstead.imap.responses import READ_ONLY, TRY_CREATE, Answer, bad, no, ok
 from mailstead.imap.store import Copy, Move, Store
 from mailstead.mail.mailbox import Uid
 from mailstead.mail.uidset import SeqSet, UidSet
-from mailstead.services.imap.context import Context, Numbered, Selected
+from mailstead.services.imap.context import Context
+from mailstead.services.imap.selected import Numbered, Selected
 
 NOT_TOLD = bad("No such message")
 SOME_GONE = no("Some messages are gone", b"EXPUNGEISSUED")
@@ -29,19 +30,28 @@ async def store(context: Context, command: Store) -> Answer:
         return NOT_TOLD
     if selected.read_only:
         return READ_ONLY
+    if command.unchanged_since is not None:
+        await context.tell_modseqs()
     change = FlagChange(command.how, command.flags.system, command.flags.keywords)
-    outcome = await context.change([uid for _, uid in wanted], change, silent=command.silent)
+    outcome = await context.change(
+        [uid for _, uid in wanted], change, command.unchanged_since, silent=command.silent
+    )
+    by_uid = isinstance(command.messages, UidSet)
     there = wanted
     if len(outcome.there) < len(wanted):
         uids = set(outcome.there)
         there = [m for m in wanted if m[1] in uids]
+    modified = set(outcome.modified)
     if not command.silent:
         # What did not change is no news, and may be sealed yet.
         await context.look_at(uid for _, uid in there)
-        await context.tell_flags(there, uids=isinstance(command.messages, UidSet))
-    if len(there) < len(wanted) and isinstance(command.messages, SeqSet):
-        return SOME_GONE
-    return ok("Store completed")
+        await context.tell_flags(there, uids=by_uid)
+    elif context.voice.modseqs:
+        await context.tell_modseqs_of(there)
+    code = answers.modified(uid if by_uid else number for number, uid in wanted if uid in modified)
+    if len(there) + len(modified) < len(wanted) and not by_uid:
+        return no("Some messages are gone", code) if code else SOME_GONE
+    return ok("Some messages had changed" if code else "Store completed", code)
 
 
 async def copy(context: Context, command: Copy) -> Answer:

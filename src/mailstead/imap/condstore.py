@@ -1,0 +1,127 @@
+"""Mod-sequences in commands: the parameters of SELECT, FETCH and STORE (RFC 7162 section 7)."""
+
+from dataclasses import dataclass
+
+from mailstead.imap.tokens import NUMBER_CAP, BadSyntax, Tokens
+from mailstead.mail.mailbox import Modseq
+from mailstead.mail.uidset import HIGHEST, UidSet
+
+
+@dataclass(frozen=True, slots=True)
+class Resync:
+    """What a client still knows of a mailbox: the QRESYNC parameter of SELECT (section 3.2.5).
+
+    Which sequence numbers its UIDs had is read and not used: expunged UIDs are remembered here.
+
+    Args:
+        modseq: It has seen every change up to this one.
+        known: Its UIDs, or None for all there may have been.
+    """
+
+    uid_validity: int
+    modseq: Modseq
+    known: UidSet | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """The parameters of SELECT: from here on mod-sequences are told."""
+
+    resync: Resync | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """The modifiers of FETCH: only what changed after *modseq*, and perhaps which UIDs vanished since."""
+
+    modseq: Modseq
+    vanished: bool = False
+
+
+def read_opening(tokens: Tokens) -> Opening | None:
+    """[SP "(" select-param *(SP select-param) ")"], behind the mailbox of a SELECT."""
+    if not tokens.skip(b" ("):
+        return None
+    resync: Resync | None = None
+    while True:
+        match tokens.word():
+            case b"CONDSTORE":
+                pass
+            case b"QRESYNC" if resync is None:
+                tokens.space()
+                resync = _resync(tokens)
+            case _:
+                raise BadSyntax("Unknown SELECT parameter")
+        if tokens.skip(b")"):
+            return Opening(resync)
+        tokens.space()
+
+
+def _resync(tokens: Tokens) -> Resync:
+    tokens.expect(b"(")
+    uid_validity = tokens.number(HIGHEST, 1)
+    tokens.space()
+    modseq = read_modseq(tokens, least=1)
+    known: UidSet | None = None
+    if tokens.skip(b" "):
+        if tokens.peek() != b"(":
+            known = _known(tokens)
+        if known is None or tokens.skip(b" "):
+            tokens.expect(b"(")
+            _known(tokens)
+            tokens.space()
+            _known(tokens)
+            tokens.expect(b")")
+    tokens.expect(b")")
+    return Resync(uid_validity, modseq, known)
+
+
+def _known(tokens: Tokens) -> UidSet:
+    """A set in which "*" is not allowed."""
+    start = tokens.at
+    found = tokens.sequence_set(uid=True)
+    assert isinstance(found, UidSet)
+    if b"*" in tokens.text[start : tokens.at]:
+        raise BadSyntax("No * in a set of what is known")
+    return found
+
+
+def read_since(tokens: Tokens) -> Since | None:
+    """[SP "(" "CHANGEDSINCE" SP mod-sequence-value [SP "VANISHED"] ")"], in either order."""
+    if not tokens.skip(b" ("):
+        return None
+    modseq: Modseq | None = None
+    vanished = False
+    while True:
+        match tokens.word():
+            case b"CHANGEDSINCE" if modseq is None:
+                tokens.space()
+                modseq = read_modseq(tokens, least=1)
+            case b"VANISHED" if not vanished:
+                vanished = True
+            case _:
+                raise BadSyntax("Unknown FETCH modifier")
+        if tokens.skip(b")"):
+            break
+        tokens.space()
+    if modseq is None:
+        raise BadSyntax("VANISHED goes with CHANGEDSINCE")
+    return Since(modseq, vanished)
+
+
+def read_unchanged_since(tokens: Tokens) -> Modseq | None:
+    """["(" "UNCHANGEDSINCE" SP mod-sequence-valzer ")" SP]."""
+    if not tokens.skip(b"("):
+        return None
+    if tokens.word() != b"UNCHANGEDSINCE":
+        raise BadSyntax("Unknown STORE modifier")
+    tokens.space()
+    modseq = read_modseq(tokens)
+    tokens.expect(b")")
+    tokens.space()
+    return modseq
+
+
+def read_modseq(tokens: Tokens, least: int = 0) -> Modseq:
+    """mod-sequence-valzer, or mod-sequence-value with *least* 1: 63 bits."""
+    return Modseq(tokens.number(NUMBER_CAP, least))

@@ -1,0 +1,60 @@
+"""The untagged responses that tell a session what is new (RFC 9051 section 7.4 and 7.5, RFC 7162)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import groupby
+
+from mailstead.imap.responses import defined_flags, exists, fetch, flag_names, permanent_flags, recent
+from mailstead.imap.view import Exists, Expunge, FlagsChanged, FlagsDefined, News, Recent
+from mailstead.mail.uidset import UidSet
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How a session wants to be told.
+
+    Args:
+        modseqs: With mod-sequences: it knows CONDSTORE.
+        vanished: UIDs instead of EXPUNGE: it enabled QRESYNC.
+    """
+
+    modseqs: bool = False
+    vanished: bool = False
+
+
+PLAIN = Voice()
+
+
+def told(news: Iterable[News], voice: Voice = PLAIN, *, writable: bool = True) -> bytes:
+    """What `MailboxView.tell` gave, in its order."""
+    out: list[bytes] = []
+    for kind, group in groupby(news, type):
+        if kind is Expunge and voice.vanished:
+            out.append(vanished(piece.uid for piece in group if isinstance(piece, Expunge)))
+        else:
+            out += [_one(piece, voice, writable=writable) for piece in group]
+    return b"".join(out)
+
+
+def _one(piece: News, voice: Voice, *, writable: bool) -> bytes:
+    match piece:
+        case Exists(count):
+            return exists(count)
+        case Recent(count):
+            return recent(count)
+        case Expunge(number, _):
+            return b"* %d EXPUNGE\r\n" % number
+        case FlagsDefined(keywords):
+            return defined_flags(keywords) + permanent_flags(keywords, writable=writable)
+        case FlagsChanged(number, uid, flags, is_recent, modseq):
+            items = [b"UID %d" % uid, b"FLAGS (%b)" % flag_names(flags, recent=is_recent)]
+            if voice.modseqs:
+                items.append(b"MODSEQ (%d)" % modseq)
+            return fetch(number, items)
+
+
+def vanished(uids: Iterable[int], *, earlier: bool = False) -> bytes:
+    """The VANISHED response, or nothing for none (RFC 7162 section 3.2.10)."""
+    found = UidSet.of(uids)
+    word = b"VANISHED (EARLIER)" if earlier else b"VANISHED"
+    return b"* %b %b\r\n" % (word, str(found).encode()) if found.ranges else b""

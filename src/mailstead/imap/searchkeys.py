@@ -1,0 +1,125 @@
+"""What a SEARCH can ask of a message, as values (RFC 3501 section 6.4.4)."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum, auto
+
+from mailstead.mail.mailbox import SystemFlag
+from mailstead.mail.uidset import SeqSet, UidSet
+
+
+@dataclass(frozen=True, slots=True)
+class Everything:
+    """ALL."""
+
+
+@dataclass(frozen=True, slots=True)
+class HasFlag:
+    """A system flag is set, or is not."""
+
+    flag: SystemFlag
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class HasKeyword:
+    """A keyword is set, or is not; compared without case."""
+
+    keyword: str
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class IsRecent:
+    """It is \\Recent in this session, or is not."""
+
+    present: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Among:
+    """It is one of these."""
+
+    messages: SeqSet | UidSet
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedAt:
+    """Its mod-sequence is this or higher (RFC 7162 section 3.1.5)."""
+
+    modseq: int
+
+
+class When(Enum):
+    """How a message's day lies to the one that is named."""
+
+    BEFORE = auto()
+    ON = auto()
+    SINCE = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Dated:
+    """Its day lies so; time and zone are disregarded. *sent*: by its Date field, else by INTERNALDATE."""
+
+    when: When
+    day: date
+    sent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sized:
+    """RFC822.SIZE is larger, or smaller, than *octets*."""
+
+    larger: bool
+    octets: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderHas:
+    """A field of this name (lower case) contains *text*; any such field does when that is empty."""
+
+    name: bytes
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class BodyHas:
+    """The body contains *text*."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TextHas:
+    """The header or the body contains *text*."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """What *key* does not match."""
+
+    key: "Key"
+
+
+@dataclass(frozen=True, slots=True)
+class And:
+    """What all match; two at least."""
+
+    keys: "tuple[Key, ...]"
+
+
+@dataclass(frozen=True, slots=True)
+class Or:
+    """What any matches; two at least."""
+
+    keys: "tuple[Key, ...]"
+
+
+Leaf = (
+    Everything | HasFlag | HasKeyword | IsRecent | Among | ChangedAt | Dated | Sized | HeaderHas | BodyHas
+    | TextHas
+)  # fmt: skip
+Key = Leaf | Not | And | Or
