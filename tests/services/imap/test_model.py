@@ -395,7 +395,7 @@ async def test_the_model_finds_what_is_not_legal(
             monkeypatch.setattr(Snapshot, "changed_since", lambda self, modseq: iter(()))
         case "too new":
             monkeypatch.setattr(
-                answers, "highest_modseq", lambda modseq, real=answers.highest_modseq: real(modseq + 50)
+                answers, "highest_modseq", lambda modseq, real=answers.highest_modseq: real(modseq + 9000)
             )
         case _:
             monkeypatch.setattr(MailboxView, "change", lambda self, uid, flags, modseq: None)
