@@ -232,7 +232,7 @@ def test_settings_that_are_wrong_name_the_key(tmp_path: Path) -> None:
     for text, named in (
         ('hostname = "h"\ndomains = ["d.test"]\n[limits]\nrecipient = 3\n', "[limits] recipient"),
         ('hostname = "h"\ndomains = ["d.test"]\nworker = 3\n', "worker"),
-        ('hostname = "h"\ndomains = ["d.test"]\n[listen]\npop3 = "127.0.0.1:110"\n', "[listen] pop3"),
+        ('hostname = "h"\ndomains = ["d.test"]\n[listen]\nsieve = "127.0.0.1:4190"\n', "[listen] sieve"),
         ('hostname = "h"\ndomains = ["d.test"]\n[listen]\nsmtp = "25"\n', "[listen] smtp"),
         ('hostname = "h"\ndomains = ["d.test"]\n[seal]\ncompress = "some"\n', "[seal] compress"),
         ('hostname = "h"\n', "domains"),
