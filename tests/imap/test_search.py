@@ -22,6 +22,7 @@ from mailstead.imap.searchkeys import (
     Sized,
     TextHas,
     When,
+    Within,
 )  # fmt: skip
 from mailstead.imap.tokens import BadSyntax
 from mailstead.mail.mailbox import SystemFlag
@@ -53,6 +54,7 @@ def key(text: bytes, *more: bytes) -> Key:
         (b"SENTBEFORE 1-Feb-1994", Dated(When.BEFORE, date(1994, 2, 1), sent=True)),
         (b"SENTON 1-Feb-1994", Dated(When.ON, date(1994, 2, 1), sent=True)),
         (b"SENTSINCE 1-Feb-1994", Dated(When.SINCE, date(1994, 2, 1), sent=True)),
+        (b"YOUNGER 259200", Within(259200, younger=True)), (b"OLDER 1", Within(1, younger=False)),
         (b"LARGER 100", Sized(larger=True, octets=100)),
         (b"SMALLER 0", Sized(larger=False, octets=0)),
         (b"BCC a", HeaderHas(b"bcc", "a")), (b"CC a", HeaderHas(b"cc", "a")), (b"TO a", HeaderHas(b"to", "a")),

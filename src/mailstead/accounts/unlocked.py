@@ -20,7 +20,7 @@ from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.status import Status
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.mailbox import INBOX, Modseq, SpecialUse, Uid
-from mailstead.store.accounts import addresses, fence
+from mailstead.store.accounts import addresses, fence, quota
 from mailstead.store.database import Tx
 from mailstead.store.mailboxes import MailboxRow, get_mailbox, take_recent
 from mailstead.store.messages import quarantined
@@ -68,6 +68,14 @@ class UnlockedAccount:
         """The addresses whose mail comes here, the login address first."""
         found = await self._online.database.read(lambda tx: addresses(tx, self.account_id))
         return [row.address for row in found]
+
+    def now(self) -> float:
+        """The clock of this account's sessions, in seconds since the epoch."""
+        return self._now()
+
+    async def quota(self) -> tuple[int, int]:
+        """Octets that are stored, and how many may be; 0 for as many as there is room for."""
+        return await self._online.database.read(lambda tx: quota(tx, self.account_id))
 
     def close(self) -> None:
         """Leave; nothing can be opened by this session any more. Harmless when done twice."""

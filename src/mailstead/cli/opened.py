@@ -70,7 +70,7 @@ class OpenedHere:
         await self._account.absorb(self._box.id)
         snapshot = await self._account.snapshot(self._box.id)
         selected = _selected(self._box, await self._account.opened(snapshot, snapshot.uids))
-        judge = Judge(selected, And(tuple(keys)))
+        judge = Judge(selected, And(tuple(keys)), self._account.now())
         async for message in self._account.messages(self._box.id):
             number = selected.view.number(message.uid)
             if number is None:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from mailstead.imap import append, fetch, listing, mailboxes, search, session, store
+from mailstead.imap import append, fetch, listing, mailboxes, quota, search, session, store
 from mailstead.imap.tokens import BadSyntax, Parts, Tokens
 
 # In the order of the RFC's states: any, not authenticated, authenticated, selected.
@@ -16,6 +16,7 @@ Command = (
     | mailboxes.Select | mailboxes.Examine | mailboxes.Create | mailboxes.Delete | mailboxes.Rename
     | mailboxes.Subscribe | mailboxes.Unsubscribe | listing.List | listing.Lsub | mailboxes.Status
     | mailboxes.MyRights | mailboxes.GetAcl | mailboxes.SetAcl | mailboxes.DeleteAcl | mailboxes.ListRights
+    | quota.GetQuota | quota.GetQuotaRoot
     | mailboxes.Check | mailboxes.Close | mailboxes.Unselect | mailboxes.Expunge
     | search.Search | fetch.Fetch | store.Store | store.Copy | store.Move
 )  # fmt: skip
@@ -60,6 +61,8 @@ READ: dict[bytes, tuple[Kind, Read]] = {
     b"SETACL": (mailboxes.SetAcl, mailboxes.read_set_acl),
     b"DELETEACL": (mailboxes.DeleteAcl, mailboxes.read_delete_acl),
     b"LISTRIGHTS": (mailboxes.ListRights, mailboxes.read_list_rights),
+    b"GETQUOTA": (quota.GetQuota, quota.read_get_quota),
+    b"GETQUOTAROOT": (quota.GetQuotaRoot, quota.read_get_quota_root),
     b"APPEND": (append.Append, append.without_message),
     b"IDLE": _plain(session.Idle()),
     b"CHECK": _plain(mailboxes.Check()),

@@ -26,6 +26,7 @@ class Item(Enum):
     ENVELOPE = b"ENVELOPE"
     BODY = b"BODY"  # BODYSTRUCTURE without extension data
     BODYSTRUCTURE = b"BODYSTRUCTURE"
+    PREVIEW = b"PREVIEW"  # the first 200 characters of its text (RFC 8970)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +102,7 @@ _WHOLE = {
 # header-list of atoms, as nearly every client sends it
 _PLAIN_FIELDS = re.compile(rb"\(([!#$&'+-9;-\[^-z|}~]++(?: [!#$&'+-9;-\[^-z|}~]++)*)\)")
 _FIELD_NAME = re.compile(rb"[!-9;-~]{1,998}")
+_LAZY = re.compile(rb" \(LAZY\)", re.IGNORECASE)
 # "<" number "." nz-number ">"
 _PARTIAL = re.compile(rb"<(0|[1-9][0-9]{0,18})\.([1-9][0-9]{0,18})>")
 
@@ -144,6 +146,8 @@ def _name(tokens: Tokens) -> bytes:
 
 def _item(tokens: Tokens, name: bytes) -> FetchItem:
     item = _ITEMS.get(name)
+    if item is Item.PREVIEW:
+        tokens.match(_LAZY)  # there is no difference: it was made at delivery
     return item if item is not None and tokens.peek() != b"[" else _body(tokens, name)
 
 

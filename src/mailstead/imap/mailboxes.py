@@ -69,6 +69,7 @@ class StatusItem(Enum):
     UIDVALIDITY = b"UIDVALIDITY"
     UNSEEN = b"UNSEEN"
     HIGHESTMODSEQ = b"HIGHESTMODSEQ"  # RFC 7162 section 3.1.7
+    DELETED_STORAGE = b"DELETED-STORAGE"  # octets that EXPUNGE would free (RFC 9208 section 4.1.4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from mailstead.imap.searchkeys import (
     Sized,
     TextHas,
     When,
+    Within,
 )
 from mailstead.imap.tokens import NUMBER_CAP, BadSyntax, Tokens, limit
 from mailstead.mail.mailbox import SystemFlag
@@ -145,6 +146,9 @@ class _Reader:
             case b"KEYWORD" | b"UNKEYWORD":
                 tokens.space()
                 return HasKeyword(read_keyword(tokens), word == b"KEYWORD")
+            case b"OLDER" | b"YOUNGER":
+                tokens.space()
+                return Within(tokens.number(least=1), word == b"YOUNGER")
             case b"LARGER" | b"SMALLER":
                 tokens.space()
                 return Sized(word == b"LARGER", tokens.number(NUMBER_CAP))

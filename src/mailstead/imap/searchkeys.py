@@ -59,6 +59,14 @@ class When(Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Within:
+    """INTERNALDATE is within the last *seconds*, or is not (RFC 5032)."""
+
+    seconds: int
+    younger: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Dated:
     """Its day lies so; time and zone are disregarded. *sent*: by its Date field, else by INTERNALDATE."""
 
@@ -119,7 +127,7 @@ class Or:
 
 
 Leaf = (
-    Everything | HasFlag | HasKeyword | IsRecent | Among | ChangedAt | Dated | Sized | HeaderHas | BodyHas
-    | TextHas
+    Everything | HasFlag | HasKeyword | IsRecent | Among | ChangedAt | Within | Dated | Sized | HeaderHas
+    | BodyHas | TextHas
 )  # fmt: skip
 Key = Leaf | Not | And | Or

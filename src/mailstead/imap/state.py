@@ -6,7 +6,7 @@ Rule 2: a state changes only when the answer is OK, but that a refused SELECT de
 
 from enum import Enum, auto
 
-from mailstead.imap import append, fetch, listing, mailboxes, search, session, store
+from mailstead.imap import append, fetch, listing, mailboxes, quota, search, session, store
 from mailstead.imap.commands import Kind
 
 
@@ -48,6 +48,8 @@ _LOGGED_IN: _Row = {
     mailboxes.SetAcl: None,
     mailboxes.DeleteAcl: None,
     mailboxes.ListRights: None,
+    quota.GetQuota: None,
+    quota.GetQuotaRoot: None,
     append.Append: None,
     session.Idle: None,
 }

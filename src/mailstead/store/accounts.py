@@ -96,6 +96,14 @@ def find_recipient(tx: Tx, address: str) -> RecipientRow | None:
     return RecipientRow(AccountRow(*row[:13]), AddressRow(*row[13:17]))
 
 
+def quota(tx: Tx, account_id: int) -> tuple[int, int]:
+    """Octets that an account uses, and its limit: 0 for none."""
+    ((used, limit),) = tx.execute(
+        "SELECT used_octets, quota_octets FROM account WHERE account_id = ?", (account_id,)
+    )
+    return int(used), int(limit)
+
+
 def list_accounts(tx: Tx) -> list[AccountRow]:
     """All accounts, oldest first."""
     rows = tx.execute(

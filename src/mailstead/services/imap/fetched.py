@@ -9,6 +9,7 @@ from mailstead.imap import responses as answers
 from mailstead.imap.body import without_extensions
 from mailstead.imap.dates import date_time
 from mailstead.imap.fetch import Body, FetchItem, Item
+from mailstead.mail.render import string
 from mailstead.mail.section import Section, Text, filter_header, locate, tree
 from mailstead.services.imap.whole import Whole
 
@@ -91,6 +92,13 @@ def _internal_date(message: Fetched, _: State, __: Whole | None) -> bytes:
     return b"INTERNALDATE " + date_time(message.in_a.internal_date)
 
 
+def _preview(message: Fetched, _: State, whole: Whole | None) -> bytes:
+    described = message.in_b.described
+    if not described.bodystructure:
+        return b"PREVIEW " + string(_scanned(whole).preview.encode())
+    return b"PREVIEW " + string(described.preview)
+
+
 def _size(message: Fetched, _: State, __: Whole | None) -> bytes:
     return b"RFC822.SIZE %d" % message.size
 
@@ -120,6 +128,7 @@ _SHOWN: dict[Item, Shower] = {
     Item.ENVELOPE: _envelope,
     Item.BODYSTRUCTURE: _structure,
     Item.BODY: _short_structure,
+    Item.PREVIEW: _preview,
 }
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mailstead.imap import fetch, listing, mailboxes, search, session, store
+from mailstead.imap import fetch, listing, mailboxes, quota, search, session, store
 from mailstead.imap.responses import Answer
 from mailstead.services.imap import folders
 from mailstead.services.imap import select as selecting
@@ -11,6 +11,7 @@ from mailstead.services.imap import store as storing
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.fetch import fetch as answer_fetch
 from mailstead.services.imap.login import enable, identify
+from mailstead.services.imap.quota import get_quota, get_quota_root
 from mailstead.services.imap.search import search as answer_search
 
 # A command's type decides which function it goes to, and each takes its own.
@@ -36,6 +37,8 @@ HANDLERS: dict[type, Callable[[Context, Any], Awaitable[Answer]]] = {
     mailboxes.ListRights: folders.rights,
     mailboxes.SetAcl: folders.give_rights,
     mailboxes.DeleteAcl: folders.give_rights,
+    quota.GetQuota: get_quota,
+    quota.GetQuotaRoot: get_quota_root,
     fetch.Fetch: answer_fetch,
     store.Store: storing.store,
     store.Copy: storing.copy,

@@ -24,6 +24,7 @@ from mailstead.imap.searchkeys import (
     Sized,
     TextHas,
     When,
+    Within,
 )
 from mailstead.mail.absence import Probe
 from mailstead.mail.dates import day_of
@@ -78,10 +79,15 @@ Test = Callable[[Candidate], Verdict]
 
 
 class Judge:
-    """One search, over one selected mailbox."""
+    """One search, over one selected mailbox.
 
-    def __init__(self, selected: Selected, key: Key) -> None:
+    Args:
+        now: Seconds since the epoch.
+    """
+
+    def __init__(self, selected: Selected, key: Key, now: float) -> None:
         self._selected = selected
+        self._now = now
         self.deepest = Depth.STATE
         self.asks_flags = False
         self.wanted: set[str] = set()  # folded strings that are looked for in bodies
@@ -132,6 +138,8 @@ class Judge:
                 return lambda c: (state := snapshot.get(c.uid)) is not None and state.modseq >= least
             case Sized():
                 return self._sized(key)
+            case Within():
+                return self._within(key)
             case Dated():
                 return self._dated(key)
             case HeaderHas() | BodyHas() | TextHas():
@@ -146,6 +154,13 @@ class Judge:
         if key.larger:
             return lambda c: None if c.a is None else c.a.size > octets
         return lambda c: None if c.a is None else c.a.size < octets
+
+    def _within(self, key: Within) -> Test:
+        """By the clock at the beginning of the search."""
+        self._needs(Depth.COLUMN_A)
+        since = int(self._now - key.seconds)
+        younger = key.younger
+        return lambda c: None if c.a is None else (c.a.internal_date >= since) == younger
 
     def _dated(self, key: Dated) -> Test:
         compare = _WHEN[key.when]

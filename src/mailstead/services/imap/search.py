@@ -44,7 +44,7 @@ async def search(context: Context, command: Search) -> Answer:
     if with_modseq:
         await context.tell_modseqs()
     messages = view.present(SeqSet([(1, STAR)]))
-    judge = Judge(selected, command.key)
+    judge = Judge(selected, command.key, context.owner.now())
     if judge.deepest is Depth.STATE and judge.asks_flags:
         await context.look_at(uid for _, uid in messages)
     found: list[Numbered] = []

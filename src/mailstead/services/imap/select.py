@@ -1,8 +1,10 @@
 """SELECT, EXAMINE, STATUS, and what closes a mailbox again (RFC 3501 sections 6.3.1, 6.3.2, 6.3.10)."""
 
+import asyncio
 import contextlib
 from dataclasses import replace
 
+from mailstead.accounts.reading import Columns
 from mailstead.accounts.snapshot import Snapshot
 from mailstead.errors import MailError, UnsealError
 from mailstead.imap import responses as answers
@@ -115,9 +117,32 @@ async def status(context: Context, command: Status) -> Answer:
         StatusItem.UNSEEN: found.unseen,
         StatusItem.HIGHESTMODSEQ: found.highest_modseq,
     }
+    if StatusItem.DELETED_STORAGE in command.items:
+        values[StatusItem.DELETED_STORAGE] = await _deleted_octets(context, mailbox.id, found.deleted)
     shown = [(item.value, values[item]) for item in command.items]
     await context.send(answers.status(command.mailbox, shown, utf8=context.connection.utf8))
     return ok("Status completed")
+
+
+async def _deleted_octets(context: Context, mailbox_id: bytes, count: int) -> int:
+    """Octets of the *count* messages that are \\Deleted; their rows are opened, and no others."""
+    if not count:
+        return 0
+    account = context.owner
+    snapshot = await account.snapshot(mailbox_id)
+    snapshot = await account.opened(snapshot, snapshot.uids)
+    deleted = int(SystemFlag.DELETED)
+    uids = [
+        Uid(uid)
+        for row in snapshot.rows.values()
+        for uid, flags in zip(row.uids, row.flags, strict=True)
+        if flags & deleted
+    ]
+    octets = 0
+    async for messages in account.fetch(mailbox_id, uids, Columns.A):
+        octets += sum(message.size for message in messages)
+        await asyncio.sleep(0)
+    return octets
 
 
 async def expunge(context: Context, command: Expunge) -> Answer:

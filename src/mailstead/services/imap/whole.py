@@ -9,6 +9,7 @@ from mailstead.mail import render
 from mailstead.mail.part import Part
 from mailstead.mail.section import PartNode
 from mailstead.mail.structure import Scanner
+from mailstead.mail.text import preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,7 @@ class Whole:
     envelope: bytes
     bodystructure: bytes
     root: PartNode
+    preview: str
 
     @classmethod
     async def read(cls, account: UnlockedAccount, message: Located) -> "Whole":
@@ -25,11 +27,12 @@ class Whole:
         scanner = Scanner()
         async for piece in account.read(message.body):
             scanner.push(piece)
-        root = scanner.finish().root
+        found = scanner.finish()
+        root = found.root
         await asyncio.sleep(0)  # of ten thousand parts each of these takes long enough
         structure = render.bodystructure(root)
         await asyncio.sleep(0)
-        return cls(render.envelope(root), structure, _node(root))
+        return cls(render.envelope(root), structure, _node(root), preview(found))
 
 
 def _node(root: Part) -> PartNode:
