@@ -16,6 +16,7 @@ from mailstead.mail.mailbox import SystemFlag
         ((b"a append INBOX ",), Append("INBOX", Flags(), None, 310)),
         ((b"a APPEND ", b"a b", b" () ",), Append("a b", Flags(), None, 310)),
         ((b'a APPEND x (\\Draft k) "17-Jul-1996 02:44:25 -0700" ',), Append("x", Flags(SystemFlag.DRAFT, frozenset("k")), 837596665, 310)),
+        ((b"a APPEND x (\\Seen) utf8 (",), Append("x", Flags(SystemFlag.SEEN), None, 310, utf8=True)),
         ((b'a APPEND x " 1-jan-1970 00:00:00 +0000" ',), Append("x", Flags(), 0, 310)),
     ],
 )  # fmt: skip
@@ -26,7 +27,7 @@ def test_heads(parts: tuple[bytes, ...], command: Append) -> None:
 @pytest.mark.parametrize(
     "rest",
     [
-        b"", b"INBOX", b"INBOX(\\Seen) ", b"INBOX (\\Recent) ", b"INBOX (\\Seen)", b"INBOX x ", b'INBOX "x" ', b"INBOX () () ",
+        b"", b"INBOX", b"INBOX(\\Seen) ", b"INBOX (\\Recent) ", b"INBOX (\\Seen)", b"INBOX x ", b'INBOX "x" ', b"INBOX () () ", b"INBOX UTF8 ", b"INBOX UTF8(",  b"INBOX UTF8 () ",
         b'INBOX "99-Foo-0000 00:00:00 +0000" ', b'INBOX "31-Feb-2024 00:00:00 +0000" ', b'INBOX "01-Jan-2024 00:00:00 +9999" ',
         b'INBOX "01-Jan-0000 00:00:00 +0000" ', b'INBOX "01-Jan-2024 24:00:00 +0000" ', b'INBOX "1-Jan-2024 00:00:00 +0000" ',
         b'INBOX "01-Jan-2024 00:00:00" ', b'INBOX "01-Jan-2024 00:00:00 +0060" ', b'"" ', b'"/etc" ',

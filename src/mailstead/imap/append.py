@@ -8,6 +8,7 @@ from mailstead.imap.flags import read_flags
 from mailstead.imap.tokens import BadSyntax, Tokens
 from mailstead.mail.flags import Flags
 
+_UTF8 = re.compile(rb"UTF8 \(", re.IGNORECASE)
 # A literal right behind the command's name is the mailbox, any other is a message.
 _NO_MAILBOX_YET = re.compile(rb"[^ ]+ [^ ]+ ")
 
@@ -19,12 +20,19 @@ class Append:
     Args:
         internal_date: Seconds since the epoch, or None for now.
         size: Octets of the message.
+        utf8: It stands between "UTF8 (" and ")", as a literal8 (RFC 6855 section 4).
     """
 
     mailbox: str
     flags: Flags
     internal_date: int | None
     size: int
+    utf8: bool = False
+
+    @property
+    def behind(self) -> bytes:
+        """What must follow the message."""
+        return b")" if self.utf8 else b""
 
 
 def mailbox_follows(parts: tuple[bytes, ...]) -> bool:
@@ -33,7 +41,7 @@ def mailbox_follows(parts: tuple[bytes, ...]) -> bool:
 
 
 def read_append(tokens: Tokens, size: int) -> Append:
-    """APPEND SP mailbox [SP flag-list] [SP date-time] SP, before the literal of *size* octets."""
+    """APPEND SP mailbox [SP flag-list] [SP date-time] SP ["UTF8 ("], before a literal of *size* octets."""
     tokens.space()
     mailbox = tokens.mailbox()
     tokens.space()
@@ -48,8 +56,9 @@ def read_append(tokens: Tokens, size: int) -> Append:
         except ValueError as error:
             raise BadSyntax("Not a date and time") from error
         tokens.space()
+    utf8 = tokens.match(_UTF8) is not None
     tokens.end()
-    return Append(mailbox, flags, internal_date, size)
+    return Append(mailbox, flags, internal_date, size, utf8)
 
 
 def without_message(tokens: Tokens) -> Append:

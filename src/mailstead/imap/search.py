@@ -70,6 +70,8 @@ def read_search(tokens: Tokens, *, uid: bool) -> Search:
     tokens.space()
     charset = _UTF8  # nobody forbids it to who names none, and programs send it
     if tokens.text[tokens.at : tokens.at + 8].upper() == b"CHARSET ":
+        if tokens.utf8:
+            raise BadSyntax("No CHARSET with UTF8=ACCEPT")  # RFC 6855 section 3
         tokens.at += 8
         named = _CHARSETS.get(tokens.astring().upper())
         if named is None:

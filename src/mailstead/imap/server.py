@@ -33,6 +33,7 @@ NO_PLAINTEXT = no("Use TLS first", b"PRIVACYREQUIRED")
 TOO_LARGE = no("Message too large", b"TOOBIG")
 NOT_DONE = bad("Expected DONE")
 NO_LITERAL8 = bad("No literal8 here")
+NO_UTF8 = bad("UTF8 takes a literal8, and ENABLE UTF8=ACCEPT before")
 BROKEN_QUOTES = bad("A quoted string does not end")
 BEHIND_MESSAGE = bad("Nothing may follow the message")
 NUL_IN_MESSAGE = bad("NUL in a message")
@@ -56,7 +57,7 @@ class ServerConnection:
     ) -> None:
         self.state = State.NOT_AUTHENTICATED
         self.plaintext_login = plaintext_login
-        self.utf8 = False  # ENABLE UTF8=ACCEPT would set it: mailbox names are UTF-8 then
+        self.utf8 = False  # ENABLE UTF8=ACCEPT sets it: mailbox names are UTF-8 then (RFC 6855)
         self._append_limit = append_limit
         self._after_login = after_login
         self._framer = Framer(before_login)
@@ -216,7 +217,9 @@ class ServerConnection:
 
     def _append(self, announced: Announced) -> Append:
         command = parse_append(announced.parts, announced.size, utf8=self.utf8)
-        if announced.binary:
+        if command.utf8 and not (self.utf8 and announced.binary):
+            raise BadSyntax(NO_UTF8)
+        if announced.binary and not command.utf8:
             raise BadSyntax(NO_LITERAL8)
         if announced.size > self._append_limit:
             raise BadSyntax(TOO_LARGE)
@@ -256,7 +259,8 @@ class ServerConnection:
                 case _:
                     if self._nul:
                         return AppendEnd(NUL_IN_MESSAGE)
-                    clean = len(found) == 1 and not found[0].strip(b" ")
+                    assert isinstance(self._steps, Append)
+                    clean = len(found) == 1 and found[0].rstrip(b" ") == self._steps.behind
                     return AppendEnd(None if clean else BEHIND_MESSAGE)
 
 

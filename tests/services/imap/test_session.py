@@ -63,7 +63,9 @@ async def test_id_and_enable(sqlite: Database, tmp_path: Path) -> None:
         for command in (b"ID NIL", b'ID ("name" "x" "version" NIL)', b"ID ()"):
             (line,) = (await client.ok(command)).untagged
             assert line.startswith(b'* ID ("name" "mailstead" ')
-        assert (await client.ok(b"ENABLE CONDSTORE UTF8=ACCEPT X")).untagged == [b"* ENABLED CONDSTORE"]
+        assert (await client.ok(b"ENABLE CONDSTORE UTF8=ACCEPT X")).untagged == [
+            b"* ENABLED CONDSTORE UTF8=ACCEPT"
+        ]
         await client.bad(b"ENABLE")
         await client.select()
         assert (await client.ok(b"CHECK")).untagged == []

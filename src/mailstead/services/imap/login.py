@@ -75,9 +75,11 @@ async def identify(context: Context, _: Id) -> Answer:
 
 async def enable(context: Context, command: Enable) -> Answer:
     """Answer ENABLE: what is unknown is passed over (RFC 5161 section 3.1)."""
-    known = [name for name in command.names if name in ("CONDSTORE", "QRESYNC")]
+    known = [name for name in command.names if name in ("CONDSTORE", "QRESYNC", "UTF8=ACCEPT")]
     await context.send(answers.enabled(name.encode() for name in dict.fromkeys(known)))
-    if known:
+    if "UTF8=ACCEPT" in known:
+        context.connection.utf8 = True
+    if "CONDSTORE" in known or "QRESYNC" in known:
         await context.tell_modseqs()
     if "QRESYNC" in known:
         context.voice = replace(context.voice, vanished=True)
