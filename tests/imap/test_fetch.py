@@ -2,6 +2,7 @@
 
 import pytest
 
+from mailstead.imap.binary import Partial
 from mailstead.imap.commands import parse
 from mailstead.imap.fetch import Body, Fetch, FetchItem, Item
 from mailstead.imap.responses import Condition
@@ -32,8 +33,8 @@ def body(section: Section, label: bytes, **more: object) -> Body:
         (b"(UID FLAGS uid BODYSTRUCTURE BODY)", (Item.UID, Item.FLAGS, Item.BODYSTRUCTURE, Item.BODY)),
         (b"BODY[]", (body(Section(), b"BODY[]"),)),
         (b"BODY[HEADER]", (body(Section(text=Text.HEADER), b"BODY[HEADER]"),)),
-        (b"BODY.PEEK[TEXT]<0.2048>", (body(Section(text=Text.TEXT), b"BODY[TEXT]<0>", peek=True, start=0, count=2048),)),
-        (b"BODY[]<2048.1>", (body(Section(), b"BODY[]<2048>", start=2048, count=1),)),
+        (b"BODY.PEEK[TEXT]<0.2048>", (body(Section(text=Text.TEXT), b"BODY[TEXT]<0>", peek=True, partial=Partial(0, 2048)),)),
+        (b"BODY[]<2048.1>", (body(Section(), b"BODY[]<2048>", partial=Partial(2048, 1)),)),
         (b"body[1.2.header]", (body(Section((1, 2), Text.HEADER), b"BODY[1.2.HEADER]"),)),
         (b"BODY[4.2.2.1]", (body(Section((4, 2, 2, 1)), b"BODY[4.2.2.1]"),)),
         (b"BODY[1.MIME]", (body(Section((1,), Text.MIME), b"BODY[1.MIME]"),)),
@@ -46,7 +47,7 @@ def body(section: Section, label: bytes, **more: object) -> Body:
             (
                 body(
                     Section((3,), Text.FIELDS_NOT, (b"To", b"X-a")),
-                    b'BODY[3.HEADER.FIELDS.NOT ("To" "X-a")]<5>', peek=True, start=5, count=6,
+                    b'BODY[3.HEADER.FIELDS.NOT ("To" "X-a")]<5>', peek=True, partial=Partial(5, 6),
                 ),
             ),
         ),
@@ -94,10 +95,10 @@ def test_what_a_partial_is_of() -> None:
     (some,) = items(b"BODY[]<5.10>")
     assert isinstance(whole, Body)
     assert isinstance(some, Body)
-    assert whole.of(7) == range(7)
-    assert some.of(7) == range(5, 7)
-    assert some.of(100) == range(5, 15)
-    assert len(some.of(3)) == 0
+    assert whole.partial.of(7) == range(7)
+    assert some.partial.of(7) == range(5, 7)
+    assert some.partial.of(100) == range(5, 15)
+    assert len(some.partial.of(3)) == 0
 
 
 @pytest.mark.parametrize(

@@ -185,7 +185,7 @@ APPENDS = [
     b"a APPEND INBOX {5}\r\nhello\r\nb NOOP\r\n", b"a APPEND INBOX {5+}\r\nhello\r\nb NOOP\r\n", b"a APPEND {5}\r\nINBOX {0}\r\n\r\nb NOOP\r\n",
     b"a APPEND INBOX {3+}\r\na\0b\r\nb NOOP\r\n", b"a APPEND INBOX {3+}\r\nabc x\r\nb NOOP\r\n", b"a APPEND INBOX {3+}\r\nabc {2+}\r\nde\r\nb NOOP\r\n",
     b"a APPEND INBOX {3+}\r\nabc {2}\r\nb NOOP\r\n", b"a APPEND INBOX {1001}\r\nb NOOP\r\n", b"a APPEND INBOX {1001+}\r\n" + b"\n" * 1001 + b"\r\nb NOOP\r\n",
-    b"a APPEND INBOX ~{3}\r\nb NOOP\r\n", b'a APPEND INBOX "x" {3}\r\nb NOOP\r\n', b'a APPEND INBOX "x" {3+}\r\nabc\r\nb NOOP\r\n',
+    b"a APPEND INBOX ~{3+}\r\na\0b\r\nb NOOP\r\n", b'a APPEND INBOX "x" {3}\r\nb NOOP\r\n', b'a APPEND INBOX "x" {3+}\r\nabc\r\nb NOOP\r\n',
     b"a APPEND INBOX (\\Seen {3}\r\nb NOOP\r\n", b"a APPEND INBOX\r\nb NOOP\r\n", b"a APPEND INBOX {3}\r\nab",
     b"a APPEND INBOX {99999999+}\r\n" + b"x" * 100,
 ]  # fmt: skip

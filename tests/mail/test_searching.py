@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from mailstead.mail import searching
 from mailstead.mail.charset import _FAMILY, decode, decode_pieces
 from mailstead.mail.encodedwords import base64 as whole_base64
-from mailstead.mail.encodedwords import base64_pieces
 from mailstead.mail.searching import BodySearch, body_pieces, fold
 from mailstead.mail.structure import Scanner
-from mailstead.mail.text import quoted_printable, quoted_printable_pieces
+from mailstead.mail.transfer import Base64, QuotedPrintable, decoded, quoted_printable
 
 HEAD = "Subject: x\r\nContent-Type: text/plain; charset=%s\r\nContent-Transfer-Encoding: %s\r\n\r\n"
 # Marks, jamo, a ligature, what folds to more, and what is composed with what comes before it.
@@ -70,8 +69,8 @@ def test_charsets_in_pieces(charset: str, content: bytes | str, size: int) -> No
 @given(st.text("=4a \t\r\nZ\u00e4", max_size=60), st.integers(1, 9))
 def test_transfer_encodings_in_pieces(string: str, size: int) -> None:
     octets = string.encode("latin-1")
-    assert b"".join(quoted_printable_pieces(cut(octets, size))) == quoted_printable(octets)
-    assert b"".join(base64_pieces(cut(octets, size))) == whole_base64(octets)
+    assert b"".join(decoded(QuotedPrintable(), cut(octets, size))) == quoted_printable(octets)
+    assert b"".join(decoded(Base64(), cut(octets, size))) == whole_base64(octets)
 
 
 @pytest.mark.parametrize("encoding", ["8bit", "base64", "quoted-printable"])

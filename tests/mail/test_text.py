@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailstead.mail.structure import Scanner
-from mailstead.mail.text import display, preview, quoted_printable, safe
+from mailstead.mail.text import display, preview, safe
+from mailstead.mail.transfer import quoted_printable
 
 
 def previewed(octets: bytes) -> str:

@@ -4,14 +4,22 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from mailstead.imap.binary import (
+    PATH_CAP,
+    WHOLE,
+    Binary,
+    Partial,
+    read_binary,
+    read_partial,
+    shown_partial,
+)
 from mailstead.imap.condstore import Since, read_since
-from mailstead.imap.tokens import NUMBER_CAP, BadSyntax, Tokens, limit
+from mailstead.imap.tokens import BadSyntax, Tokens, limit
 from mailstead.mail.render import string
 from mailstead.mail.section import Section, Text
 from mailstead.mail.uidset import SeqSet, UidSet
 
 ITEMS_CAP = 100
-PATH_CAP = 100
 FIELDS_CAP = 300  # names in one HEADER.FIELDS
 
 
@@ -36,23 +44,15 @@ class Body:
     Args:
         label: How the answer names it.
         peek: It does not set \\Seen.
-        start: Where the octets begin that are wanted.
-        count: How many at most; None for all.
     """
 
     section: Section
     label: bytes
     peek: bool = False
-    start: int = 0
-    count: int | None = None
-
-    def of(self, size: int) -> range:
-        """Which of *size* octets are wanted; none when they begin behind the end."""
-        start = min(self.start, size)
-        return range(start, size if self.count is None else min(size, start + self.count))
+    partial: Partial = WHOLE
 
 
-FetchItem = Item | Body
+FetchItem = Item | Body | Binary
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ class Fetch:
     @property
     def sets_seen(self) -> bool:
         """Whether it sets \\Seen, in a mailbox that is not read-only."""
-        return any(isinstance(i, Body) and not i.peek for i in self.items)
+        return any(isinstance(i, Body | Binary) and not i.peek for i in self.items)
 
 
 _ITEMS: dict[bytes, FetchItem] = {
@@ -103,8 +103,6 @@ _WHOLE = {
 _PLAIN_FIELDS = re.compile(rb"\(([!#$&'+-9;-\[^-z|}~]++(?: [!#$&'+-9;-\[^-z|}~]++)*)\)")
 _FIELD_NAME = re.compile(rb"[!-9;-~]{1,998}")
 _LAZY = re.compile(rb" \(LAZY\)", re.IGNORECASE)
-# "<" number "." nz-number ">"
-_PARTIAL = re.compile(rb"<(0|[1-9][0-9]{0,18})\.([1-9][0-9]{0,18})>")
 
 
 def read_fetch(tokens: Tokens, *, uid: bool) -> Fetch:
@@ -151,19 +149,17 @@ def _item(tokens: Tokens, name: bytes) -> FetchItem:
     return item if item is not None and tokens.peek() != b"[" else _body(tokens, name)
 
 
-def _body(tokens: Tokens, name: bytes) -> Body:
+def _body(tokens: Tokens, name: bytes) -> FetchItem:
+    binary = read_binary(tokens, name)
+    if binary is not None:
+        return binary
     if name not in _BODIES or not tokens.skip(b"["):
         raise BadSyntax("Unknown FETCH item")
     peek = name == b"BODY.PEEK"
     section, label = _section(tokens)
     tokens.expect(b"]")
-    partial = tokens.match(_PARTIAL)
-    if partial is None:
-        return Body(section, label, peek)
-    start, count = int(partial[1]), int(partial[2])
-    if start > NUMBER_CAP or count > NUMBER_CAP:
-        raise BadSyntax("Number out of range")
-    return Body(section, b"%b<%d>" % (label, start), peek, start, count)
+    partial = read_partial(tokens)
+    return Body(section, label + shown_partial(partial), peek, partial)
 
 
 def _section(tokens: Tokens) -> tuple[Section, bytes]:

@@ -37,6 +37,7 @@ NO_UTF8 = bad("UTF8 takes a literal8, and ENABLE UTF8=ACCEPT before")
 BROKEN_QUOTES = bad("A quoted string does not end")
 BEHIND_MESSAGE = bad("Nothing may follow the message")
 NUL_IN_MESSAGE = bad("NUL in a message")
+NUL_IN_LITERAL8 = no("Messages with NUL are not stored", b"UNKNOWN-CTE")  # RFC 3516 section 4.4
 
 
 class ServerConnection:
@@ -66,7 +67,7 @@ class ServerConnection:
         self._announced: Announced | None = None  # the message of the APPEND that is pending
         self._steps: Command | None = None  # the command that is answered after some steps
         self._home = State.NOT_AUTHENTICATED  # and where it began
-        self._nul = False
+        self._nul = self._binary = False
 
     @property
     def buffered(self) -> bool:
@@ -219,11 +220,9 @@ class ServerConnection:
         command = parse_append(announced.parts, announced.size, utf8=self.utf8)
         if command.utf8 and not (self.utf8 and announced.binary):
             raise BadSyntax(NO_UTF8)
-        if announced.binary and not command.utf8:
-            raise BadSyntax(NO_LITERAL8)
         if announced.size > self._append_limit:
             raise BadSyntax(TOO_LARGE)
-        self._announced = announced
+        self._announced, self._binary = announced, announced.binary
         return command
 
     def _next_line(self) -> Event | Need:
@@ -258,7 +257,7 @@ class ServerConnection:
                     return BadCommand(found.answer)
                 case _:
                     if self._nul:
-                        return AppendEnd(NUL_IN_MESSAGE)
+                        return AppendEnd(NUL_IN_LITERAL8 if self._binary else NUL_IN_MESSAGE)
                     assert isinstance(self._steps, Append)
                     clean = len(found) == 1 and found[0].rstrip(b" ") == self._steps.behind
                     return AppendEnd(None if clean else BEHIND_MESSAGE)

@@ -8,7 +8,7 @@ makes the answer "it may": then `mail.searching` looks.
 import re
 from collections.abc import Collection
 
-from mailstead.mail.text import quoted_printable
+from mailstead.mail.transfer import quoted_printable
 
 _SPACE = re.compile(r"[\s:]+")  # what a folded field, or a field's name, may have more or less of
 # Charsets in which octets of ASCII are other characters.

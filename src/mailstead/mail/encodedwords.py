@@ -2,7 +2,6 @@
 
 import binascii
 import re
-from collections.abc import Iterable, Iterator
 
 from mailstead.mail.charset import decode
 
@@ -41,25 +40,11 @@ def q(octets: bytes) -> bytes:
     return _HEX.sub(lambda m: bytes((int(m[1], 16),)), octets.replace(b"_", b" "))
 
 
-_NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
+NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]")
 
 
 def base64(octets: bytes) -> bytes:
     """Base64 with whatever does not belong to it left out (RFC 2045 section 6.8)."""
-    clean = _NOT_BASE64.sub(b"", octets.partition(b"=")[0])
+    clean = NOT_BASE64.sub(b"", octets.partition(b"=")[0])
     clean = clean[: len(clean) - (1 if len(clean) % 4 == 1 else 0)]
     return binascii.a2b_base64(clean + b"=" * (-len(clean) % 4))
-
-
-def base64_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """What `base64` makes of all *pieces*, a piece at a time."""
-    held = b""
-    for piece in pieces:
-        before, end, _ = piece.partition(b"=")
-        held += _NOT_BASE64.sub(b"", before)
-        whole = len(held) // 4 * 4
-        yield binascii.a2b_base64(held[:whole])
-        held = held[whole:]
-        if end:
-            break
-    yield base64(held)

@@ -7,19 +7,17 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
+from mailstead.mail import transfer
 from mailstead.mail.charset import decode, decode_pieces
-from mailstead.mail.encodedwords import base64, base64_pieces, text
+from mailstead.mail.encodedwords import base64, text
 from mailstead.mail.header import fields
 from mailstead.mail.part import Part, Structure
 from mailstead.mail.structure import Scanner
+from mailstead.mail.transfer import Identity, decoder, quoted_printable
 
 PREVIEW_CHARACTERS = 200  # RFC 8970 section 3
 _PREVIEW_READ = 800  # characters looked at for them, space included
 _SHOWN = (b"from", b"to", b"cc", b"subject", b"date")
-_SOFT = re.compile(rb"=[ \t]*\r?\n")
-_HEX = re.compile(rb"=([0-9A-Fa-f]{2})")
-_SOFT_BEGUN = re.compile(rb"=[ \t]*\r?\Z")
-_HEX_BEGUN = re.compile(rb"=[0-9A-Fa-f]?\Z")
 # Element content that is not text, then any tag: neither can run past its end.
 _TAG = re.compile(r"<[^<>]*>?")
 _ENTITY = {"&nbsp;": " ", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&amp;": "&"}
@@ -49,12 +47,7 @@ def decoded(part: Part, octets: bytes) -> str:
 
 def decoded_pieces(part: Part, pieces: Iterable[bytes]) -> Iterator[str]:
     """What `decoded` makes of all *pieces*, a piece at a time; one of text may be empty."""
-    encoding = _encoding(part)
-    if encoding == b"base64":
-        pieces = base64_pieces(pieces)
-    elif encoding == b"quoted-printable":
-        pieces = quoted_printable_pieces(pieces)
-    return decode_pieces(pieces, _charset(part))
+    return decode_pieces(transfer.decoded(decoder(_encoding(part)) or Identity(), pieces), _charset(part))
 
 
 def _encoding(part: Part) -> bytes:
@@ -63,29 +56,6 @@ def _encoding(part: Part) -> bytes:
 
 def _charset(part: Part) -> bytes | None:
     return part.content_type.param(b"charset") if part.content_type else None
-
-
-def quoted_printable(octets: bytes) -> bytes:
-    """Decode quoted-printable (RFC 2045 section 6.7); what makes no sense stays as it is."""
-    return _unhex(_SOFT.sub(b"", octets))
-
-
-def _unhex(octets: bytes) -> bytes:
-    return _HEX.sub(lambda m: bytes((int(m[1], 16),)), octets)
-
-
-def quoted_printable_pieces(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """What `quoted_printable` makes of all *pieces*, a piece at a time."""
-    soft = hexed = b""  # what a soft line break, and what an encoded octet may have begun with
-    for piece in pieces:
-        held = soft + piece
-        begun = _SOFT_BEGUN.search(held, held.rfind(b"=")) if b"=" in held else None
-        soft = held[begun.start() :] if begun else b""
-        held = hexed + _SOFT.sub(b"", held[: begun.start()] if begun else held)
-        begun = _HEX_BEGUN.search(held, max(0, len(held) - 2))
-        hexed = held[begun.start() :] if begun else b""
-        yield _unhex(held[: begun.start()] if begun else held)
-    yield _unhex(hexed + soft)
 
 
 def _strip_html(html: str) -> str:

@@ -75,8 +75,10 @@ async def test_nul_is_refused(sqlite: Database, tmp_path: Path) -> None:
         await w.house.move_in()
         client = await w.login()
         assert (await client.bad(b"APPEND INBOX {5}", b"a\0b\r\n")).text == b"NUL in a message"
-        assert (await client.bad(b"APPEND INBOX ~{5}", b"abc\r\n")).text == b"No literal8 here"
+        assert (await client.no(b"APPEND INBOX ~{5}", b"a\0b\r\n")).code == b"UNKNOWN-CTE"
         assert await client.uids() == []
+        await client.ok(b"APPEND INBOX ~{5}", b"abc\r\n")
+        assert await client.body(1) == b"abc\r\n"
 
 
 async def test_too_large_is_refused_before_it_comes(sqlite: Database, tmp_path: Path) -> None:

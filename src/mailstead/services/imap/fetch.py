@@ -6,6 +6,7 @@ A row of 256 messages at a time: what is read is sent, and others have their tur
 import asyncio
 import contextlib
 from collections.abc import Iterable
+from functools import partial
 from itertools import repeat
 
 from mailstead.accounts.bodies import SMALL
@@ -15,11 +16,12 @@ from mailstead.errors import MailError, Reason, Refused, Unavailable, UnsealErro
 from mailstead.imap.condstore import Since
 from mailstead.imap.fetch import Fetch, FetchItem, Item
 from mailstead.imap.news import vanished
-from mailstead.imap.responses import Answer, ok
+from mailstead.imap.responses import Answer, no, ok
 from mailstead.mail.flags import How
 from mailstead.mail.mailbox import SeqNumber, SystemFlag, Uid
 from mailstead.mail.uidset import SeqSet, UidSet
 from mailstead.services.imap.context import Context, CutOff
+from mailstead.services.imap.decoding import Decoding, UnknownEncoding
 from mailstead.services.imap.fetched import (
     IN_STATE,
     NO_STATE,
@@ -36,6 +38,9 @@ from mailstead.services.imap.whole import Whole
 
 TOGETHER = 256 << 10  # octets that are held until they are sent, bodies that are read together among them
 _SEEN = int(SystemFlag.SEEN)
+Failure = MailError | UnsealError | UnknownEncoding  # of one message, which hides no other
+FAILURES = (MailError, UnsealError, UnknownEncoding)
+UNKNOWN_ENCODING = no("A part has an unknown transfer encoding", b"UNKNOWN-CTE")
 _Waiting = tuple[Fetched, list[Part], bool]  # the last: whether any part needs the body
 FEW = 16  # messages, after which others have no turn yet
 SENT_TOGETHER = 64 << 10  # octets of responses
@@ -61,7 +66,10 @@ async def fetch(context: Context, command: Fetch) -> Answer:
     if context.voice.modseqs and Item.FLAGS in items and Item.MODSEQ not in items:
         items = (*items, Item.MODSEQ)
     if not IN_STATE.issuperset(items):
-        there = await _rows(context, wanted, items)
+        try:
+            there = await _rows(context, wanted, items)
+        except UnknownEncoding:
+            return UNKNOWN_ENCODING
         gone = there < len(wanted) and isinstance(command.messages, SeqSet)
         return SOME_GONE if gone else ok("Fetch completed")
     if Item.FLAGS in items:
@@ -127,7 +135,7 @@ class _Rows:
         self._held: list[bytes] = []
         self._octets = 0
         self.there = 0
-        self.failure: MailError | UnsealError | None = None
+        self.failure: Failure | None = None
 
     async def send(self, row: list[Fetched]) -> None:
         """Send the responses for a row."""
@@ -137,7 +145,7 @@ class _Rows:
         for message, state in zip(row, self._states(row), strict=True):
             try:
                 found = await self._parts(message, state)
-            except (MailError, UnsealError) as error:
+            except FAILURES as error:
                 self._failed(error)
                 continue
             needs_body = False
@@ -192,7 +200,7 @@ class _Rows:
                     await self._stream(message, found)
                 else:
                     await self._put(message, found, octets or b"")
-            except (MailError, UnsealError) as error:
+            except FAILURES as error:
                 self._failed(error)
 
     async def _put(self, message: Fetched, found: list[Part], octets: bytes) -> None:
@@ -219,6 +227,11 @@ class _Rows:
                 opening = b" "
                 if isinstance(part, bytes):
                     self._held.append(part)
+                elif isinstance(part, Decoding):
+                    async for piece in part.streamed(partial(owner.read, body)):
+                        self._held.append(piece)
+                        await self._flush()
+                        begun = True
                 elif (streamed := part.streamed) is None:
                     where = part.where
                     pieces = [p async for p in owner.read(body, where.start, where.stop)]
@@ -231,7 +244,7 @@ class _Rows:
                         await self._flush()
                         begun = True
             self._held.append(b")\r\n")
-        except (MailError, UnsealError) as error:
+        except FAILURES as error:
             if begun:
                 raise CutOff from error
             self._held.clear()
@@ -241,7 +254,7 @@ class _Rows:
         held, self._held, self._octets = self._held, [], 0
         await self._context.send(b"".join(held))
 
-    def _failed(self, error: MailError | UnsealError) -> None:
+    def _failed(self, error: Failure) -> None:
         if isinstance(error, Refused) and error.reason is Reason.NO_SUCH_MESSAGE:
             self.there -= 1
         else:

@@ -6,11 +6,13 @@ from functools import partial
 
 from mailstead.accounts.reading import Columns, Fetched
 from mailstead.imap import responses as answers
+from mailstead.imap.binary import Binary
 from mailstead.imap.body import without_extensions
 from mailstead.imap.dates import date_time
 from mailstead.imap.fetch import Body, FetchItem, Item
 from mailstead.mail.render import string
 from mailstead.mail.section import Section, Text, filter_header, locate, tree
+from mailstead.services.imap.decoding import Decoding, nothing
 from mailstead.services.imap.whole import Whole
 
 IN_STATE = frozenset((Item.UID, Item.FLAGS, Item.MODSEQ))
@@ -34,7 +36,7 @@ class Octets:
         """What precedes the octets, and which they are; None when they must be looked through first."""
         if self.body.section.fields:
             return None
-        part = self.body.of(len(self.where))
+        part = self.body.partial.of(len(self.where))
         head = answers.literal(self.body.label, len(part))
         return head, range(self.where.start + part.start, self.where.start + part.stop)
 
@@ -51,7 +53,7 @@ class Octets:
         return head, octets[where.start : where.stop]
 
 
-Part = bytes | Octets
+Part = bytes | Octets | Decoding
 State = tuple[bytes, int]  # flags as they are shown, and mod-sequence
 NO_STATE: State = b"", 0  # where neither is asked for
 Shower = Callable[[Fetched, State, Whole | None], Part]
@@ -73,7 +75,17 @@ def showers(items: tuple[FetchItem, ...]) -> list[Shower]:
     They take the message, its state, and the message scanned again, if it was; they
     raise NotInSummary when it must be.
     """
-    return [partial(_body, item) if isinstance(item, Body) else _SHOWN[item] for item in items]
+    return [_shower(item) for item in items]
+
+
+def _shower(item: FetchItem) -> Shower:
+    match item:
+        case Body():
+            return partial(_body, item)
+        case Binary():
+            return partial(_binary, item)
+        case _:
+            return _SHOWN[item]
 
 
 def _uid(message: Fetched, _: State, __: Whole | None) -> bytes:
@@ -150,6 +162,17 @@ def _body(body: Body, message: Fetched, _: State, whole: Whole | None) -> Part:
     return answers.literal(body.label, 0) if where is None else Octets(body, where)
 
 
+def _binary(item: Binary, message: Fetched, _: State, whole: Whole | None) -> Part:
+    if not item.path:
+        return Decoding(item, range(0), range(message.size))
+    described = message.in_b.described
+    root = tree(described.parts, described.bodystructure) or _scanned(whole).root
+    header, where = (locate(root, Section(item.path, text)) for text in (Text.MIME, Text.ALL))
+    if header is None or where is None:
+        return nothing(item)
+    return Decoding(item, header, where)
+
+
 def _chosen(body: Body, header: bytes) -> bytes:
     section = body.section
     if not section.fields:
@@ -158,5 +181,5 @@ def _chosen(body: Body, header: bytes) -> bytes:
 
 
 def _cut(body: Body, octets: bytes) -> bytes:
-    part = body.of(len(octets))
+    part = body.partial.of(len(octets))
     return octets[part.start : part.stop]
