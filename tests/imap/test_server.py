@@ -9,7 +9,15 @@ from hypothesis import strategies as st
 from mailstead.imap import responses
 from mailstead.imap.append import Append
 from mailstead.imap.commands import Command, parse
-from mailstead.imap.events import AppendChunk, AppendEnd, BadCommand, Need, SaslResponse, WantsContinuation
+from mailstead.imap.events import (
+    AppendChunk,
+    AppendEnd,
+    AppendNext,
+    BadCommand,
+    Need,
+    SaslResponse,
+    WantsContinuation,
+)
 from mailstead.imap.mailboxes import Examine, Select
 from mailstead.imap.responses import Answer, Condition, bad, bye, no, ok
 from mailstead.imap.server import ServerConnection
@@ -48,6 +56,7 @@ class Run:
         self.events: list[object] = []
         self.messages: list[bytes] = []
         self.body = b""
+        self.coming: list[bytes] = []  # of the APPEND that goes on
         self.sasl: Mechanism | None = None
 
     def feed(self, octets: bytes) -> "Run":
@@ -70,12 +79,16 @@ class Run:
                 return b""
             case BadCommand(reply=answer):
                 return c.reply(answer)
+            case AppendNext():
+                self.coming.append(self.body)
+                self.body = b""
+                return c.go_ahead()
             case AppendEnd(error=error):
                 if error is None and self.refuse is None:
-                    self.messages.append(self.body)
+                    self.messages += [*self.coming, self.body]
                 return c.reply(error or self.refuse or ok("Appended"))
             case Append() if self.refuse is None:
-                self.body = b""
+                self.body, self.coming = b"", []
                 return c.go_ahead()
             case Idle():
                 return c.go_ahead()
@@ -183,12 +196,32 @@ def test_tls_begins_with_nothing_from_before() -> None:
 
 APPENDS = [
     b"a APPEND INBOX {5}\r\nhello\r\nb NOOP\r\n", b"a APPEND INBOX {5+}\r\nhello\r\nb NOOP\r\n", b"a APPEND {5}\r\nINBOX {0}\r\n\r\nb NOOP\r\n",
-    b"a APPEND INBOX {3+}\r\na\0b\r\nb NOOP\r\n", b"a APPEND INBOX {3+}\r\nabc x\r\nb NOOP\r\n", b"a APPEND INBOX {3+}\r\nabc {2+}\r\nde\r\nb NOOP\r\n",
-    b"a APPEND INBOX {3+}\r\nabc {2}\r\nb NOOP\r\n", b"a APPEND INBOX {1001}\r\nb NOOP\r\n", b"a APPEND INBOX {1001+}\r\n" + b"\n" * 1001 + b"\r\nb NOOP\r\n",
+    b"a APPEND INBOX {3+}\r\na\0b\r\nb NOOP\r\n", b"a APPEND INBOX {3+}\r\nabc x\r\nb NOOP\r\n", b"a APPEND INBOX {3+}\r\nabc x{2+}\r\nde\r\nb NOOP\r\n",
+    b"a APPEND INBOX {3+}\r\nabc x{2}\r\nb NOOP\r\n", b"a APPEND INBOX {1001}\r\nb NOOP\r\n", b"a APPEND INBOX {1001+}\r\n" + b"\n" * 1001 + b"\r\nb NOOP\r\n",
     b"a APPEND INBOX ~{3+}\r\na\0b\r\nb NOOP\r\n", b'a APPEND INBOX "x" {3}\r\nb NOOP\r\n', b'a APPEND INBOX "x" {3+}\r\nabc\r\nb NOOP\r\n',
     b"a APPEND INBOX (\\Seen {3}\r\nb NOOP\r\n", b"a APPEND INBOX\r\nb NOOP\r\n", b"a APPEND INBOX {3}\r\nab",
     b"a APPEND INBOX {99999999+}\r\n" + b"x" * 100,
 ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("octets", "messages"),
+    [
+        (b"a APPEND INBOX {3+}\r\nabc {2+}\r\nde\r\nb NOOP\r\n", [b"abc", b"de"]),
+        (b'a APPEND INBOX (\\Seen) {3}\r\nabc (\\Flagged) "17-Jul-1996 02:44:25 -0700" {0}\r\n {1}\r\nx\r\nb NOOP\r\n', [b"abc", b"", b"x"]),
+        (b"a APPEND INBOX {3+}\r\nabc (\\Recent) {2+}\r\nde\r\nb NOOP\r\n", []),
+        (b"a APPEND INBOX {3+}\r\nabc{2+}\r\nde\r\nb NOOP\r\n", []),
+        (b"a APPEND INBOX {3+}\r\na\0c {2+}\r\nde\r\nb NOOP\r\n", []),
+        (b"a APPEND INBOX {3+}\r\nabc {1001+}\r\n" + b"y" * 1001 + b" {2+}\r\nde\r\nb NOOP\r\n", []),
+        (b"a APPEND INBOX " + b" ".join([b"{1+}\r\nx"] * 1000) + b"\r\nb NOOP\r\n", [b"x"] * 1000),
+        (b"a APPEND INBOX " + b" ".join([b"{1+}\r\nx"] * 1001) + b"\r\nb NOOP\r\n", []),
+    ],
+)  # fmt: skip
+def test_several_messages_are_one_append(octets: bytes, messages: list[bytes]) -> None:
+    run = Run(state=State.AUTHENTICATED).feed(octets)
+    assert run.messages == messages
+    assert run.out.endswith(b"b OK Done\r\n"), run.out
+    assert (b"a OK Appended" in run.out) == bool(messages)
 
 
 def test_what_the_appends_are() -> None:

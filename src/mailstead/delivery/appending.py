@@ -4,6 +4,7 @@ It has no trace fields, and keeps a bare CR or LF: the octets are the owner's ow
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from mailstead.accounts.directory import Directory, Resident
@@ -53,9 +54,10 @@ class Appending:
     async def begin(
         self, account_id: int, mailbox_id: bytes, flags: Flags, internal_date: int | None, size: int
     ) -> Appended:
-        """A message of *size* octets is announced; its octets go to `Appended.push`.
+        """A message is announced; its octets go to `Appended.push`.
 
         Args:
+            size: Octets that the quota must have room for: of it, and of those before it.
             internal_date: Seconds since the epoch, or None for now.
 
         Raises:
@@ -65,34 +67,43 @@ class Appending:
         date = int(self._clock.now()) if internal_date is None else internal_date
         return Appended(replace(resident, mailbox_id=mailbox_id), self._storing.body(), date, flags)
 
-    async def finish(self, appended: Appended) -> Placed:
-        """Seal and store; where it is, once it is durable.
+    async def finish(self, messages: Sequence[Appended]) -> list[Placed]:
+        """Seal and store all or none; where they are, once they are durable.
+
+        Args:
+            messages: To one mailbox, in the order in which they get their UIDs.
 
         Raises:
-            Refused, Unavailable: it is not stored.
+            Refused, Unavailable: none is stored.
         """
         try:
-            if appended.failure is not None:
-                raise appended.failure
-            structure, prepared = appended.body.finish()
-            await asyncio.sleep(0)
-            marks = Marks(Provenance.APPENDED, appended.flags)
-            sealing = Sealing(appended.internal_date, appended.body, structure, prepared, marks)
-            outcome = await self._store(sealing, appended.resident)
+            sealings: list[Sealing] = []
+            for appended in messages:
+                if appended.failure is not None:
+                    raise appended.failure
+                structure, prepared = appended.body.finish()
+                await asyncio.sleep(0)
+                marks = Marks(Provenance.APPENDED, appended.flags)
+                sealings.append(Sealing(appended.internal_date, appended.body, structure, prepared, marks))
+            outcomes = await self._store(sealings, messages[-1].resident)
         finally:
-            appended.discard()
-        match outcome:
-            case Placed():
-                return outcome
-            case Reason.OVER_QUOTA | Reason.KEY_CHANGED:
-                raise Unavailable(outcome)
-            case _:
-                raise Refused(outcome)
+            for appended in messages:
+                appended.discard()
+        return [_placed(outcome) for outcome in outcomes]
 
-    async def _store(self, sealing: Sealing, resident: Resident) -> Outcome:
-        outcomes = await self._storing.store(sealing, {0: resident}, each=False, nowhere_else=True)
-        if outcomes[0] is Reason.KEY_CHANGED:  # rotated meanwhile: once more, under the new key
+    async def _store(self, sealings: list[Sealing], resident: Resident) -> list[Outcome]:
+        outcomes = await self._storing.store_all(sealings, resident)
+        if Reason.KEY_CHANGED in outcomes:  # rotated meanwhile: once more, under the new key
             again = await self._directory.at_home(resident.account_id, 0)
-            resident = replace(again, mailbox_id=resident.mailbox_id)
-            outcomes = await self._storing.store(sealing, {0: resident}, each=False, nowhere_else=True)
-        return outcomes[0]
+            outcomes = await self._storing.store_all(sealings, replace(again, mailbox_id=resident.mailbox_id))
+        return outcomes
+
+
+def _placed(outcome: Outcome) -> Placed:
+    match outcome:
+        case Placed():
+            return outcome
+        case Reason.OVER_QUOTA | Reason.KEY_CHANGED:
+            raise Unavailable(outcome)
+        case _:
+            raise Refused(outcome)

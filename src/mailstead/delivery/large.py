@@ -17,8 +17,8 @@ from mailstead.store.database import Database
 AHEAD_EXTENTS = 4  # 1,049,600 octets a transaction
 
 
-async def seal_large(database: Database, sealing: Sealing, to: Resident) -> Arrival:
-    """Seal a spooled message for one recipient, all but its last extents already written.
+async def seal_large(database: Database, sealing: Sealing, to: Resident, *, whole: bool = False) -> Arrival:
+    """Seal a message for one recipient, all but its last extents already written; *whole*: those, too.
 
     Raises:
         Unavailable: the disk is full or failing.
@@ -42,6 +42,11 @@ async def seal_large(database: Database, sealing: Sealing, to: Resident) -> Arri
                     waiting = []
                 waiting.append(extent)
                 await asyncio.sleep(0)  # an extent is a millisecond of work: others have a turn
+            if whole and waiting:
+                written += sum(len(e.octets) for e in waiting)
+                await _write(database, to.account_id, object_id, ahead, waiting)
+                ahead += len(waiting)
+                waiting = []
     finally:
         lane.close()
     message = SealedMessage(

@@ -4,7 +4,8 @@ No value is plaintext from `Storing.store` on, and the types say so.
 """
 
 import asyncio
-from collections.abc import Mapping
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from mailstead.delivery.sealing import Sealing
 from mailstead.store.arrivals import Arrival, Letter, Outcome
 from mailstead.store.database import Database
 
+TOGETHER = 8  # messages that are sealed in one go
 LARGE_AT_ONCE = 8  # spooled messages, of up to 1 MiB in memory each, between sealing and commit
 
 
@@ -49,27 +51,38 @@ class Storing:
         return IncomingBody(trace, self._budget, self._spool, self._compress, keep)
 
     async def store(
-        self, sealing: Sealing, residents: Mapping[int, Resident], *, each: bool, nowhere_else: bool = False
+        self, sealing: Sealing, residents: Mapping[int, Resident], *, each: bool
     ) -> dict[int, Outcome]:
-        """Seal for each of *residents* and commit; the outcomes once they are durable.
+        """Seal a message for each of *residents* and commit; the outcomes once they are durable.
 
         Args:
             residents: By whatever the outcomes shall be known by.
             each: Every one has an outcome of its own; else all or none.
-            nowhere_else: If a mailbox is gone, so is its message; else it goes to INBOX.
         """
-        if sealing.body.spooled:
-            # Sealed and not yet written, a few of them are as much memory as this may take.
-            async with self._large:
-                large = [await seal_large(self._database, sealing, r) for r in residents.values()]
-                letter = Letter(tuple(replace(a, nowhere_else=nowhere_else) for a in large), each)
-                outcomes = await self.batch.add(letter)
-        else:
-            # No await from here to `add`: the lanes close when the group is taken.
-            sealed = (self._seal(sealing, r, nowhere_else=nowhere_else) for r in residents.values())
-            letter = Letter(tuple(sealed), each)
-            outcomes = await self.batch.add(letter)
+        messages = [(sealing, resident) for resident in residents.values()]
+        outcomes = await self._commit(messages, each=each, nowhere_else=False)
         return dict(zip(residents, outcomes, strict=True))
+
+    async def store_all(self, sealings: Sequence[Sealing], to: Resident) -> list[Outcome]:
+        """Store messages in one mailbox: all or none, and if the mailbox is gone, nowhere else."""
+        return await self._commit([(s, to) for s in sealings], each=False, nowhere_else=True)
+
+    async def _commit(
+        self, messages: Sequence[tuple[Sealing, Resident]], *, each: bool, nowhere_else: bool
+    ) -> list[Outcome]:
+        spooled = any(sealing.body.spooled for sealing, _ in messages)
+        if not spooled and len(messages) <= TOGETHER:
+            # No await from here to `add`: the lanes close when the group is taken.
+            sealed = [self._seal(*message, nowhere_else=nowhere_else) for message in messages]
+            return await self.batch.add(Letter(tuple(sealed), each))
+        # Sealed and not yet written, a few of them are as much memory as this may take.
+        async with self._large if spooled else contextlib.nullcontext():
+            large = [
+                await seal_large(self._database, *message, whole=spooled and len(messages) > TOGETHER)
+                for message in messages
+            ]
+            letter = Letter(tuple(replace(a, nowhere_else=nowhere_else) for a in large), each)
+            return await self.batch.add(letter)
 
     def _seal(self, sealing: Sealing, to: Resident, *, nowhere_else: bool) -> Arrival:
         lane = self.batch.lane(to)

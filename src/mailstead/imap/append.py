@@ -1,4 +1,4 @@
-"""APPEND: the command, which ends where its message begins (RFC 9051 section 6.3.12)."""
+"""APPEND: the command, which ends where its first message begins (RFC 9051 section 6.3.12, RFC 3502)."""
 
 import re
 from dataclasses import dataclass
@@ -14,8 +14,8 @@ _NO_MAILBOX_YET = re.compile(rb"[^ ]+ [^ ]+ ")
 
 
 @dataclass(frozen=True, slots=True)
-class Append:
-    """APPEND; the message's octets follow as events.
+class Upcoming:
+    """One message of an APPEND; its octets follow as events.
 
     Args:
         internal_date: Seconds since the epoch, or None for now.
@@ -23,7 +23,6 @@ class Append:
         utf8: It stands between "UTF8 (" and ")", as a literal8 (RFC 6855 section 4).
     """
 
-    mailbox: str
     flags: Flags
     internal_date: int | None
     size: int
@@ -35,15 +34,28 @@ class Append:
         return b")" if self.utf8 else b""
 
 
+@dataclass(frozen=True, slots=True)
+class Append:
+    """APPEND, up to its first message; more may follow (RFC 3502)."""
+
+    mailbox: str
+    first: Upcoming
+
+
 def mailbox_follows(parts: tuple[bytes, ...]) -> bool:
     """Whether the literal behind *parts* of an APPEND is the mailbox's name."""
     return len(parts) == 1 and _NO_MAILBOX_YET.fullmatch(parts[0]) is not None
 
 
 def read_append(tokens: Tokens, size: int) -> Append:
-    """APPEND SP mailbox [SP flag-list] [SP date-time] SP ["UTF8 ("], before a literal of *size* octets."""
+    """APPEND SP mailbox, and what `read_upcoming` reads."""
     tokens.space()
     mailbox = tokens.mailbox()
+    return Append(mailbox, read_upcoming(tokens, size))
+
+
+def read_upcoming(tokens: Tokens, size: int) -> Upcoming:
+    """SP [flag-list SP] [date-time SP] ["UTF8 ("], before a literal of *size* octets."""
     tokens.space()
     flags = Flags()
     if tokens.peek() == b"(":
@@ -58,7 +70,7 @@ def read_append(tokens: Tokens, size: int) -> Append:
         tokens.space()
     utf8 = tokens.match(_UTF8) is not None
     tokens.end()
-    return Append(mailbox, flags, internal_date, size, utf8)
+    return Upcoming(flags, internal_date, size, utf8)
 
 
 def without_message(tokens: Tokens) -> Append:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from mailstead.imap.append import Upcoming
 from mailstead.imap.commands import Command, Kind
 from mailstead.imap.responses import Answer, Condition
 
@@ -51,10 +52,17 @@ class AppendChunk:
 
 
 @dataclass(frozen=True, slots=True)
+class AppendNext:
+    """The message is complete, and another is announced: let it come, or answer the APPEND (RFC 3502)."""
+
+    message: Upcoming
+
+
+@dataclass(frozen=True, slots=True)
 class AppendEnd:
-    """The message is complete; answer the APPEND: with *error*, if there is one."""
+    """The last message is complete; answer the APPEND: with *error*, if there is one."""
 
     error: Answer | None = None
 
 
-Event = Command | BadCommand | WantsContinuation | SaslResponse | AppendChunk | AppendEnd
+Event = Command | BadCommand | WantsContinuation | SaslResponse | AppendChunk | AppendNext | AppendEnd

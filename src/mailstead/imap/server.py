@@ -10,9 +10,7 @@ from mailstead.imap import responses
 from mailstead.imap.append import Append, mailbox_follows
 from mailstead.imap.commands import Command, Kind, head_of, parse, parse_append, tag_of
 from mailstead.imap.events import (
-    CONTINUE,
     AppendChunk,
-    AppendEnd,
     BadCommand,
     Event,
     Need,
@@ -20,6 +18,7 @@ from mailstead.imap.events import (
     WantsContinuation,
 )
 from mailstead.imap.framing import AFTER_LOGIN, BEFORE_LOGIN, Announced, Fault, Framer, Limits, Piece
+from mailstead.imap.incoming import Incoming
 from mailstead.imap.responses import NO_TAG, Answer, Condition, bad, no
 from mailstead.imap.session import Authenticate, Done, Idle, Login, base64
 from mailstead.imap.state import AFTER, AFTER_NO, State
@@ -30,14 +29,9 @@ _PLAINTEXT = frozenset(("PLAIN", "LOGIN"))  # mechanisms that show the password 
 IDLING = b"+ idling\r\n"
 NOT_HERE = bad("Not in this state")
 NO_PLAINTEXT = no("Use TLS first", b"PRIVACYREQUIRED")
-TOO_LARGE = no("Message too large", b"TOOBIG")
 NOT_DONE = bad("Expected DONE")
 NO_LITERAL8 = bad("No literal8 here")
-NO_UTF8 = bad("UTF8 takes a literal8, and ENABLE UTF8=ACCEPT before")
 BROKEN_QUOTES = bad("A quoted string does not end")
-BEHIND_MESSAGE = bad("Nothing may follow the message")
-NUL_IN_MESSAGE = bad("NUL in a message")
-NUL_IN_LITERAL8 = no("Messages with NUL are not stored", b"UNKNOWN-CTE")  # RFC 3516 section 4.4
 
 
 class ServerConnection:
@@ -59,15 +53,13 @@ class ServerConnection:
         self.state = State.NOT_AUTHENTICATED
         self.plaintext_login = plaintext_login
         self.utf8 = False  # ENABLE UTF8=ACCEPT sets it: mailbox names are UTF-8 then (RFC 6855)
-        self._append_limit = append_limit
         self._after_login = after_login
         self._framer = Framer(before_login)
+        self._incoming = Incoming(self._framer, append_limit)
         self._tag = NO_TAG
         self._pending: Event | None = None
-        self._announced: Announced | None = None  # the message of the APPEND that is pending
         self._steps: Command | None = None  # the command that is answered after some steps
         self._home = State.NOT_AUTHENTICATED  # and where it began
-        self._nul = self._binary = False
 
     @property
     def buffered(self) -> bool:
@@ -89,7 +81,7 @@ class ServerConnection:
             case State.AUTHENTICATING | State.IDLE:
                 event = self._next_line()
             case State.APPENDING:
-                event = self._next_of_message()
+                event = self._incoming.next_event()
             case _:
                 event = self._next_command()
         if not isinstance(event, Need | WantsContinuation | AppendChunk):
@@ -102,8 +94,8 @@ class ServerConnection:
         assert event is not None, "there is nothing to answer"
         command, home = (event, self.state) if self._steps is None else (self._steps, self._home)
         self._steps = None
-        if self._announced is not None:
-            given = self._without_message(given)
+        if self._incoming.announced:
+            given = self._incoming.refuse(given)
         if given.condition is Condition.BYE:
             self.close()
             return given.octets()
@@ -123,14 +115,11 @@ class ServerConnection:
 
     def go_ahead(self) -> bytes:
         """Go on with IDLE, or with APPEND: its message may come."""
-        announced, self._announced = self._announced, None
-        if announced is None:
+        if not self._incoming.announced:
             self._begin(State.IDLE)
             return IDLING
         self._begin(State.APPENDING)
-        self._nul = False
-        self._framer.hand_out()
-        return CONTINUE if announced.synchronising else b""
+        return self._incoming.come()
 
     def secured(self) -> None:
         """TLS has begun; nothing that came before it counts (RFC 9051 section 6.2.1)."""
@@ -140,7 +129,8 @@ class ServerConnection:
     def close(self) -> None:
         """Nothing more is read: a BYE was sent."""
         self.state = State.LOGOUT
-        self._pending = self._steps = self._announced = None
+        self._pending = self._steps = None
+        self._incoming.forget()
         self._framer.drop()
 
     def _begin(self, state: State) -> None:
@@ -149,12 +139,6 @@ class ServerConnection:
             self._steps, self._home = event, self.state
         assert self._steps is not None, "there is nothing to go on with"
         self.state = state
-
-    def _without_message(self, given: Answer) -> Answer:
-        """An APPEND is answered before its message came: that is thrown away."""
-        self._announced = None
-        fault = self._framer.refuse()
-        return given if fault is None else fault.answer
 
     def _next_command(self) -> Event | Need:
         while True:
@@ -201,7 +185,9 @@ class ServerConnection:
             if kind not in AFTER[self.state]:
                 raise BadSyntax(NOT_HERE)
             if kind is Append and not mailbox_follows(announced.parts):
-                return self._append(announced)
+                command = parse_append(announced.parts, announced.size, utf8=self.utf8)
+                self._incoming.begin(command.first, announced, utf8=self.utf8)
+                return command
             if kind is Login and not self.plaintext_login:  # before the password is sent
                 raise BadSyntax(NO_PLAINTEXT)
             if not balanced(announced.parts[-1]):
@@ -215,15 +201,6 @@ class ServerConnection:
             return BadCommand(error.answer if fault is None else fault.answer)
         self._framer.keep()
         return WantsContinuation() if announced.synchronising else None
-
-    def _append(self, announced: Announced) -> Append:
-        command = parse_append(announced.parts, announced.size, utf8=self.utf8)
-        if command.utf8 and not (self.utf8 and announced.binary):
-            raise BadSyntax(NO_UTF8)
-        if announced.size > self._append_limit:
-            raise BadSyntax(TOO_LARGE)
-        self._announced, self._binary = announced, announced.binary
-        return command
 
     def _next_line(self) -> Event | Need:
         line = self._framer.line()
@@ -239,28 +216,6 @@ class ServerConnection:
             return SaslResponse(base64(line))
         except BadSyntax as error:
             return BadCommand(error.answer)
-
-    def _next_of_message(self) -> Event | Need:
-        while True:
-            found = self._framer.next()
-            match found:
-                case None:
-                    return Need.OCTETS
-                case Piece():
-                    self._nul = self._nul or b"\0" in found.octets
-                    if found.octets and not self._nul:
-                        return AppendChunk(found.octets)
-                case Announced():  # another message: MULTIAPPEND is not offered
-                    fault = self._framer.refuse()
-                    return AppendEnd(BEHIND_MESSAGE) if fault is None else BadCommand(fault.answer)
-                case Fault():
-                    return BadCommand(found.answer)
-                case _:
-                    if self._nul:
-                        return AppendEnd(NUL_IN_LITERAL8 if self._binary else NUL_IN_MESSAGE)
-                    assert isinstance(self._steps, Append)
-                    clean = len(found) == 1 and found[0].rstrip(b" ") == self._steps.behind
-                    return AppendEnd(None if clean else BEHIND_MESSAGE)
 
 
 def _kind(event: Event) -> Kind:

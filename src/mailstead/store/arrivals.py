@@ -31,7 +31,7 @@ class Arrival:
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One message for all its recipients; *each*: every recipient has an outcome of its own."""
+    """A message for its recipients, or messages for one; *each*: every arrival has an outcome of its own."""
 
     arrivals: tuple[Arrival, ...]
     each: bool
@@ -74,7 +74,7 @@ def add_arrivals(tx: Tx, letters: Sequence[Letter]) -> list[list[Outcome]]:
     outcomes: list[list[Outcome]] = []
     placing: _Placing = defaultdict(list)
     for letter in letters:
-        verdicts = [_verdict(accounts, arrival) for arrival in letter.arrivals]
+        verdicts = _verdicts(accounts, letter)
         failure = next((v for v in verdicts if v is not None), None)
         row: list[Outcome] = []
         for index, (arrival, verdict) in enumerate(zip(letter.arrivals, verdicts, strict=True)):
@@ -121,11 +121,19 @@ def _lock_accounts(tx: Tx, letters: Sequence[Letter]) -> dict[_Key, _Account]:
     return accounts
 
 
-def _verdict(accounts: dict[_Key, _Account], arrival: Arrival) -> Reason | None:
-    account = accounts.get((arrival.account_id, arrival.epoch))
-    if account is None:
-        return Reason.KEY_CHANGED
-    return None if account.room_for(arrival.message.stored_octets) else Reason.OVER_QUOTA
+def _verdicts(accounts: dict[_Key, _Account], letter: Letter) -> list[Reason | None]:
+    """For each arrival why it is refused; those of one account must have room together."""
+    found: list[Reason | None] = []
+    claimed: dict[_Key, int] = {}
+    for arrival in letter.arrivals:
+        key = (arrival.account_id, arrival.epoch)
+        account = accounts.get(key)
+        if account is None:
+            found.append(Reason.KEY_CHANGED)
+            continue
+        claimed[key] = claimed.get(key, 0) + arrival.message.stored_octets
+        found.append(None if account.room_for(claimed[key]) else Reason.OVER_QUOTA)
+    return found
 
 
 _Pending = tuple[Arrival, bytes, Placed]

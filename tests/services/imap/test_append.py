@@ -206,3 +206,53 @@ async def keywords(client: Client) -> list[int]:
         sum(f not in (b"\\Recent", b"\\Seen") for f in line.partition(b"FLAGS (")[2][:-2].split())
         for line in found
     ]
+
+
+async def test_several_messages_are_appended_or_none(database: Database, tmp_path: Path) -> None:
+    """MULTIAPPEND (RFC 3502): UIDs in their order, and all of them or none."""
+    async with imap_worker(database, tmp_path, memory_octets=60_000, single_octets=30_000) as w:
+        await w.house.move_in()
+        client = await w.login()
+        large = b"Subject: large\r\n\r\n" + random.Random(1).randbytes(60_000).hex().encode()
+        given = [PLAIN, large, PLAIN + b"x"]
+        pieces: list[bytes] = [b"APPEND Archive (\\Seen) {%d}" % len(given[0])]
+        for n, octets in enumerate(given):
+            after = b" ($k%d) {%d}" % (n, len(given[n + 1])) if n + 1 < len(given) else b""
+            pieces += [octets, after]
+        said = await client.ok(*pieces)
+        assert re.fullmatch(rb"APPENDUID \d+ 1:3", said.code)
+        await client.select(b"Archive")
+        assert [await client.body(uid) for uid in (1, 2, 3)] == given
+        assert await client.flags(1) - {rb"\Recent"} == {rb"\Seen"}
+        assert await client.flags(3) - {rb"\Recent"} == {b"$k1"}
+        assert list((tmp_path / "spool").iterdir()) == []
+        many = b" ".join([b"{%d+}\r\n%b" % (len(PLAIN), PLAIN)] * 40)
+        tag = client.begin(b"APPEND Archive " + many)
+        assert (await client.end(tag)).code.endswith(b" 4:43")
+
+        tag = client.begin(b"APPEND Archive {%d+}\r\n%b (\\Recent) {3+}\r\nabc" % (len(PLAIN), PLAIN))
+        assert (await client.end(tag)).status == b"BAD"
+        tag = client.begin(b"APPEND Archive {%d+}\r\n%b {3+}\r\na\0c" % (len(PLAIN), PLAIN))
+        assert (await client.end(tag)).status == b"BAD"
+        await client.ok(b"NOOP")
+        assert await client.uids() == list(range(1, 44))
+
+
+async def test_several_messages_are_within_the_quota_together_or_not_at_all(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in(quota=20_000)
+        client = await w.login()
+        octets = [b"Subject: x\r\n\r\n" + random.Random(n).randbytes(3000).hex().encode() for n in range(4)]
+        said = await client.no(
+            b"APPEND INBOX {%d}" % len(octets[0]), octets[0], b" {%d}" % len(octets[1]), octets[1],
+            b" {%d}" % len(octets[2]), octets[2], b" {%d}" % len(octets[3]), octets[3],
+        )  # fmt: skip
+        assert said.code == b"OVERQUOTA", "by what was announced"
+        assert w.house.storing._budget.used == 0
+        many = b" ".join([b"{1+}\r\nx"] * 200)  # each has room, and what is sealed of all of them has not
+        tag = client.begin(b"APPEND INBOX " + many)
+        assert (await client.end(tag)).code == b"OVERQUOTA"
+        assert await client.uids() == []
+        await client.append(b"x")

@@ -16,6 +16,7 @@ from mailstead.imap.commands import Command
 from mailstead.imap.events import (
     AppendChunk,
     AppendEnd,
+    AppendNext,
     BadCommand,
     Event,
     Need,
@@ -194,7 +195,7 @@ class Session:
                 await self._try(event)
         return True
 
-    async def _try(self, event: Command | SaslResponse | AppendEnd) -> None:
+    async def _try(self, event: Command | SaslResponse | AppendNext | AppendEnd) -> None:
         """Answer a command, whatever becomes of it."""
         try:
             answer = await self._handle(event)
@@ -207,6 +208,7 @@ class Session:
             answer = FOR_REASON[Reason.DAMAGED]
         if answer is None:
             return
+        self._upload.discard()  # of an APPEND that failed before its end
         messages = getattr(event, "messages", None)
         by_number = isinstance(messages, SeqSet) or (isinstance(event, search.Search) and not event.uid)
         await self._context.news(
@@ -231,7 +233,7 @@ class Session:
         elif self._errors >= DELAYED_ERRORS:
             await asyncio.sleep(1)
 
-    async def _handle(self, event: Command | SaslResponse | AppendEnd) -> Answer | None:
+    async def _handle(self, event: Command | SaslResponse | AppendNext | AppendEnd) -> Answer | None:
         """The answer to a command; None when it goes on."""
         context = self._context
         match event:
@@ -250,12 +252,8 @@ class Session:
                     return found
                 self._wire.write(self._connection.challenge(found))
                 return None
-            case append.Append():
-                refused = await self._upload.begin(event)
-                if refused is None:
-                    self._begun = self._loop.time()
-                    self._wire.write(self._connection.go_ahead())
-                return refused
+            case append.Append() | AppendNext():
+                return await self._let_come(event)
             case AppendEnd():
                 return await self._upload.finish(event)
             case session.Noop() | mailboxes.Check():
@@ -266,6 +264,18 @@ class Session:
                 return ok("Idle completed")
             case _:
                 return await HANDLERS[type(event)](context, event)
+
+    async def _let_come(self, event: append.Append | AppendNext) -> Answer | None:
+        """Let a message come that is announced, or say why not."""
+        if isinstance(event, AppendNext):
+            await self._upload.another(event.message)
+        else:
+            refused = await self._upload.begin(event)
+            if refused is not None:
+                return refused
+            self._begun = self._loop.time()
+        self._wire.write(self._connection.go_ahead())
+        return None
 
     async def _start_tls(self) -> bool:
         """Answer STARTTLS; False when the connection is over."""
