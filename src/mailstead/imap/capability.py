@@ -9,7 +9,7 @@ _ALWAYS: tuple[bytes, ...] = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"EN
 _AFTER_LOGIN: tuple[bytes, ...] = (
     b"NAMESPACE", b"CHILDREN", b"SPECIAL-USE", b"UIDPLUS", b"UNSELECT", b"MOVE", b"CONDSTORE", b"QRESYNC",
     b"MULTIAPPEND", b"UTF8=ACCEPT", b"BINARY", b"WITHIN", b"PREVIEW", b"QUOTA", b"QUOTA=RES-STORAGE", b"ACL",
-    b"RIGHTS=texk",
+    b"RIGHTS=texk", b"UNAUTHENTICATE",
 )  # fmt: skip
 
 

@@ -12,7 +12,8 @@ from mailstead.imap.tokens import BadSyntax, Parts, Tokens
 Command = (
     session.Capability | session.Noop | session.Logout | session.Id
     | session.StartTls | session.Login | session.Authenticate
-    | session.Enable | session.Namespace | session.Idle | session.Done | append.Append
+    | session.Unauthenticate | session.Enable | session.Namespace | session.Idle | session.Done
+    | append.Append
     | mailboxes.Select | mailboxes.Examine | mailboxes.Create | mailboxes.Delete | mailboxes.Rename
     | mailboxes.Subscribe | mailboxes.Unsubscribe | listing.List | listing.Lsub | mailboxes.Status
     | mailboxes.MyRights | mailboxes.GetAcl | mailboxes.SetAcl | mailboxes.DeleteAcl | mailboxes.ListRights
@@ -44,6 +45,7 @@ READ: dict[bytes, tuple[Kind, Read]] = {
     b"STARTTLS": _plain(session.StartTls()),
     b"LOGIN": (session.Login, session.read_login),
     b"AUTHENTICATE": (session.Authenticate, session.read_authenticate),
+    b"UNAUTHENTICATE": _plain(session.Unauthenticate()),
     b"ENABLE": (session.Enable, session.read_enable),
     b"NAMESPACE": _plain(session.Namespace()),
     b"SELECT": (mailboxes.Select, mailboxes.read_select),

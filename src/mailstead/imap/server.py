@@ -53,7 +53,7 @@ class ServerConnection:
         self.state = State.NOT_AUTHENTICATED
         self.plaintext_login = plaintext_login
         self.utf8 = False  # ENABLE UTF8=ACCEPT sets it: mailbox names are UTF-8 then (RFC 6855)
-        self._after_login = after_login
+        self._before_login, self._after_login = before_login, after_login
         self._framer = Framer(before_login)
         self._incoming = Incoming(self._framer, append_limit)
         self._tag = NO_TAG
@@ -104,9 +104,17 @@ class ServerConnection:
         if kind is not None:
             rows = {Condition.OK: AFTER, Condition.NO: AFTER_NO}.get(given.condition, {})
             self.state = rows.get(home, {}).get(kind) or home
-            if home is State.NOT_AUTHENTICATED and self.state is State.AUTHENTICATED:
-                self._framer.limits = self._after_login
+            if self.state is not home:
+                self._moved()
         return given.octets(self._tag)
+
+    def _moved(self) -> None:
+        """A command led to another state: what who is not logged in may send is little, and plain."""
+        if self.state is State.NOT_AUTHENTICATED:
+            self._framer.limits = self._before_login
+            self.utf8 = False
+        else:
+            self._framer.limits = self._after_login
 
     def challenge(self, octets: bytes) -> bytes:
         """Go on with AUTHENTICATE: what the mechanism says next."""

@@ -52,6 +52,11 @@ class Authenticate:
 
 
 @dataclass(frozen=True, slots=True)
+class Unauthenticate:
+    """UNAUTHENTICATE: nobody is logged in any more (RFC 8437)."""
+
+
+@dataclass(frozen=True, slots=True)
 class Enable:
     """ENABLE, its names in upper case (RFC 5161)."""
 

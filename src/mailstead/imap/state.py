@@ -33,6 +33,7 @@ _OPENING: _Row = {mailboxes.Select: State.SELECTED, mailboxes.Examine: State.SEL
 _LOGGED_IN: _Row = {
     **_ANYWHERE,
     **_OPENING,
+    session.Unauthenticate: State.NOT_AUTHENTICATED,
     session.Enable: None,
     session.Namespace: None,
     mailboxes.Create: None,

@@ -100,6 +100,7 @@ class Context:
     def leave(self) -> None:
         """The connection is over: let go of mailbox and account."""
         self.deselect()
+        self.name = ""
         if self.account is not None:
             self.account.close()
             self.account = None

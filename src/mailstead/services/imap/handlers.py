@@ -10,7 +10,7 @@ from mailstead.services.imap import select as selecting
 from mailstead.services.imap import store as storing
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.fetch import fetch as answer_fetch
-from mailstead.services.imap.login import enable, identify
+from mailstead.services.imap.login import enable, identify, unauthenticate
 from mailstead.services.imap.quota import get_quota, get_quota_root
 from mailstead.services.imap.search import search as answer_search
 
@@ -18,6 +18,7 @@ from mailstead.services.imap.search import search as answer_search
 HANDLERS: dict[type, Callable[[Context, Any], Awaitable[Answer]]] = {
     session.Id: identify,
     session.Enable: enable,
+    session.Unauthenticate: unauthenticate,
     session.Namespace: folders.namespace,
     mailboxes.Select: selecting.select,
     mailboxes.Examine: selecting.select,

@@ -1,5 +1,6 @@
 """Who is on the connection: LOGIN, AUTHENTICATE, STARTTLS, ID (RFC 9051 sections 6.1, 6.2)."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -8,14 +9,16 @@ from mailstead.errors import MailError, Reason
 from mailstead.imap import responses as answers
 from mailstead.imap.capability import Offer
 from mailstead.imap.events import SaslResponse
+from mailstead.imap.news import PLAIN
 from mailstead.imap.responses import Answer, bad, ok
-from mailstead.imap.session import Authenticate, Enable, Id, Login
+from mailstead.imap.session import Authenticate, Enable, Id, Login, Unauthenticate
 from mailstead.log import Log
 from mailstead.sasl.exchange import Exchange
 from mailstead.sasl.mechanism import Challenge, Credentials, Failed
 from mailstead.services.imap.context import Context
 from mailstead.version import __version__
 
+LOGIN_SECONDS = 60.0  # from the first octet of the greeting to the end of a login
 MALFORMED = bad("Malformed authentication exchange")
 
 
@@ -64,6 +67,14 @@ class Entrance:
         self.log.info("imap.login", user=self.log.address(name))
         offer = Offer(logged_in=True, starttls=False, plaintext_login=True)
         return ok("Logged in", offer.code())
+
+
+async def unauthenticate(context: Context, _: Unauthenticate) -> Answer:
+    """Answer UNAUTHENTICATE: all is as before the login, but for TLS (RFC 8437 section 4)."""
+    context.leave()
+    context.voice = PLAIN
+    context.until = asyncio.get_running_loop().time() + LOGIN_SECONDS
+    return ok("Nobody is logged in")
 
 
 async def identify(context: Context, _: Id) -> Answer:

@@ -35,10 +35,9 @@ from mailstead.services.dialogue import Host
 from mailstead.services.imap.append import Upload
 from mailstead.services.imap.context import Context, CutOff
 from mailstead.services.imap.handlers import HANDLERS
-from mailstead.services.imap.login import Entrance
+from mailstead.services.imap.login import LOGIN_SECONDS, Entrance
 from mailstead.services.stopping import Stopping
 
-LOGIN_SECONDS = 60.0  # from the first octet of the greeting to the end of a login
 CROWDED_SECONDS = 10.0  # and in a crowd
 IDLE_SECONDS = 31 * 60.0  # RFC 9051 section 5.4 asks for 30 minutes at least, whatever the crowd
 MESSAGE_SECONDS, MESSAGE_RATE = 180.0, 500.0  # of an APPEND, and octets a second
@@ -162,7 +161,7 @@ class Session:
 
     def _set_deadline(self) -> None:
         if self._context.account is None:
-            self._wire.deadline = self._begun + LOGIN_SECONDS
+            self._wire.deadline = self._context.until
             self._wire.hurry = LOGIN_SECONDS - CROWDED_SECONDS
         elif self._connection.state is State.APPENDING:
             self._wire.deadline = self._begun + MESSAGE_SECONDS + self._upload.octets / MESSAGE_RATE
