@@ -2,8 +2,8 @@
 
 It starts a server of its own in a folder on a real disk, and runs the harness in alternated pairs:
 SMTP against Postfix in front of Dovecot with mail_crypt, LMTP against Dovecot with mail_crypt, SMTP
-against a bare Python receiver with group commit that parses and checks nothing (the floor), and IMAP
-against Dovecot with and without mail_crypt.
+against a bare Python receiver with group commit that parses and checks nothing (the floor), IMAP and
+POP3 against Dovecot with and without mail_crypt.
 
     MAILSTEAD_BENCH    the harness (default ../shared/bench, beside this checkout)
     BENCH_VENV         its virtual environment, made by its install.sh
@@ -32,6 +32,7 @@ workers = {workers}
 smtp = "127.0.0.1:0"
 lmtp = "127.0.0.1:0"
 imap = "127.0.0.1:0"
+pop3 = "127.0.0.1:0"
 [auth]
 insecure_plaintext_login = true
 [seal]
@@ -95,7 +96,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--against", default="postfix,lmtp,floor,imap-crypt,imap", help="which pairs")
+    parser.add_argument(
+        "--against", default="postfix,lmtp,floor,imap-crypt,imap,pop3-crypt,pop3", help="which pairs"
+    )
     parser.add_argument("--mailbox", default="10000", help="messages of the IMAP mailbox")
     parser.add_argument("--rounds", default="3")
     parser.add_argument("--messages", default="2000")
@@ -113,6 +116,8 @@ def main() -> int:
         "floor": ("smtp", "floor", "ingest"),
         "imap-crypt": ("smtp+imap", "dovecot-crypt", "imap,idle"),
         "imap": ("smtp+imap", "dovecot-plain", "imap,idle"),
+        "pop3-crypt": ("smtp+imap+pop3", "dovecot-crypt", "pop3"),
+        "pop3": ("smtp+imap+pop3", "dovecot-plain", "pop3"),
     }
     with tempfile.TemporaryDirectory(prefix="ms-bench-", dir=args.dir) as name:
         folder = Path(name)
@@ -124,6 +129,7 @@ def main() -> int:
                     str(python), str(HARNESS / "run_all.py"), "--a", target(folder, service, pid, ports),
                     "--b", peer, "--only", parts, "--mailbox", args.mailbox, "--rounds", args.rounds,
                     "--messages", args.messages, "--run", str(folder / "peers"), "--fresh",
+                    *(["--suite", "full"] if parts == "pop3" else []),
                 ]  # fmt: skip
                 subprocess.run(command, check=True)
     return 0
