@@ -8,8 +8,8 @@ from dataclasses import dataclass
 _ALWAYS: tuple[bytes, ...] = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE", b"IDLE")
 _AFTER_LOGIN: tuple[bytes, ...] = (
     b"NAMESPACE", b"CHILDREN", b"SPECIAL-USE", b"UIDPLUS", b"UNSELECT", b"MOVE", b"CONDSTORE", b"QRESYNC",
-    b"MULTIAPPEND", b"UTF8=ACCEPT", b"BINARY", b"WITHIN", b"PREVIEW", b"QUOTA", b"QUOTA=RES-STORAGE", b"ACL",
-    b"RIGHTS=texk", b"UNAUTHENTICATE",
+    b"SORT", b"SORT=DISPLAY", b"THREAD=ORDEREDSUBJECT", b"THREAD=REFERENCES", b"MULTIAPPEND", b"UTF8=ACCEPT",
+    b"BINARY", b"WITHIN", b"PREVIEW", b"QUOTA", b"QUOTA=RES-STORAGE", b"ACL", b"RIGHTS=texk", b"UNAUTHENTICATE",
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from mailstead.imap import append, fetch, listing, mailboxes, quota, search, session, store
+from mailstead.imap import append, fetch, listing, mailboxes, quota, search, session, sort, store, thread
 from mailstead.imap.tokens import BadSyntax, Parts, Tokens
 
 # In the order of the RFC's states: any, not authenticated, authenticated, selected.
@@ -19,7 +19,7 @@ Command = (
     | mailboxes.MyRights | mailboxes.GetAcl | mailboxes.SetAcl | mailboxes.DeleteAcl | mailboxes.ListRights
     | quota.GetQuota | quota.GetQuotaRoot
     | mailboxes.Check | mailboxes.Close | mailboxes.Unselect | mailboxes.Expunge
-    | search.Search | fetch.Fetch | store.Store | store.Copy | store.Move
+    | search.Search | sort.Sort | thread.Thread | fetch.Fetch | store.Store | store.Copy | store.Move
 )  # fmt: skip
 
 Read = Callable[[Tokens], Command]
@@ -72,6 +72,8 @@ READ: dict[bytes, tuple[Kind, Read]] = {
     b"UNSELECT": _plain(mailboxes.Unselect()),
     b"EXPUNGE": _plain(mailboxes.Expunge()),
     b"SEARCH": (search.Search, partial(search.read_search, uid=False)),
+    b"SORT": (sort.Sort, partial(sort.read_sort, uid=False)),
+    b"THREAD": (thread.Thread, partial(thread.read_thread, uid=False)),
     b"FETCH": (fetch.Fetch, partial(fetch.read_fetch, uid=False)),
     b"STORE": (store.Store, partial(store.read_store, uid=False)),
     b"COPY": (store.Copy, partial(store.read_copy, uid=False)),
@@ -80,6 +82,8 @@ READ: dict[bytes, tuple[Kind, Read]] = {
 READ_UID: dict[bytes, tuple[Kind, Read]] = {
     b"EXPUNGE": (mailboxes.Expunge, mailboxes.read_uid_expunge),
     b"SEARCH": (search.Search, partial(search.read_search, uid=True)),
+    b"SORT": (sort.Sort, partial(sort.read_sort, uid=True)),
+    b"THREAD": (thread.Thread, partial(thread.read_thread, uid=True)),
     b"FETCH": (fetch.Fetch, partial(fetch.read_fetch, uid=True)),
     b"STORE": (store.Store, partial(store.read_store, uid=True)),
     b"COPY": (store.Copy, partial(store.read_copy, uid=True)),

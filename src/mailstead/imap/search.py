@@ -73,12 +73,22 @@ def read_search(tokens: Tokens, *, uid: bool) -> Search:
         if tokens.utf8:
             raise BadSyntax("No CHARSET with UTF8=ACCEPT")  # RFC 6855 section 3
         tokens.at += 8
-        named = _CHARSETS.get(tokens.astring().upper())
-        if named is None:
-            raise BadSyntax(BAD_CHARSET)
-        charset = named
+        charset = read_charset(tokens)
         tokens.space()
-    return Search(_Reader(tokens, charset).keys(), uid)
+    return Search(read_keys(tokens, charset), uid)
+
+
+def read_charset(tokens: Tokens) -> str:
+    """The codec of the charset whose name comes next."""
+    charset = _CHARSETS.get(tokens.astring().upper())
+    if charset is None:
+        raise BadSyntax(BAD_CHARSET)
+    return charset
+
+
+def read_keys(tokens: Tokens, charset: str) -> Key:
+    """All search keys up to the end of the command, as one."""
+    return _Reader(tokens, charset).keys()
 
 
 class _Kind(Enum):

@@ -6,7 +6,7 @@ Rule 2: a state changes only when the answer is OK, but that a refused SELECT de
 
 from enum import Enum, auto
 
-from mailstead.imap import append, fetch, listing, mailboxes, quota, search, session, store
+from mailstead.imap import append, fetch, listing, mailboxes, quota, search, session, sort, store, thread
 from mailstead.imap.commands import Kind
 
 
@@ -71,6 +71,8 @@ AFTER: dict[State, _Row] = {
         mailboxes.Unselect: State.AUTHENTICATED,
         mailboxes.Expunge: None,
         search.Search: None,
+        sort.Sort: None,
+        thread.Thread: None,
         fetch.Fetch: None,
         store.Store: None,
         store.Copy: None,

@@ -67,10 +67,15 @@ def unfold(value: bytes) -> bytes:
 
 
 def first(block: bytes, name: bytes) -> bytes | None:
-    """The value of the first field called *name* (lower case)."""
-    for found, value in fields(block):
-        if found == name:
-            return value
+    """The value of the first field called *name* (lower case); others are not looked at."""
+    needle, lower = b"\n" + name, b"\n" + block.lower()
+    at = lower.find(needle)
+    while at >= 0:
+        found = _NAME.match(block, at)
+        if found is not None and len(found[1]) == len(name):
+            end = _NEXT.search(block, found.end())
+            return unfold(block[found.end() :] if end is None else block[found.end() : end.start()])
+        at = lower.find(needle, at + 1)
     return None
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mailstead.imap import fetch, listing, mailboxes, quota, search, session, store
+from mailstead.imap import fetch, listing, mailboxes, quota, search, session, sort, store, thread
 from mailstead.imap.responses import Answer
 from mailstead.services.imap import folders
 from mailstead.services.imap import select as selecting
@@ -13,6 +13,8 @@ from mailstead.services.imap.fetch import fetch as answer_fetch
 from mailstead.services.imap.login import enable, identify, unauthenticate
 from mailstead.services.imap.quota import get_quota, get_quota_root
 from mailstead.services.imap.search import search as answer_search
+from mailstead.services.imap.sort import sort as answer_sort
+from mailstead.services.imap.thread import thread as answer_thread
 
 # A command's type decides which function it goes to, and each takes its own.
 HANDLERS: dict[type, Callable[[Context, Any], Awaitable[Answer]]] = {
@@ -45,4 +47,6 @@ HANDLERS: dict[type, Callable[[Context, Any], Awaitable[Answer]]] = {
     store.Copy: storing.copy,
     store.Move: storing.move,
     search.Search: answer_search,
+    sort.Sort: answer_sort,
+    thread.Thread: answer_thread,
 }

@@ -6,8 +6,9 @@ fields in its second; a body is opened only for a message that nothing else deci
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import groupby
+from typing import NamedTuple, TypeVar
 
 from mailstead.accounts.bodies import SMALL
 from mailstead.accounts.reading import Columns, Located
@@ -29,33 +30,60 @@ LARGE = 4 << 20  # octets of a message that is searched with few others at once
 READ_TOGETHER = 256 << 10  # octets of bodies
 STILL_AT_IT = ok("Still searching").octets()
 
+T = TypeVar("T")
 Undecided = tuple[Candidate, Located]
+
+
+class Found(NamedTuple):
+    """The messages that match, in order; *with_modseq*: the search asked for mod-sequences."""
+
+    messages: list[Numbered]
+    with_modseq: bool
+
+    def highest_modseq(self, context: Context) -> int | None:
+        """What the response to who asked for mod-sequences ends with (RFC 7162 section 3.1.6)."""
+        if not self.with_modseq or not self.messages:
+            return None
+        return max(context.chosen.modseqs([uid for _, uid in self.messages]))
 
 
 async def search(context: Context, command: Search) -> Answer:
     """Answer SEARCH or UID SEARCH."""
+    found = await matching(context, command.key)
+    if found is None:
+        return NOT_TOLD
+    numbers = (uid if command.uid else number for number, uid in found.messages)
+    await context.send(answers.search(numbers, found.highest_modseq(context)))
+    return ok("Search completed")
+
+
+async def matching(context: Context, key: Key) -> Found | None:
+    """The messages that match; None when a number in *key* was never told."""
     selected = context.chosen
     view = selected.view
-    keys = list(_leaves(command.key))
+    keys = list(_leaves(key))
     numbers = [k.messages for k in keys if isinstance(k, Among) and isinstance(k.messages, SeqSet)]
     if len(view) and not all(map(view.valid, numbers)):
-        return NOT_TOLD
+        return None
     with_modseq = any(isinstance(k, ChangedAt) for k in keys)
     if with_modseq:
         await context.tell_modseqs()
     messages = view.present(SeqSet([(1, STAR)]))
-    judge = Judge(selected, command.key, context.owner.now())
+    judge = Judge(selected, key, context.owner.now())
     if judge.deepest is Depth.STATE and judge.asks_flags:
         await context.look_at(uid for _, uid in messages)
     found: list[Numbered] = []
     for _, some in groupby(messages, key=lambda m: row_number(m[1])):
         found += await _row(context, judge, list(some))
-        if context.wire.ended:  # it may be gone, which only an answer shows
-            await context.send(STILL_AT_IT)
-        await asyncio.sleep(0)
-    highest = max(selected.modseqs([uid for _, uid in found])) if with_modseq and found else None
-    await context.send(answers.search((uid if command.uid else n for n, uid in found), highest))
-    return ok("Search completed")
+        await take_turns(context)
+    return Found(found, with_modseq)
+
+
+async def take_turns(context: Context) -> None:
+    """Let others have their turn between two rows, if the peer still wants the next one."""
+    if context.wire.ended:  # it may be gone, which only an answer shows
+        await context.send(STILL_AT_IT)
+    await asyncio.sleep(0)
 
 
 async def _row(context: Context, judge: Judge, row: list[Numbered]) -> list[Numbered]:
@@ -75,23 +103,22 @@ async def _row(context: Context, judge: Judge, row: list[Numbered]) -> list[Numb
                 verdict = verdicts[message.uid] = judge.of(candidate)
                 if verdict is None:
                     deeper.append((candidate, message.whole()))
-            for some in _together(deeper):
+            for some in together(deeper, lambda undecided: undecided[1].a.size):
                 verdicts |= await _opened(context, judge, some)
                 await asyncio.sleep(0)
     return [(number, uid) for number, uid in row if verdicts[uid]]
 
 
-def _together(messages: list[Undecided]) -> Iterator[list[Undecided]]:
+def together(messages: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
     """Messages whose bodies are read together: some small ones, or a large one."""
-    some: list[Undecided] = []
+    some: list[T] = []
     octets = 0
-    for undecided in messages:
-        size = undecided[1].a.size
-        if some and octets + size > READ_TOGETHER:
+    for message in messages:
+        if some and octets + size(message) > READ_TOGETHER:
             yield some
             some, octets = [], 0
-        some.append(undecided)
-        octets += size
+        some.append(message)
+        octets += size(message)
     if some:
         yield some
 

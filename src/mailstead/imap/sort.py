@@ -1,0 +1,81 @@
+"""SORT: its criteria, its search keys and its response (RFC 5256 section 3, RFC 5957)."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from mailstead.imap.search import read_charset, read_keys
+from mailstead.imap.searchkeys import Key
+from mailstead.imap.tokens import BadSyntax, Tokens, limit
+
+CRITERIA_CAP = 50
+
+
+class By(Enum):
+    """What messages are sorted by."""
+
+    ARRIVAL = auto()
+    CC = auto()
+    DATE = auto()
+    DISPLAYFROM = auto()
+    DISPLAYTO = auto()
+    FROM = auto()
+    SIZE = auto()
+    SUBJECT = auto()
+    TO = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One criterion, from the lowest to the highest or the other way round."""
+
+    by: By
+    reverse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """SORT, or UID SORT; no criterion twice, which would decide nothing."""
+
+    criteria: tuple[Criterion, ...]
+    key: Key
+    uid: bool = False
+
+
+_BY = {by.name.encode(): by for by in By}
+
+
+def read_sort(tokens: Tokens, *, uid: bool) -> Sort:
+    """SORT SP sort-criteria SP charset 1*(SP search-key)."""
+    tokens.space()
+    criteria = _criteria(tokens)
+    tokens.space()
+    charset = read_charset(tokens)
+    tokens.space()
+    return Sort(criteria, read_keys(tokens, charset), uid)
+
+
+def _criteria(tokens: Tokens) -> tuple[Criterion, ...]:
+    """ "(" sort-criterion *(SP sort-criterion) ")", where sort-criterion = ["REVERSE" SP] sort-key."""
+    tokens.expect(b"(")
+    found: dict[By, Criterion] = {}
+    for _ in range(CRITERIA_CAP):
+        word = tokens.word()
+        reverse = word == b"REVERSE"
+        if reverse:
+            tokens.space()
+            word = tokens.word()
+        by = _BY.get(word)
+        if by is None:
+            raise BadSyntax("Unknown sort criterion")
+        found.setdefault(by, Criterion(by, reverse))
+        if tokens.skip(b")"):
+            return tuple(found.values())
+        tokens.space()
+    raise limit("Too many sort criteria")
+
+
+def sorted_data(numbers: Iterable[int], modseq: int | None = None) -> bytes:
+    """The SORT response (RFC 5256 section 4), with the highest *modseq* found (RFC 7162 section 3.1.6)."""
+    behind = b"\r\n" if modseq is None else b" (MODSEQ %d)\r\n" % modseq
+    return b"".join([b"* SORT", *[b" %d" % n for n in numbers], behind])

@@ -1,0 +1,123 @@
+"""SORT by every criterion and THREAD by both algorithms, in pages, in pendings, and where those had no room."""
+
+import random
+from pathlib import Path
+
+import pytest
+
+from mailstead.store.database import Database
+from tests.support.imap import Client, ImapWorker, imap_worker
+
+ONE = (
+    b"From: Zoe <ann@a.test>\r\nTo: x: d@b.test;\r\nCc: b@c.test\r\nSubject: Re: beta\r\n"
+    b"Date: 31 Dec 2000 16:01:33 -0800\r\nMessage-ID: <1@x>\r\nReferences: <0@x>\r\n\r\n"
+    + b"." * 300
+    + b"\r\n"
+)
+TWO = (
+    b"From: =?utf-8?q?=C3=A4nne?= <Bob@b.test>\r\nTo: c@b.test, a@b.test\r\nSubject: =?utf-8?q?[list]_=C3=A9?=\r\n"
+    b"Date: 1 Jan 2001 00:01:32 +0000\r\nMessage-ID: <2@x>\r\nIn-Reply-To: <1@x> <9@x>\r\n\r\n"
+) + b"." * 100
+THREE = (
+    b"From: cy@a.test\r\nTo: bob <B@b.test>\r\nCc: a@c.test\r\nSubject: ALPHA (fwd)\r\n"
+    b'Message-ID: <3@x>\r\nReferences: <0@x>\r\n <1@x> <"2"@x>\r\n\r\nthree\r\n'
+)
+FOUR = b"Subject: [x] alpha\r\nDate: nonsense\r\n\r\n" + b"." * 500
+DATES = (b"04-Feb-2023 10:00:00 +0000", b"02-Feb-2023 23:59:59 +0000", b"03-Feb-1999 00:00:00 +0000", b"02-Feb-1998 00:00:00 +0000")  # fmt: skip
+
+SORTED = {
+    b"ARRIVAL": b"4 3 2 1", b"REVERSE ARRIVAL": b"1 2 3 4", b"CC": b"2 4 3 1", b"REVERSE CC": b"1 3 2 4",
+    b"DATE": b"4 3 2 1", b"FROM": b"4 1 2 3", b"SIZE": b"3 2 1 4", b"REVERSE SIZE": b"4 1 2 3",
+    b"SUBJECT": b"3 4 1 2", b"REVERSE SUBJECT": b"2 1 3 4", b"SUBJECT DATE": b"4 3 1 2", b"SUBJECT REVERSE DATE": b"3 4 1 2",
+    b"TO": b"4 3 2 1", b"DISPLAYFROM": b"4 2 3 1", b"DISPLAYTO": b"4 3 2 1", b"REVERSE SUBJECT REVERSE DATE": b"2 1 3 4",
+}  # fmt: skip
+
+
+async def said(client: Client, *pieces: bytes) -> bytes:
+    (line,) = (await client.ok(*pieces)).untagged
+    return line
+
+
+async def filled(w: ImapWorker, octets: tuple[bytes, ...], *, absorbed: bool) -> Client:
+    await w.house.move_in()
+    client = await w.login(None)
+    for message, date in zip(octets, DATES, strict=True):
+        await client.append(message, options=b'"%b" ' % date)
+    if absorbed:
+        account = await w.house.unlock()
+        await account.absorb(await w.house.inbox(account))
+        account.close()
+    await client.select()
+    return client
+
+
+def large(message: bytes) -> bytes:
+    """The same with so much in its header that no page has room for it."""
+    noise = random.Random(4).randbytes(40_000).hex().encode()
+    more = b"Reply-To: " + b", ".join(noise[n : n + 30] + b"@b.test" for n in range(0, 60_000, 30)) + b"\r\n"
+    return b"X-Noise: " + noise[:20_000] + b"\r\n" + more + message
+
+
+@pytest.mark.parametrize("grown", [False, True], ids=["in pages", "no room"])
+@pytest.mark.parametrize("absorbed", [True, False])
+async def test_every_criterion_and_algorithm(
+    sqlite: Database, tmp_path: Path, absorbed: bool, grown: bool
+) -> None:
+    octets = tuple(map(large, (ONE, TWO, THREE, FOUR))) if grown else (ONE, TWO, THREE, FOUR)
+    async with imap_worker(sqlite, tmp_path) as w:
+        client = await filled(w, octets, absorbed=absorbed)
+        for criteria, wanted in SORTED.items():
+            if not (grown and b"SIZE" in criteria):
+                assert await said(client, b"SORT (%b) UTF-8 ALL" % criteria) == b"* SORT " + wanted, criteria
+        assert await said(client, b"THREAD REFERENCES UTF-8 ALL") == b"* THREAD (4)(1 2 3)"
+        assert await said(client, b"THREAD REFERENCES UTF-8 2:3") == b"* THREAD (2 3)"
+        assert await said(client, b"THREAD ORDEREDSUBJECT UTF-8 ALL") == b"* THREAD (4 3)(2)(1)"
+
+
+async def test_only_what_is_searched_for_in_the_session_s_numbers(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path) as w:
+        client = await filled(w, (ONE, TWO, THREE, FOUR), absorbed=True)
+        await client.ok(rb"UID STORE 2 +FLAGS.SILENT (\Deleted)")
+        await client.ok(b"EXPUNGE")
+        assert await said(client, b"SORT (ARRIVAL) UTF-8 ALL") == b"* SORT 3 2 1"
+        assert await said(client, b"UID SORT (ARRIVAL) UTF-8 1:2") == b"* SORT 3 1"
+        assert await said(client, b"UID SORT (SUBJECT) US-ASCII SUBJECT alpha") == b"* SORT 3 4"
+        assert await said(client, b"SORT (SUBJECT) UTF-8 SUBJECT nothing") == b"* SORT"
+        assert await said(client, b"UID THREAD REFERENCES UTF-8 ALL") == b"* THREAD (4)(1 3)"
+        assert await said(client, b"THREAD REFERENCES UTF-8 SUBJECT nothing") == b"* THREAD"
+        assert await said(client, b"THREAD REFERENCES UTF-8 BODY three") == b"* THREAD (2)"
+        for command in (b"SORT (DATE)", b"THREAD REFERENCES", b"UID THREAD ORDEREDSUBJECT"):
+            await client.bad(command + b" UTF-8 4")
+            refused = await client.no(command + b" KOI8-R ALL")
+            assert refused.code == b"BADCHARSET (US-ASCII UTF-8)"
+            assert refused.untagged == []
+
+
+async def test_mod_sequences_are_told_to_who_asks_by_them(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path) as w:
+        client = await filled(w, (ONE, TWO, THREE, FOUR), absorbed=True)
+        (line,) = (await client.ok(b"SORT (ARRIVAL) UTF-8 MODSEQ 1")).having(b"* SORT")
+        modseq = (await client.item(4, b"MODSEQ"))[len(b"MODSEQ (") : -1]
+        assert line == b"* SORT 4 3 2 1 (MODSEQ %b)" % modseq
+        assert await said(client, b"SORT (ARRIVAL) UTF-8 MODSEQ 999999") == b"* SORT"
+        assert await said(client, b"THREAD REFERENCES UTF-8 MODSEQ 1") == b"* THREAD (4)(1 2 3)"
+
+
+async def test_a_message_that_is_expunged_meanwhile_is_passed_over(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path) as w:
+        client = await filled(w, (ONE, TWO, large(THREE), FOUR), absorbed=True)
+        other = await w.login()
+        await other.ok(rb"UID STORE 3:4 +FLAGS.SILENT (\Deleted)")
+        await other.ok(b"EXPUNGE")
+        assert (await client.ok(b"SORT (FROM) UTF-8 ALL")).having(b"* SORT") == [b"* SORT 1 2"]
+        assert (await client.ok(b"THREAD REFERENCES UTF-8 ALL")).having(b"* THREAD") == [b"* THREAD (1 2)"]
+
+
+async def test_they_are_told_of_after_the_login(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        (line,) = (await client.ok(b"CAPABILITY")).untagged
+        assert {b"SORT", b"SORT=DISPLAY", b"THREAD=ORDEREDSUBJECT", b"THREAD=REFERENCES"} <= set(line.split())
+        await client.bad(b"SORT (DATE) UTF-8 ALL")
+        await client.bad(b"THREAD REFERENCES UTF-8 ALL")
