@@ -3,7 +3,8 @@
 import pytest
 
 from mailstead.imap.commands import parse
-from mailstead.imap.condstore import Opening, Resync, Since
+from mailstead.imap.condstore import Modifiers, Opening, Resync
+from mailstead.imap.esearch import Page
 from mailstead.imap.fetch import Fetch, Item
 from mailstead.imap.mailboxes import Examine, Select, Status, StatusItem
 from mailstead.imap.search import Search
@@ -30,12 +31,14 @@ HIGHEST = (1 << 63) - 1
             Select("INBOX", Opening(Resync(67890007, Modseq(90060115194045000), UidSet([(1, 29997)]))))),
         (b"a SELECT INBOX (CONDSTORE QRESYNC (1 1 (1 1)))", Select("INBOX", Opening(Resync(1, Modseq(1))))),
         (b"s100 UID FETCH 1:* (FLAGS) (CHANGEDSINCE 12345)",
-            Fetch(UidSet([(1, STAR)]), (Item.UID, Item.FLAGS, Item.MODSEQ), Since(Modseq(12345)))),
+            Fetch(UidSet([(1, STAR)]), (Item.UID, Item.FLAGS, Item.MODSEQ), Modifiers(Modseq(12345)))),
         (b"s100 UID FETCH 300:500 (FLAGS) (CHANGEDSINCE 12345 VANISHED)",
-            Fetch(UidSet([(300, 500)]), (Item.UID, Item.FLAGS, Item.MODSEQ), Since(Modseq(12345), vanished=True))),
+            Fetch(UidSet([(300, 500)]), (Item.UID, Item.FLAGS, Item.MODSEQ), Modifiers(Modseq(12345), vanished=True))),
+        (b"a UID FETCH 1:* (FLAGS) (PARTIAL -1:-100)",
+            Fetch(UidSet([(1, STAR)]), (Item.UID, Item.FLAGS), Modifiers(page=Page(-1, -100)))),
         (b"a FETCH 1:3 MODSEQ", Fetch(SeqSet([(1, 3)]), (Item.MODSEQ,))),
         (b"a FETCH 1 (MODSEQ FLAGS) (changedsince 9223372036854775807)",
-            Fetch(SeqSet([(1, 1)]), (Item.MODSEQ, Item.FLAGS), Since(Modseq(HIGHEST)))),
+            Fetch(SeqSet([(1, 1)]), (Item.MODSEQ, Item.FLAGS), Modifiers(Modseq(HIGHEST)))),
         (b"a103 UID STORE 6,4,8 (UNCHANGEDSINCE 12121230045) +FLAGS.SILENT (\\Deleted)",
             Store(UidSet([(4, 4), (6, 6), (8, 8)]), How.ADD, Flags(SystemFlag.DELETED), silent=True, unchanged_since=Modseq(12121230045))),
         (b"c101 STORE 50 (UNCHANGEDSINCE 0) -FLAGS (\\Seen)",
@@ -59,7 +62,7 @@ def test_commands_of_the_rfc(line: bytes, command: object) -> None:
         b"a SELECT INBOX (QRESYNC (1 9223372036854775808))", b"a SELECT INBOX (QRESYNC (1 1 1:*))", b"a SELECT INBOX (QRESYNC (1 1 1 (1)))",
         b"a SELECT INBOX (QRESYNC (1 1 1 (1 1) 2))", b"a SELECT INBOX (QRESYNC (4294967296 1))", b"a SELECT INBOX (QRESYNC (1 1) QRESYNC (1 1))",
         b"a FETCH 1 FLAGS (CHANGEDSINCE)", b"a FETCH 1 FLAGS (CHANGEDSINCE 0)", b"a FETCH 1 FLAGS (CHANGEDSINCE -1)", b"a FETCH 1 FLAGS ()",
-        b"a FETCH 1 FLAGS (VANISHED)", b"a FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)", b"a UID FETCH 1 FLAGS (VANISHED)",
+        b"a FETCH 1 FLAGS (VANISHED)", b"a FETCH 1 FLAGS (CHANGEDSINCE 1 VANISHED)", b"a UID FETCH 1 FLAGS (VANISHED)", b"a FETCH 1 FLAGS (PARTIAL 1:2)", b"a UID FETCH 1 FLAGS (PARTIAL 0:2)",
         b"a UID FETCH 1 FLAGS (CHANGEDSINCE 1 CHANGEDSINCE 2)", b"a UID FETCH 1 FLAGS(CHANGEDSINCE 1)", b"a FETCH 1 MODSEQ[]",
         b"a STORE 1 (UNCHANGEDSINCE) FLAGS ()", b"a STORE 1 (UNCHANGEDSINCE 1 FLAGS ()", b"a STORE 1 (CHANGEDSINCE 1) FLAGS ()",
         b"a STORE 1 (UNCHANGEDSINCE 1)FLAGS ()", b"a STORE 1 () FLAGS ()",

@@ -74,7 +74,7 @@ class Snapshot:
     def changed_since(self, modseq: int) -> Iterator[Uid]:
         """Messages that changed after *modseq* (RFC 7162 section 3.1.4), in UID order."""
         for row in self.rows.values():
-            if max(row.modseqs, default=0) > modseq:
+            if row.newest > modseq:
                 yield from (Uid(u) for u, m in zip(row.uids, row.modseqs, strict=True) if m > modseq)
 
     def vanished_since(self, modseq: int) -> Iterator[Uid]:

@@ -79,6 +79,14 @@ class RowStates:
     keywords: Mapping[int, frozenset[str]] = field(default_factory=dict[int, frozenset[str]])
     gone: bytes = b""
     sealed: frozenset[int] = frozenset()
+    _newest: int = field(default=-1, init=False, repr=False, compare=False)
+
+    @property
+    def newest(self) -> int:
+        """The highest modseq of a message that is here; 0 without one. Looked for once."""
+        if self._newest < 0:
+            object.__setattr__(self, "_newest", max(self.modseqs, default=0))
+        return self._newest
 
     @classmethod
     def decode(cls, content: bytes) -> "RowStates":

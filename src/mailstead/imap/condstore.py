@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from mailstead.imap.esearch import Page, read_page
 from mailstead.imap.tokens import NUMBER_CAP, BadSyntax, Tokens
 from mailstead.mail.mailbox import Modseq
 from mailstead.mail.uidset import HIGHEST, UidSet
@@ -31,11 +32,21 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Since:
-    """The modifiers of FETCH: only what changed after *modseq*, and perhaps which UIDs vanished since."""
+class Modifiers:
+    """What limits a FETCH.
 
-    modseq: Modseq
+    Args:
+        changed_since: To messages that changed after this mod-sequence.
+        vanished: And which UIDs vanished since is wanted, too.
+        page: To a part of the messages that remain (RFC 9394).
+    """
+
+    changed_since: Modseq | None = None
     vanished: bool = False
+    page: Page | None = None
+
+
+EVERYTHING = Modifiers()
 
 
 def read_opening(tokens: Tokens) -> Opening | None:
@@ -86,11 +97,12 @@ def _known(tokens: Tokens) -> UidSet:
     return found
 
 
-def read_since(tokens: Tokens) -> Since | None:
-    """[SP "(" "CHANGEDSINCE" SP mod-sequence-value [SP "VANISHED"] ")"], in either order."""
+def read_modifiers(tokens: Tokens) -> Modifiers:
+    """[SP "(" fetch-modifier *(SP fetch-modifier) ")"]: CHANGEDSINCE, VANISHED and PARTIAL, each once."""
     if not tokens.skip(b" ("):
-        return None
+        return EVERYTHING
     modseq: Modseq | None = None
+    page: Page | None = None
     vanished = False
     while True:
         match tokens.word():
@@ -99,14 +111,17 @@ def read_since(tokens: Tokens) -> Since | None:
                 modseq = read_modseq(tokens, least=1)
             case b"VANISHED" if not vanished:
                 vanished = True
+            case b"PARTIAL" if page is None:
+                tokens.space()
+                page = read_page(tokens)
             case _:
                 raise BadSyntax("Unknown FETCH modifier")
         if tokens.skip(b")"):
             break
         tokens.space()
-    if modseq is None:
+    if vanished and modseq is None:
         raise BadSyntax("VANISHED goes with CHANGEDSINCE")
-    return Since(modseq, vanished)
+    return Modifiers(modseq, vanished, page)
 
 
 def read_unchanged_since(tokens: Tokens) -> Modseq | None:

@@ -13,7 +13,7 @@ from mailstead.imap.binary import (
     read_partial,
     shown_partial,
 )
-from mailstead.imap.condstore import Since, read_since
+from mailstead.imap.condstore import EVERYTHING, Modifiers, read_modifiers
 from mailstead.imap.tokens import BadSyntax, Tokens, limit
 from mailstead.mail.render import string
 from mailstead.mail.section import Section, Text
@@ -61,7 +61,7 @@ class Fetch:
 
     messages: SeqSet | UidSet
     items: tuple[FetchItem, ...]
-    since: Since | None = None
+    modifiers: Modifiers = EVERYTHING
 
     @property
     def sets_seen(self) -> bool:
@@ -127,12 +127,12 @@ def read_fetch(tokens: Tokens, *, uid: bool) -> Fetch:
 
 def _fetch(tokens: Tokens, messages: SeqSet | UidSet, items: list[FetchItem]) -> Fetch:
     """Each item once, in the order they came, and the modifiers behind them."""
-    since = read_since(tokens)
-    if since is not None:
+    modifiers = read_modifiers(tokens)
+    if modifiers.changed_since is not None:
         items.append(Item.MODSEQ)
-        if since.vanished and isinstance(messages, SeqSet):
-            raise BadSyntax("VANISHED goes with UID FETCH")
-    return Fetch(messages, tuple(dict.fromkeys(items)), since)
+    if isinstance(messages, SeqSet) and (modifiers.vanished or modifiers.page is not None):
+        raise BadSyntax("VANISHED and PARTIAL go with UID FETCH")
+    return Fetch(messages, tuple(dict.fromkeys(items)), modifiers)
 
 
 def _name(tokens: Tokens) -> bytes:

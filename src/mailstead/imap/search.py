@@ -7,6 +7,7 @@ from enum import Enum, auto
 
 from mailstead.imap.condstore import read_modseq
 from mailstead.imap.dates import read_date
+from mailstead.imap.esearch import Return, read_return
 from mailstead.imap.flags import read_keyword
 from mailstead.imap.responses import no
 from mailstead.imap.searchkeys import (
@@ -40,10 +41,11 @@ BAD_CHARSET = no("Unknown charset", b"BADCHARSET (US-ASCII UTF-8)")
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """SEARCH, or UID SEARCH."""
+    """SEARCH, or UID SEARCH; *asked*: what it shall return, where that was said."""
 
     key: Key
     uid: bool = False
+    asked: Return | None = None
 
 
 _FIXED: dict[bytes, Leaf | And] = {
@@ -59,15 +61,16 @@ _DATES = {
     b"BEFORE": (When.BEFORE, False), b"ON": (When.ON, False), b"SINCE": (When.SINCE, False),
     b"SENTBEFORE": (When.BEFORE, True), b"SENTON": (When.ON, True), b"SENTSINCE": (When.SINCE, True),
 }  # fmt: skip
-_SET_BEGINS = b"0123456789*"
+_SET_BEGINS = b"0123456789*$"
 _ENTRY = re.compile(rb'(?:\\\\)?[!#$&\'+-\[^-z|}~]+"')  # a flag in a quoted string, its first quote taken
 _ASCII, _UTF8 = "ascii", "utf-8"
 _CHARSETS = {b"US-ASCII": _ASCII, b"ASCII": _ASCII, b"UTF-8": _UTF8, b"UTF8": _UTF8}
 
 
 def read_search(tokens: Tokens, *, uid: bool) -> Search:
-    """SEARCH [SP "CHARSET" SP astring] 1*(SP search-key)."""
+    """SEARCH [SP search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)."""
     tokens.space()
+    asked = read_return(tokens)
     charset = _UTF8  # nobody forbids it to who names none, and programs send it
     if tokens.text[tokens.at : tokens.at + 8].upper() == b"CHARSET ":
         if tokens.utf8:
@@ -75,7 +78,7 @@ def read_search(tokens: Tokens, *, uid: bool) -> Search:
         tokens.at += 8
         charset = read_charset(tokens)
         tokens.space()
-    return Search(read_keys(tokens, charset), uid)
+    return Search(read_keys(tokens, charset), uid, asked)
 
 
 def read_charset(tokens: Tokens) -> str:

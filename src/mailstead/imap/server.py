@@ -62,6 +62,11 @@ class ServerConnection:
         self._home = State.NOT_AUTHENTICATED  # and where it began
 
     @property
+    def tag(self) -> bytes:
+        """The tag of the command that is answered next."""
+        return self._tag
+
+    @property
     def buffered(self) -> bool:
         """Whether octets are here that no event has been made of: STARTTLS forbids it."""
         return self._framer.buffered

@@ -9,7 +9,7 @@ import re
 from mailstead.imap.mutf7 import decode
 from mailstead.imap.responses import Answer, bad, no
 from mailstead.mail.mailbox import mailbox_name
-from mailstead.mail.uidset import HIGHEST, STAR, SeqSet, UidSet
+from mailstead.mail.uidset import HIGHEST, STAR, SavedNumbers, SavedUids, SeqSet, UidSet
 
 Parts = tuple[bytes, ...]
 
@@ -181,7 +181,9 @@ class Tokens:
         return octets.decode() if self.utf8 else decode(octets)
 
     def sequence_set(self, *, uid: bool) -> SeqSet | UidSet:
-        """A set of sequence numbers, or of UIDs."""
+        """A set of sequence numbers, or of UIDs; "$" is the one that was saved."""
+        if self.skip(b"$"):
+            return SavedUids() if uid else SavedNumbers()
         ranges: list[tuple[int, int]] = []
         text = self._take(_SET, "a set of messages")
         if text.count(b",") >= RANGES_CAP:

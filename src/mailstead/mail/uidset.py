@@ -104,6 +104,21 @@ class SeqSet(_Numbers):
     __slots__ = ()
 
 
+class SavedUids(UidSet):
+    """ "$" where UIDs are meant: what the session's last saving search found (RFC 5182)."""
+
+    __slots__ = ()
+
+
+class SavedNumbers(SeqSet):
+    """ "$" where sequence numbers are meant."""
+
+    __slots__ = ()
+
+
+Saved = SavedUids | SavedNumbers
+
+
 def _shown(number: int) -> str:
     return "*" if number == STAR else str(number)
 

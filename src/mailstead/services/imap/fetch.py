@@ -13,12 +13,11 @@ from mailstead.accounts.bodies import SMALL
 from mailstead.accounts.flagging import FlagChange
 from mailstead.accounts.reading import Fetched
 from mailstead.errors import MailError, Reason, Refused, Unavailable, UnsealError
-from mailstead.imap.condstore import Since
 from mailstead.imap.fetch import Fetch, FetchItem, Item
 from mailstead.imap.news import vanished
 from mailstead.imap.responses import Answer, no, ok
 from mailstead.mail.flags import How
-from mailstead.mail.mailbox import SeqNumber, SystemFlag, Uid
+from mailstead.mail.mailbox import Modseq, SeqNumber, SystemFlag, Uid
 from mailstead.mail.uidset import SeqSet, UidSet
 from mailstead.services.imap.context import Context, CutOff
 from mailstead.services.imap.decoding import Decoding, UnknownEncoding
@@ -32,7 +31,7 @@ from mailstead.services.imap.fetched import (
     showers,
 )
 from mailstead.services.imap.resync import NOT_ENABLED, gone_since
-from mailstead.services.imap.selected import Numbered
+from mailstead.services.imap.selected import Numbered, Selected
 from mailstead.services.imap.store import NOT_TOLD, SOME_GONE, meant
 from mailstead.services.imap.whole import Whole
 
@@ -49,36 +48,51 @@ SENT_TOGETHER = 64 << 10  # octets of responses
 async def fetch(context: Context, command: Fetch) -> Answer:
     """Answer FETCH or UID FETCH."""
     selected = context.chosen
-    wanted = meant(selected, command.messages)
+    if command.modifiers.vanished and not context.voice.vanished:
+        return NOT_ENABLED
+    wanted = _meant(selected, command)
     if wanted is None:
         return NOT_TOLD
     items = command.items
     if Item.MODSEQ in items:
         await context.tell_modseqs()
-    if command.since is not None:
-        if command.since.vanished and not context.voice.vanished:
-            return NOT_ENABLED
-        wanted = await _since(context, command.since, command.messages, wanted)
+    if command.modifiers.vanished:  # told before what is there (RFC 7162 section 3.2.6)
+        since = command.modifiers.changed_since or Modseq(0)
+        await context.send(vanished(gone_since(selected.snapshot, since, command.messages), earlier=True))
     if Item.FLAGS in items or command.sets_seen:
         await context.look_at(uid for _, uid in wanted)
     if command.sets_seen and not selected.read_only:
         items = await _see(context, wanted, items)
     if context.voice.modseqs and Item.FLAGS in items and Item.MODSEQ not in items:
         items = (*items, Item.MODSEQ)
-    if not IN_STATE.issuperset(items):
-        try:
-            there = await _rows(context, wanted, items)
-        except UnknownEncoding:
-            return UNKNOWN_ENCODING
-        gone = there < len(wanted) and isinstance(command.messages, SeqSet)
-        return SOME_GONE if gone else ok("Fetch completed")
+    if IN_STATE.issuperset(items):
+        await _tell_state(context, wanted, items)
+        return ok("Fetch completed")
+    try:
+        there = await _rows(context, wanted, items)
+    except UnknownEncoding:
+        return UNKNOWN_ENCODING
+    gone = there < len(wanted) and isinstance(command.messages, SeqSet)
+    return SOME_GONE if gone else ok("Fetch completed")
+
+
+def _meant(selected: Selected, command: Fetch) -> list[Numbered] | None:
+    """The messages that a FETCH means, as its modifiers limit them; None when a number was never told."""
+    modifiers, changed = command.modifiers, None
+    if modifiers.changed_since is not None:
+        changed = UidSet.of(selected.snapshot.changed_since(modifiers.changed_since))
+    wanted = meant(selected, command.messages, changed)
+    return wanted if wanted is None or modifiers.page is None else list(modifiers.page.of(wanted))
+
+
+async def _tell_state(context: Context, wanted: list[Numbered], items: tuple[FetchItem, ...]) -> None:
+    """Answer from the snapshot: no page is opened."""
     if Item.FLAGS in items:
         await context.tell_flags(wanted, uids=Item.UID in items)
     elif Item.MODSEQ in items:
         await context.tell_modseqs_of(wanted)
     else:
         await context.send(b"".join([b"* %d FETCH (UID %d)\r\n" % m for m in wanted]))
-    return ok("Fetch completed")
 
 
 async def _see(
@@ -93,17 +107,6 @@ async def _see(
                 items = (*items, Item.FLAGS)
     await context.look_at(uid for _, uid in wanted)
     return items
-
-
-async def _since(
-    context: Context, since: Since, messages: SeqSet | UidSet, wanted: list[Numbered]
-) -> list[Numbered]:
-    """Those that changed since; who wants to know what vanished is told before (RFC 7162 section 3.2.6)."""
-    selected = context.chosen
-    if since.vanished:
-        await context.send(vanished(gone_since(selected.snapshot, since.modseq, messages), earlier=True))
-    changed = set(selected.snapshot.changed_since(since.modseq))
-    return [m for m in wanted if m[1] in changed]
 
 
 async def _rows(context: Context, wanted: list[Numbered], items: tuple[FetchItem, ...]) -> int:

@@ -31,7 +31,7 @@ from mailstead.mail.dates import day_of
 from mailstead.mail.header import first
 from mailstead.mail.mailbox import SeqNumber, Uid
 from mailstead.mail.searching import field_texts, fold, header_text
-from mailstead.mail.uidset import SeqSet
+from mailstead.mail.uidset import SavedNumbers, SavedUids, SeqSet
 from mailstead.services.imap.selected import Selected
 
 
@@ -127,6 +127,9 @@ class Judge:
             case IsRecent():
                 recent = key.present
                 return lambda c: view.is_recent(c.uid) == recent
+            case Among(SavedUids() | SavedNumbers()):
+                saved = selected.saved
+                return lambda c: c.uid in saved
             case Among(SeqSet() as numbers):
                 some = numbers.resolve(len(view))
                 return lambda c: c.number in some

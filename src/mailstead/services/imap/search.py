@@ -12,14 +12,15 @@ from typing import NamedTuple, TypeVar
 
 from mailstead.accounts.bodies import SMALL
 from mailstead.accounts.reading import Columns, Located
-from mailstead.errors import Reason, Refused
+from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.imap import responses as answers
+from mailstead.imap.esearch import Result, Return, esearch
 from mailstead.imap.responses import Answer, ok
 from mailstead.imap.search import Search
 from mailstead.imap.searchkeys import Among, And, ChangedAt, Key, Leaf, Not, Or
 from mailstead.mail.mailbox import Uid
 from mailstead.mail.searching import PIECE, BodySearch
-from mailstead.mail.uidset import STAR, SeqSet
+from mailstead.mail.uidset import STAR, SavedNumbers, SeqSet, UidSet
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.judge import Candidate, Depth, Judge, Verdict
 from mailstead.services.imap.selected import Numbered
@@ -46,14 +47,36 @@ class Found(NamedTuple):
             return None
         return max(context.chosen.modseqs([uid for _, uid in self.messages]))
 
+    def only(self, asked: Return) -> "Found":
+        """Those whose mod-sequences count: where only MIN and MAX are told, these (RFC 7162)."""
+        if asked.page is not None or not asked.results <= {Result.MIN, Result.MAX}:
+            return self
+        saved = asked.saved([uid for _, uid in self.messages])
+        return self._replace(messages=[m for m in self.messages if m[1] in saved])
+
 
 async def search(context: Context, command: Search) -> Answer:
     """Answer SEARCH or UID SEARCH."""
-    found = await matching(context, command.key)
+    asked = command.asked
+    selected = context.chosen
+    try:
+        found = await matching(context, command.key)
+    except (MailError, UnsealError):
+        if asked is not None and asked.save:
+            selected.saved = UidSet()  # RFC 5182 section 2.1
+        raise
     if found is None:
         return NOT_TOLD
-    numbers = (uid if command.uid else number for number, uid in found.messages)
-    await context.send(answers.search(numbers, found.highest_modseq(context)))
+    if asked is None:
+        numbers = (uid if command.uid else number for number, uid in found.messages)
+        await context.send(answers.search(numbers, found.highest_modseq(context)))
+        return ok("Search completed")
+    if asked.save:
+        selected.saved = asked.saved([uid for _, uid in found.messages])
+    if asked.answers:
+        shown = [uid if command.uid else number for number, uid in found.messages]
+        modseq = found.only(asked).highest_modseq(context)
+        await context.send(esearch(context.connection.tag, asked, shown, modseq, uid=command.uid))
     return ok("Search completed")
 
 
@@ -62,7 +85,8 @@ async def matching(context: Context, key: Key) -> Found | None:
     selected = context.chosen
     view = selected.view
     keys = list(_leaves(key))
-    numbers = [k.messages for k in keys if isinstance(k, Among) and isinstance(k.messages, SeqSet)]
+    named = [k.messages for k in keys if isinstance(k, Among)]
+    numbers = [m for m in named if isinstance(m, SeqSet) and not isinstance(m, SavedNumbers)]
     if len(view) and not all(map(view.valid, numbers)):
         return None
     with_modseq = any(isinstance(k, ChangedAt) for k in keys)

@@ -12,7 +12,7 @@ from mailstead.imap.mailboxes import Close, Examine, Expunge, Select, Status, St
 from mailstead.imap.responses import READ_ONLY, Answer, ok
 from mailstead.imap.view import MailboxView
 from mailstead.mail.mailbox import SystemFlag, Uid
-from mailstead.mail.uidset import UidSet
+from mailstead.mail.uidset import Saved, UidSet
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.resync import NOT_ENABLED, catch_up
 from mailstead.services.imap.selected import Selected
@@ -150,7 +150,8 @@ async def expunge(context: Context, command: Expunge) -> Answer:
     selected = context.chosen
     if selected.read_only:
         return READ_ONLY
-    await _expunge(context, selected, command.uids)
+    only = selected.saved if isinstance(command.uids, Saved) else command.uids
+    await _expunge(context, selected, only)
     await context.refresh()
     await context.send(context.tell(expunges=True))
     code = answers.highest_modseq(selected.told_modseq) if context.voice.modseqs else b""

@@ -7,7 +7,7 @@ from mailstead.imap import responses as answers
 from mailstead.imap.responses import READ_ONLY, TRY_CREATE, Answer, bad, no, ok
 from mailstead.imap.store import Copy, Move, Store
 from mailstead.mail.mailbox import Uid
-from mailstead.mail.uidset import SeqSet, UidSet
+from mailstead.mail.uidset import Saved, SeqSet, UidSet
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.selected import Numbered, Selected
 
@@ -15,11 +15,24 @@ NOT_TOLD = bad("No such message")
 SOME_GONE = no("Some messages are gone", b"EXPUNGEISSUED")
 
 
-def meant(selected: Selected, messages: SeqSet | UidSet) -> list[Numbered] | None:
-    """The messages a command means, without those known to be gone; None when a number was never told."""
-    if isinstance(messages, SeqSet) and not selected.view.valid(messages):
+def meant(selected: Selected, messages: SeqSet | UidSet, of: UidSet | None = None) -> list[Numbered] | None:
+    """The messages a command means, without those known to be gone; None when a number was never told.
+
+    Args:
+        of: Only those of these UIDs, which are few.
+    """
+    view = selected.view
+    if isinstance(messages, Saved):
+        messages = selected.saved
+    elif isinstance(messages, SeqSet) and not view.valid(messages):
         return None
-    return selected.view.present(messages)
+    if of is None:
+        return view.present(messages)
+    if isinstance(messages, UidSet):
+        some = messages.resolve(view.uid(len(view)) or 0)
+        return [m for m in view.present(of) if m[1] in some]
+    numbers = messages.resolve(len(view))
+    return [m for m in view.present(of) if m[0] in numbers]
 
 
 async def store(context: Context, command: Store) -> Answer:
