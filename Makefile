@@ -5,7 +5,7 @@ export CONFORMANCE_VENV := $(or $(CONFORMANCE_VENV),$(VENV))
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check fmt bench interop faults fuzz lock clean
+.PHONY: demo test check fmt bench bench-growth interop faults fuzz lock clean
 
 demo: $(VENV)/runtime
 	@$(BIN)/mailstead demo
@@ -32,6 +32,10 @@ faults: $(VENV)/dev
 # Side by side with a peer (docs/performance.md).
 bench: $(VENV)/dev
 	$(BIN)/python -m bench.run
+
+# How the work of a session grows with its mailbox (docs/performance.md).
+bench-growth: $(VENV)/dev
+	$(BIN)/python -m bench.growth --plot docs/growth.svg
 
 # Real mail programs against a server of its own (docs/interop.md).
 interop: $(VENV)/dev
