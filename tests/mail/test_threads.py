@@ -249,3 +249,12 @@ def test_hostile_references_are_linear() -> None:
     forest = run(by_references(posts))
     assert len(forest.tops) + sum(map(len, forest.children.values())) >= len(posts)
     assert time.process_time() - began < 10  # squares would be hours
+
+
+def test_many_answers_at_the_end_of_a_long_chain_are_linear() -> None:
+    began = time.process_time()
+    count = 50_000
+    posts = [post(n, n - 1) for n in range(count, 0, -1)]  # whose ends are met before their beginnings
+    posts += [post(-n, count) for n in range(1, count)]
+    assert len(run(by_references(posts)).tops) == 1
+    assert time.process_time() - began < 10

@@ -2,6 +2,7 @@
 
 import re
 from datetime import date
+from functools import lru_cache
 
 from mailstead.mail.header import without_comments
 
@@ -25,7 +26,7 @@ VALUE_CAP = 200
 def day_of(value: bytes) -> date | None:
     """The day that is written there, whatever the time and the zone."""
     found = _DAY.search(value[:VALUE_CAP])
-    return None if found is None else _date(found)
+    return None if found is None else _date(*found.groups())
 
 
 def moment_of(value: bytes) -> int | None:
@@ -35,7 +36,7 @@ def moment_of(value: bytes) -> int | None:
     """
     value = value[:VALUE_CAP]
     found = _DAY.search(value)
-    day = None if found is None else _date(found)
+    day = None if found is None else _date(*found.groups())
     if found is None or day is None:
         return None
     midnight = (day.toordinal() - _EPOCH) * 86400
@@ -57,8 +58,8 @@ def moment_of(value: bytes) -> int | None:
     return midnight + int(hour) * 3600 + int(minute) * 60 + min(seconds, 59) - offset
 
 
-def _date(found: re.Match[bytes]) -> date | None:
-    day, month, year = found.groups()
+@lru_cache(maxsize=1024)  # most messages of a mailbox were sent on few days
+def _date(day: bytes, month: bytes, year: bytes) -> date | None:
     number = _MONTH.get(month.lower())
     if number is None:
         return None

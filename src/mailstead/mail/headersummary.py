@@ -9,13 +9,14 @@ from typing import NamedTuple
 from mailstead.errors import UnsealError
 
 _NSTRING = rb'(?:NIL|"[^"\\]*+")'
+_VALUE = rb'(?:NIL|"([^"\\]*+)")'  # a group that is None for NIL
 _ADDRESS = rb"\(%b %b %b %b\)" % ((_NSTRING,) * 4)
 _LIST = rb"(?:NIL|\((?:%b)+\))" % _ADDRESS
-_FIRST = rb"(?:NIL|\(\((%b) %b (%b) (%b)\)(?:%b)*\))" % (*(_NSTRING,) * 4, _ADDRESS)
+_FIRST = rb"(?:NIL|\(\(%b %b %b %b\)(?:%b)*\))" % (_VALUE, _NSTRING, _VALUE, _VALUE, _ADDRESS)
 # date subject from sender reply-to to cc bcc in-reply-to message-id (RFC 9051 section 7.5.2)
 _SIMPLE = re.compile(
-    rb"\((%b) (%b) %b %b %b %b %b %b (%b) (%b)\)"
-    % (_NSTRING, _NSTRING, _FIRST, _LIST, _LIST, _FIRST, _FIRST, _LIST, _NSTRING, _NSTRING)
+    rb"\(%b %b %b %b %b %b %b %b %b %b\)"
+    % (_VALUE, _VALUE, _FIRST, _LIST, _LIST, _FIRST, _FIRST, _LIST, _VALUE, _VALUE)
 )
 _STRING = re.compile(rb'NIL|"([^"\\]*+(?:\\.[^"\\]*+)*)"|\{([0-9]{1,7})\}\r\n', re.S)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.S)
@@ -33,15 +34,36 @@ NOBODY = FirstAddress(None, None, None)
 
 
 class HeaderSummary(NamedTuple):
-    """Fields as they came, but unfolded; None for one that is not there."""
+    """Fields as they came, but unfolded, of addresses the first one's parts; None for what is not there."""
 
     date: bytes | None
     subject: bytes | None
-    sender: FirstAddress  # of From
-    to: FirstAddress
-    cc: FirstAddress
+    from_name: bytes | None
+    from_mailbox: bytes | None
+    from_host: bytes | None
+    to_name: bytes | None
+    to_mailbox: bytes | None
+    to_host: bytes | None
+    cc_name: bytes | None
+    cc_mailbox: bytes | None
+    cc_host: bytes | None
     in_reply_to: bytes | None
     message_id: bytes | None
+
+    @property
+    def sender(self) -> FirstAddress:
+        """The first address of From."""
+        return FirstAddress(self.from_name, self.from_mailbox, self.from_host)
+
+    @property
+    def to(self) -> FirstAddress:
+        """The first address of To."""
+        return FirstAddress(self.to_name, self.to_mailbox, self.to_host)
+
+    @property
+    def cc(self) -> FirstAddress:
+        """The first address of Cc."""
+        return FirstAddress(self.cc_name, self.cc_mailbox, self.cc_host)
 
 
 def read_envelope(envelope: bytes) -> HeaderSummary:
@@ -51,11 +73,7 @@ def read_envelope(envelope: bytes) -> HeaderSummary:
         UnsealError: it is none.
     """
     found = _SIMPLE.fullmatch(envelope)
-    if found is None:
-        return _Reader(envelope).envelope()
-    s = [None if x is None or x == b"NIL" else x[1:-1] for x in found.groups()]
-    to, cc = FirstAddress(*s[5:8]), FirstAddress(*s[8:11])
-    return HeaderSummary(s[0], s[1], FirstAddress(*s[2:5]), to, cc, s[11], s[12])
+    return _Reader(envelope).envelope() if found is None else HeaderSummary(*found.groups())
 
 
 class _Reader:
@@ -72,7 +90,7 @@ class _Reader:
         sender, _, __, to, cc, ___ = [self._first() for _ in range(6)]
         in_reply_to, message_id = self._string(b" "), self._string(b" ")
         self._take(b")")
-        return HeaderSummary(date, subject, sender, to, cc, in_reply_to, message_id)
+        return HeaderSummary(date, subject, *sender, *to, *cc, in_reply_to, message_id)
 
     def _first(self) -> FirstAddress:
         self._take(b" ")

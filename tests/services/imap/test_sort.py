@@ -121,3 +121,22 @@ async def test_they_are_told_of_after_the_login(sqlite: Database, tmp_path: Path
         assert {b"SORT", b"SORT=DISPLAY", b"THREAD=ORDEREDSUBJECT", b"THREAD=REFERENCES"} <= set(line.split())
         await client.bad(b"SORT (DATE) UTF-8 ALL")
         await client.bad(b"THREAD REFERENCES UTF-8 ALL")
+
+
+async def test_of_in_reply_to_the_first_id_counts_and_of_references_the_last_hundred(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    def message(own: int, more: bytes) -> bytes:
+        return b"Message-ID: <%d@x>\r\n%b\r\n\r\n" % (own, more)
+
+    others = b"\r\n ".join(b"<%d@y>" % n for n in range(100))
+    octets = (
+        message(1, b"X: "),
+        message(2, b"In-Reply-To: no id <1@x> <3@x>"),
+        message(3, b"References: <1@x> " + others[: others.rindex(b"<")]),
+        message(4, b"References: <1@x> " + others),
+    )
+    async with imap_worker(sqlite, tmp_path) as w:
+        client = await filled(w, octets, absorbed=True)
+        assert await said(client, b"UID THREAD REFERENCES UTF-8 1:3") == b"* THREAD (1 (3)(2))"
+        assert await said(client, b"UID THREAD REFERENCES UTF-8 1,4") == b"* THREAD (4)(1)"

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
+from mailstead.accounts.entries import EntryA
 from mailstead.imap.responses import Answer, ok
 from mailstead.imap.sort import By, Sort, sorted_data
 from mailstead.mail.dates import moment_of
@@ -13,13 +14,14 @@ from mailstead.services.imap.search import matching
 from mailstead.services.imap.store import NOT_TOLD
 from mailstead.services.imap.summaries import Seen, summaries
 
-_IN_COLUMN: dict[By, Callable[[Seen], int]] = {
-    By.ARRIVAL: lambda seen: seen.a.internal_date,
-    By.SIZE: lambda seen: seen.a.size,
+_Key = int | str
+_IN_COLUMN: dict[By, Callable[[EntryA], _Key]] = {
+    By.ARRIVAL: lambda a: a.internal_date,
+    By.SIZE: lambda a: a.size,
 }
-_IN_ENVELOPE: dict[By, Callable[[Seen, HeaderSummary], int | str]] = {
+_IN_ENVELOPE: dict[By, Callable[[EntryA, HeaderSummary], _Key]] = {
     By.CC: lambda _, summary: mailbox_key(summary.cc),
-    By.DATE: lambda seen, summary: sent(seen.a.internal_date, summary.date),
+    By.DATE: lambda a, summary: sent(a.internal_date, summary.date),
     By.DISPLAYFROM: lambda _, summary: display_key(summary.sender),
     By.DISPLAYTO: lambda _, summary: display_key(summary.to),
     By.FROM: lambda _, summary: mailbox_key(summary.sender),
@@ -34,26 +36,39 @@ async def sort(context: Context, command: Sort) -> Answer:
     if found is None:
         return NOT_TOLD
     numbers = {uid: number for number, uid in found.messages}
-    criteria = [c.by for c in command.criteria]
-    from_column = [(by, _IN_COLUMN[by]) for by in criteria if by in _IN_COLUMN]
-    from_envelope = [(by, _IN_ENVELOPE[by]) for by in criteria if by in _IN_ENVELOPE]
-    keys: dict[By, list[int | str]] = {by: [] for by in criteria}
+    by = [criterion.by for criterion in command.criteria]
+    keys: list[list[_Key]] = [[] for _ in by]
     shown: list[int] = []
-    async for row in summaries(context, numbers, envelopes=bool(from_envelope), headers=False):
-        for seen in row:
-            shown.append(seen.uid if command.uid else numbers[seen.uid])
-            for by, integer in from_column:
-                keys[by].append(integer(seen))
-            if from_envelope:
-                summary = read_envelope(seen.envelope)
-                for by, key in from_envelope:
-                    keys[by].append(key(seen, summary))
+    needs_envelope = not _IN_COLUMN.keys() >= set(by)
+    async for row in summaries(context, numbers, _maker(by), envelopes=needs_envelope, headers=False):
+        for uid, made in row:
+            shown.append(uid if command.uid else numbers[uid])
+            for column, key in zip(keys, made, strict=True):
+                column.append(key)
     order = list(range(len(shown)))
     for criterion in reversed(command.criteria):  # a sort keeps what an earlier one did to equals
-        order.sort(key=keys.pop(criterion.by).__getitem__, reverse=criterion.reverse)
+        order.sort(key=keys.pop().__getitem__, reverse=criterion.reverse)
         await asyncio.sleep(0)
     await context.send(sorted_data([shown[at] for at in order], found.highest_modseq(context)))
     return ok("Sort completed")
+
+
+def _maker(criteria: list[By]) -> Callable[[Seen], list[_Key]]:
+    """What makes the keys of a message."""
+    if _IN_COLUMN.keys() >= set(criteria):
+        in_column = [_IN_COLUMN[by] for by in criteria]
+        return lambda seen: [key(seen.a) for key in in_column]
+
+    def key_of(by: By) -> Callable[[EntryA, HeaderSummary], _Key]:
+        return _IN_ENVELOPE[by] if by in _IN_ENVELOPE else lambda a, _: _IN_COLUMN[by](a)
+
+    anywhere = [key_of(by) for by in criteria]
+
+    def make(seen: Seen) -> list[_Key]:
+        summary = read_envelope(seen.envelope)
+        return [key(seen.a, summary) for key in anywhere]
+
+    return make
 
 
 def sent(internal_date: int, date: bytes | None) -> int:

@@ -27,23 +27,30 @@ async def thread(context: Context, command: Thread) -> Answer:
     by_id = command.algorithm is Algorithm.REFERENCES
     shown: list[int] = []
     posts: list[Post] = []
-    async for row in summaries(context, numbers, envelopes=True, headers=by_id):
-        for seen in row:
-            shown.append(seen.uid if command.uid else numbers[seen.uid])
-            posts.append(_post(seen, by_id=by_id))
+    make = _post if by_id else _post_by_subject
+    async for row in summaries(context, numbers, make, envelopes=True, headers=by_id):
+        for uid, post in row:
+            shown.append(uid if command.uid else numbers[uid])
+            posts.append(post)
     forest = await _in_turns(by_references(posts) if by_id else by_subject(posts))
     await context.send(thread_data(forest, shown))
     return ok("Thread completed")
 
 
-def _post(seen: Seen, *, by_id: bool) -> Post:
+def _post_by_subject(seen: Seen) -> Post:
     summary = read_envelope(seen.envelope)
-    subject, reply = subject_key(summary.subject)
-    when = sent(seen.a.internal_date, summary.date)
-    if not by_id:
-        return Post(when, subject, reply)
+    return Post(sent(seen.a.internal_date, summary.date), *subject_key(summary.subject))
+
+
+def _post(seen: Seen) -> Post:
+    summary = read_envelope(seen.envelope)
     own = _ids(summary.message_id)
-    return Post(when, subject, reply, own[0] if own else None, _references(seen, summary))
+    return Post(
+        sent(seen.a.internal_date, summary.date),
+        *subject_key(summary.subject),
+        own[0] if own else None,
+        _references(seen, summary),
+    )
 
 
 def _references(seen: Seen, summary: HeaderSummary) -> Sequence[int]:
