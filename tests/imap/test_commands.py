@@ -33,6 +33,7 @@ from mailstead.imap.responses import Condition
 from mailstead.imap.session import (
     Authenticate,
     Capability,
+    Compress,
     Enable,
     Id,
     Idle,
@@ -60,6 +61,7 @@ from mailstead.mail.uidset import STAR, UidSet
         (b"a001 AUTHENTICATE gssapi", Authenticate("GSSAPI")),
         (b"C01 AUTHENTICATE PLAIN dGVzdAB0ZXN0AHRlc3Q=", Authenticate("PLAIN", b"test\0test\0test")),
         (b"C01 AUTHENTICATE EXTERNAL =", Authenticate("EXTERNAL", b"")),
+        (b"t1 compress deflate", Compress("DEFLATE")),
         (b"t1 ENABLE CONDSTORE utf8=accept", Enable(("CONDSTORE", "UTF8=ACCEPT"))),
         (b'a023 ID ("name" "sodr" "version" NIL)', Id(((b"name", b"sodr"), (b"version", None)))),
         (b"a042 ID NIL", Id()),
@@ -117,6 +119,7 @@ def test_literals_are_strings() -> None:
         b"a LOGIN", b"a LOGIN a", b"a LOGIN  a b", b"a LOGIN a b c", b'a LOGIN "a b', b'a LOGIN "a\0" b', b"a LOGIN a\0 b",
         b'a LOGIN "a\\b" c', b"a LOGIN {3} b", b"a LOGIN (a) b", b"a LOGIN a\rb c", b'a LOGIN "a\rb" c',
         b"a AUTHENTICATE", b"a AUTHENTICATE PLAIN !", b"a AUTHENTICATE PLAIN YQ", b"a AUTHENTICATE PLAIN YQ== x",
+        b"a COMPRESS", b"a COMPRESS ", b'a COMPRESS "DEFLATE"', b"a COMPRESS DEFLATE X",
         b"a ENABLE", b"a ENABLE ", b"a ENABLE " + b" ".join([b"X"] * 51),
         b"a ID", b'a ID ("a")', b'a ID ("a" "b"', b"a ID (a b)", b"a ID (" + b" ".join([b'"a" NIL'] * 101) + b")",
         b"a STATUS INBOX", b"a STATUS INBOX ()", b"a STATUS INBOX (FOO)", b"a STATUS INBOX MESSAGES",

@@ -140,6 +140,10 @@ def test_what_is_offered() -> None:
     after = Offer(logged_in=True, starttls=False, plaintext_login=True)
     assert {b"UIDPLUS", b"MOVE", b"IDLE", b"SPECIAL-USE"} <= set(after.names().split())
     assert b"AUTH=PLAIN" not in after.names()
+    assert b"COMPRESS=DEFLATE" in after.names().split()
+    assert b"COMPRESS" not in before.names()
+    compressing = Offer(logged_in=True, starttls=False, plaintext_login=True, compressing=True)
+    assert compressing.names() == after.names().replace(b" COMPRESS=DEFLATE", b"")
     assert after.code() == b"CAPABILITY " + after.names()
     assert after.octets() == b"* CAPABILITY " + after.names() + b"\r\n"
     for name in (b"IDLE", b"ENABLE", b"NAMESPACE", b"ID", b"UNSELECT", b"MOVE"):

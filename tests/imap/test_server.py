@@ -135,7 +135,7 @@ def test_dialogs(path: Path) -> None:
 
 LINES = {
     "CAPABILITY": b"", "NOOP": b"", "LOGOUT": b"", "ID": b" NIL", "STARTTLS": b"", "LOGIN": b" a b", "AUTHENTICATE": b" PLAIN",
-    "ENABLE": b" X", "NAMESPACE": b"", "SELECT": b" a", "EXAMINE": b" a", "CREATE": b" a", "DELETE": b" a", "RENAME": b" a b",
+    "ENABLE": b" X", "COMPRESS": b" DEFLATE", "NAMESPACE": b"", "SELECT": b" a", "EXAMINE": b" a", "CREATE": b" a", "DELETE": b" a", "RENAME": b" a b",
     "SUBSCRIBE": b" a", "UNSUBSCRIBE": b" a", "LIST": b' "" a', "LSUB": b' "" a', "STATUS": b" a (UNSEEN)", "MYRIGHTS": b" a",
     "GETACL": b" a", "SETACL": b" a b c", "DELETEACL": b" a b", "LISTRIGHTS": b" a b", "IDLE": b"", "CHECK": b"", "CLOSE": b"",
     "UNSELECT": b"", "EXPUNGE": b"", "SEARCH": b" ALL", "FETCH": b" 1 UID", "STORE": b" 1 FLAGS ()", "COPY": b" 1 a", "MOVE": b" 1 a",

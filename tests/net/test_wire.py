@@ -2,14 +2,16 @@
 
 import asyncio
 import time
+import zlib
 from pathlib import Path
 
 import pytest
 
 from mailstead.crypto.certificate import self_signed
+from mailstead.net.deflate import PIECE_OCTETS
 from mailstead.net.listen import bind, listen
 from mailstead.net.tls import ServerTls
-from mailstead.net.wire import Wire
+from mailstead.net.wire import HIGH_WATER, Wire
 
 
 @pytest.fixture
@@ -39,3 +41,41 @@ async def test_in_the_middle_nothing_may_have_come(tls: ServerTls) -> None:
         await refused.wait()
         writer.close()
         server.close()
+
+
+class Reading(asyncio.Transport):
+    """A transport that knows whether it reads."""
+
+    reads = True
+
+    def pause_reading(self) -> None:
+        self.reads = False
+
+    def resume_reading(self) -> None:
+        self.reads = True
+
+
+async def test_who_does_not_take_what_is_inflated_is_sent_no_more() -> None:
+    """The peer is held up by what its octets say, not by what they are."""
+    made = zlib.compressobj(9, zlib.DEFLATED, -15)
+    bomb = made.compress(bytes(200 << 20)) + made.flush(zlib.Z_SYNC_FLUSH)
+    wire = Wire(lambda w: None)
+    transport = Reading()
+    wire.connection_made(transport)
+    wire.compress(bomb[:100])
+    came = bomb[100:]
+    while transport.reads:
+        wire.data_received(came[:4096])
+        came = came[4096:]
+    assert len(bomb) - len(came) < HIGH_WATER + 4200
+    taken = len(await wire.read())
+    while not transport.reads:
+        assert taken < 2 << 20, "what came first is a hundred octets: a hundred thousand"
+        taken += len(await wire.read())
+    for _ in range(100):
+        assert len(await wire.read()) <= PIECE_OCTETS
+    wire.data_received(came)
+    assert not transport.reads
+    for _ in range(500):
+        assert len(await wire.read()) <= PIECE_OCTETS
+    assert not transport.reads, "there is enough to take"

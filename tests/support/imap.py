@@ -5,6 +5,7 @@ import contextlib
 import io
 import itertools
 import re
+import zlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -99,19 +100,35 @@ class Client:
         self.pipe: Pipe | None = None
         self.heard = b""
         self.over = False
+        self.inflate: Callable[[bytes], bytes] = bytes
+        self.deflate: Callable[[bytes], bytes] = bytes
         self._came = asyncio.Event()
         self._tags = itertools.count(1)
 
     def hear(self, octets: bytes) -> None:
         self.over = self.over or not octets
-        self.heard += octets
+        self.heard += self.inflate(octets)
         self._came.set()
 
     def send(self, octets: bytes) -> None:
         assert self.pipe is not None
         assert self.pipe.wire is not None
         if not self.pipe.closed and octets:
-            self.pipe.wire.data_received(octets)
+            self.pipe.wire.data_received(self.deflate(octets))
+
+    async def compress(self) -> "Client":
+        await self.ok(b"COMPRESS DEFLATE")
+        made = zlib.decompressobj(-15)
+
+        def inflate(octets: bytes) -> bytes:
+            found = made.decompress(octets)
+            if made.eof:
+                self.inflate = bytes
+                found += made.unused_data
+            return found
+
+        self.inflate, self.deflate = inflate, deflater()
+        return self
 
     def hang_up(self) -> None:
         assert self.pipe is not None
@@ -225,6 +242,12 @@ class Client:
     async def body(self, uid: int, section: bytes = b"BODY.PEEK[]") -> bytes | None:
         """The octets of one section; None for NIL."""
         return octets_of(await self.item(uid, section))
+
+
+def deflater() -> Callable[[bytes], bytes]:
+    """Deflates what it is given, so that all of it can be inflated at once."""
+    made = zlib.compressobj(6, zlib.DEFLATED, -15)
+    return lambda octets: made.compress(octets) + made.flush(zlib.Z_SYNC_FLUSH)
 
 
 def octets_of(item: bytes) -> bytes | None:

@@ -3,9 +3,11 @@
 import itertools
 import re
 import ssl
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 
-from tests.support.imap import Said
+from tests.support.imap import Said, deflater
 from tests.support.server import PASSWORD, SAID, Talk
 
 _LITERAL = re.compile(rb"\{(\d+)\}\Z")
@@ -19,6 +21,8 @@ class ImapTalk(Talk):
         if ca is not None:
             self.wrap(ca)
         self._tags = itertools.count(1)
+        self._inflate: Callable[[bytes], bytes] = bytes
+        self._deflate: Callable[[bytes], bytes] = bytes
         self.greeting = self.line()
         if not self.greeting:
             self.close()
@@ -27,6 +31,22 @@ class ImapTalk(Talk):
     def wrap(self, ca: Path) -> None:
         context = ssl.create_default_context(cafile=str(ca))
         self.socket = context.wrap_socket(self.socket, server_hostname="localhost")
+
+    def compress(self) -> "ImapTalk":
+        self.ok(b"COMPRESS DEFLATE")
+        self._inflate, self._deflate = zlib.decompressobj(-15).decompress, deflater()
+        return self
+
+    def raw(self) -> None:
+        """What is sent from here on is sent as it is."""
+        self._deflate = bytes
+
+    def send(self, octets: bytes) -> None:
+        super().send(self._deflate(octets))
+
+    def until_closed(self, seconds: float = 10) -> bytes:
+        whole, self.buffer = self.buffer, b""
+        return whole + self._inflate(super().until_closed(seconds))
 
     def line(self) -> bytes:
         """The next whole response, literals and all, without its CRLF; empty at the end."""
@@ -37,7 +57,7 @@ class ImapTalk(Talk):
                 came = b""
             if not came:
                 return b""
-            self.buffer += came
+            self.buffer += self._inflate(came)
         found, self.buffer = self.buffer[:end], self.buffer[end + 2 :]
         return found
 

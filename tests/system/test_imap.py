@@ -2,7 +2,7 @@
 
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -110,6 +110,25 @@ def test_sessions_of_both_workers_hear_it_at_once(server: Server) -> None:
         assert talk.ok(b"UID SEARCH ALL").untagged == [b"* SEARCH"]
     for talk in talks:
         talk.close()
+
+
+@pytest.mark.parametrize("connect", [secure, starttls], ids=["implicit", "starttls"])
+def test_compressed_inside_of_tls(server: Server, connect: Callable[[Server], ImapTalk]) -> None:
+    user = f"{connect.__name__}@b.test"
+    assert server.run("user", "add", user, "--password-file", "-", stdin=PASSWORD.encode()).returncode == 0
+    talk = connect(server).log_in(user).compress()
+    large = b"".join(b"This is line number %d.\r\n" % n for n in range(100_000))
+    assert talk.append(large).status == b"OK"
+    talk.ok(b"SELECT INBOX")
+    (line,) = talk.ok(b"FETCH 1 BODY.PEEK[]").untagged
+    assert line.endswith(large + b")")
+    talk.send(b"i IDLE\r\n")
+    assert talk.line() == b"+ idling"
+    deliver(server, user.encode())
+    assert talk.line() == b"* 2 EXISTS"
+    talk.send(b"DONE\r\nx LOGOUT\r\n")
+    assert talk.until_closed(5).endswith(b"x OK Logout completed\r\n")
+    talk.close()
 
 
 @pytest.mark.parametrize("how", ["password", "disable"])

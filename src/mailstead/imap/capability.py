@@ -12,6 +12,7 @@ _AFTER_LOGIN: tuple[bytes, ...] = (
     b"THREAD=REFERENCES", b"MULTIAPPEND", b"UTF8=ACCEPT", b"BINARY", b"PREVIEW", b"QUOTA",
     b"QUOTA=RES-STORAGE", b"ACL", b"RIGHTS=texk", b"UNAUTHENTICATE",
 )  # fmt: skip
+_UNCOMPRESSED: tuple[bytes, ...] = (b"COMPRESS=DEFLATE",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,17 +24,19 @@ class Offer:
         starttls: STARTTLS would work.
         plaintext_login: A password may be sent here: by TLS, or where an operator said so.
         mechanisms: SASL mechanisms in upper case.
+        compressing: COMPRESS was answered with OK; twice it is not (RFC 4978 section 3).
     """
 
     logged_in: bool
     starttls: bool
     plaintext_login: bool
     mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
+    compressing: bool = False
 
     def names(self) -> bytes:
         """The capabilities, for a response or for a CAPABILITY code."""
         if self.logged_in:
-            return b" ".join((*_ALWAYS, *_AFTER_LOGIN))
+            return b" ".join((*_ALWAYS, *_AFTER_LOGIN, *(() if self.compressing else _UNCOMPRESSED)))
         found = list(_ALWAYS)
         if self.starttls:
             found.append(b"STARTTLS")

@@ -12,8 +12,8 @@ from mailstead.imap.tokens import BadSyntax, Parts, Tokens
 Command = (
     session.Capability | session.Noop | session.Logout | session.Id
     | session.StartTls | session.Login | session.Authenticate
-    | session.Unauthenticate | session.Enable | session.Namespace | session.Idle | session.Done
-    | append.Append
+    | session.Unauthenticate | session.Enable | session.Compress | session.Namespace | session.Idle
+    | session.Done | append.Append
     | mailboxes.Select | mailboxes.Examine | mailboxes.Create | mailboxes.Delete | mailboxes.Rename
     | mailboxes.Subscribe | mailboxes.Unsubscribe | listing.List | listing.Lsub | mailboxes.Status
     | mailboxes.MyRights | mailboxes.GetAcl | mailboxes.SetAcl | mailboxes.DeleteAcl | mailboxes.ListRights
@@ -47,6 +47,7 @@ READ: dict[bytes, tuple[Kind, Read]] = {
     b"AUTHENTICATE": (session.Authenticate, session.read_authenticate),
     b"UNAUTHENTICATE": _plain(session.Unauthenticate()),
     b"ENABLE": (session.Enable, session.read_enable),
+    b"COMPRESS": (session.Compress, session.read_compress),
     b"NAMESPACE": _plain(session.Namespace()),
     b"SELECT": (mailboxes.Select, mailboxes.read_select),
     b"EXAMINE": (mailboxes.Examine, mailboxes.read_examine),

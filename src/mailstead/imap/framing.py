@@ -119,9 +119,11 @@ class Framer:
         self._at = 0
         self._searched = max(0, self._searched)
 
-    def drop(self) -> None:
-        """Forget what came and was not looked at."""
+    def drop(self) -> bytes:
+        """Let go of what came and was not looked at."""
+        octets = self._buffer[self._at :]
         self._buffer, self._at, self._searched = b"", 0, 0
+        return octets
 
     def next(self) -> Parts | Announced | Piece | Fault | None:
         """What comes next of a command; None when octets are missing."""

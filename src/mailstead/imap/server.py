@@ -139,6 +139,10 @@ class ServerConnection:
         self._framer.drop()
         self.plaintext_login = True
 
+    def hand_over(self) -> bytes:
+        """The octets behind the last command, which are compressed: not to be read as they are."""
+        return self._framer.drop()
+
     def close(self) -> None:
         """Nothing more is read: a BYE was sent."""
         self.state = State.LOGOUT

@@ -71,6 +71,13 @@ class Id:
 
 
 @dataclass(frozen=True, slots=True)
+class Compress:
+    """COMPRESS, its algorithm in upper case (RFC 4978)."""
+
+    algorithm: str
+
+
+@dataclass(frozen=True, slots=True)
 class Namespace:
     """NAMESPACE (RFC 2342)."""
 
@@ -128,6 +135,12 @@ def read_enable(tokens: Tokens) -> Enable:
     if not names:
         raise BadSyntax("Nothing to enable")
     return Enable(tuple(names))
+
+
+def read_compress(tokens: Tokens) -> Compress:
+    """COMPRESS SP algorithm."""
+    tokens.space()
+    return Compress(tokens.word().decode())
 
 
 def read_id(tokens: Tokens) -> Id:

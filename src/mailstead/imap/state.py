@@ -35,6 +35,7 @@ _LOGGED_IN: _Row = {
     **_OPENING,
     session.Unauthenticate: State.NOT_AUTHENTICATED,
     session.Enable: None,
+    session.Compress: None,
     session.Namespace: None,
     mailboxes.Create: None,
     mailboxes.Delete: None,

@@ -11,6 +11,8 @@ import ssl
 from collections.abc import Callable, Collection
 from typing import cast
 
+from mailstead.net.deflate import Deflater, Inflater
+
 HIGH_WATER = 64 << 10  # octets read and not taken, at which reading pauses
 NEVER = float("inf")
 HANDSHAKE_SECONDS = 10.0
@@ -42,6 +44,8 @@ class Wire(asyncio.Protocol):
         self._full = False
         self._late = False
         self._nudged = False
+        self._inflater: Inflater | None = None
+        self._deflater: Deflater | None = None
         self.deadline = NEVER
         self.idle = False  # between two commands: a worker that stops may end it here
         self.hurry = HURRY_SECONDS  # how much sooner it is over in a crowd, while it is idle
@@ -81,6 +85,8 @@ class Wire(asyncio.Protocol):
         """The connection is gone, in whatever way."""
         self._ended = True
         self.transport = None
+        if self._deflater is not None:
+            self._deflater.stop()
         _wake(self._reading)
         _wake(self._draining)
 
@@ -100,17 +106,33 @@ class Wire(asyncio.Protocol):
 
         Raises:
             TooLate: the deadline has passed.
+            Garbled: they are compressed, and cannot be inflated.
         """
         octets = await self.read_or_nudge(nudged=False)
         assert octets is not None, "nobody asked to be nudged"
         return octets
 
     async def read_or_nudge(self, *, nudged: bool = True) -> bytes | None:
-        """As `read`, but None as soon as somebody calls `nudge`, or has since the last time.
+        """As `read`, but None as soon as somebody calls `nudge`, or has since the last time."""
+        inflater = self._inflater
+        if inflater is None:
+            return await self._take(nudged=nudged)
+        while True:
+            if self._deflater is None and inflater.settled:
+                self._inflater = None
+                return inflater.behind or await self._take(nudged=nudged)
+            if inflater.ended:
+                return b""
+            if inflater.hungry:
+                octets = await self._take(nudged=nudged)
+                if not octets:
+                    return octets
+                inflater.feed(octets)
+            if found := inflater.next():
+                return found
+            await asyncio.sleep(0)  # it may be a lot of nothing
 
-        Raises:
-            TooLate: the deadline has passed.
-        """
+    async def _take(self, *, nudged: bool = False) -> bytes | None:
         while not self._received:
             if nudged and self._nudged:
                 self._nudged = False
@@ -139,6 +161,12 @@ class Wire(asyncio.Protocol):
 
     def write(self, octets: bytes) -> None:
         """Send *octets*; nothing happens when the connection is gone."""
+        if self._deflater is None or self.transport is None:
+            self._send(octets)
+        else:
+            self._deflater.write(octets)
+
+    def _send(self, octets: bytes) -> None:
         if self.transport is not None:
             self.transport.write(octets)
 
@@ -194,6 +222,22 @@ class Wire(asyncio.Protocol):
             raise ConnectionAbortedError("gone during the handshake")
         self.transport = transport
 
+    def compress(self, behind: bytes) -> None:
+        """From here on both directions are DEFLATE; *behind* was read already and is compressed, too."""
+        self._inflater = Inflater(behind)
+        self._deflater = Deflater(self._loop, self._send)
+
+    def end_compression(self) -> None:
+        """What is sent from here on is plain, and so is what comes behind what the peer flushed."""
+        if self._deflater is not None:
+            self._deflater.finish()
+            self._deflater = None
+
+    @property
+    def compressing(self) -> bool:
+        """Whether what is sent and read is compressed."""
+        return self._deflater is not None
+
     def tls_description(self) -> str | None:
         """Version and cipher of the TLS in use, or None."""
         if self.transport is None:
@@ -206,6 +250,7 @@ class Wire(asyncio.Protocol):
 
     def close(self) -> None:
         """Send what was written, then close."""
+        self._flush()
         if self.transport is not None:
             self.transport.close()
 
@@ -217,15 +262,20 @@ class Wire(asyncio.Protocol):
     async def linger(self, octets: int, seconds: float) -> None:
         """Close, but let the peer finish sending, so that it reads the last reply instead of a reset."""
         end = self._loop.time() + seconds
+        self._flush()
         with contextlib.suppress(TooLate, OSError):
             if self.transport is not None and self.transport.can_write_eof():
                 self.transport.write_eof()
             while octets > 0:
                 self.deadline = min(end, self._loop.time() + QUIET_SECONDS)
-                octets -= len(came := await self.read())
+                octets -= len(came := await self._take() or b"")
                 if not came:
                     break
         self.close()
+
+    def _flush(self) -> None:
+        if self._deflater is not None:
+            self._deflater.flush()
 
 
 def _wake(waiter: "asyncio.Future[None] | None") -> None:

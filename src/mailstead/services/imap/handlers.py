@@ -8,6 +8,7 @@ from mailstead.imap.responses import Answer
 from mailstead.services.imap import folders
 from mailstead.services.imap import select as selecting
 from mailstead.services.imap import store as storing
+from mailstead.services.imap.compress import compress
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.fetch import fetch as answer_fetch
 from mailstead.services.imap.login import enable, identify, unauthenticate
@@ -21,6 +22,7 @@ HANDLERS: dict[type, Callable[[Context, Any], Awaitable[Answer]]] = {
     session.Id: identify,
     session.Enable: enable,
     session.Unauthenticate: unauthenticate,
+    session.Compress: compress,
     session.Namespace: folders.namespace,
     mailboxes.Select: selecting.select,
     mailboxes.Examine: selecting.select,

@@ -28,11 +28,13 @@ from mailstead.imap.server import ServerConnection
 from mailstead.imap.state import State
 from mailstead.log import Log
 from mailstead.mail.uidset import SeqSet
+from mailstead.net.deflate import Garbled
 from mailstead.net.listen import Gate
 from mailstead.net.tls import ServerTls
 from mailstead.net.wire import NEVER, TooLate, Wire
 from mailstead.services.dialogue import Host
 from mailstead.services.imap.append import Upload
+from mailstead.services.imap.compress import switch
 from mailstead.services.imap.context import Context, CutOff
 from mailstead.services.imap.handlers import HANDLERS
 from mailstead.services.imap.login import LOGIN_SECONDS, Entrance
@@ -104,11 +106,11 @@ class Session:
             self._wire.close()
 
     def _offer(self) -> Offer:
-        service = self._service
         return Offer(
             logged_in=self._context.account is not None,
-            starttls=service.tls is not None and not self._secure,
+            starttls=self._service.tls is not None and not self._secure,
             plaintext_login=self._connection.plaintext_login,
+            compressing=self._wire.compressing,
         )
 
     def greet(self) -> None:
@@ -143,10 +145,14 @@ class Session:
         except TooLate:
             stopping = self._service.stopping.is_set()
             return self._say_goodbye(answers.SHUTTING_DOWN if stopping else answers.TOO_SLOW)
+        except Garbled:
+            wire.write(answers.GARBLED.octets())
+            await wire.linger(self._service.message_octets, 30.0)
+            return False
         finally:
             context.busy, wire.idle = True, False
         if octets is None:
-            await self._context.news(self._service.log, expunges=True)
+            await context.news(self._service.log, expunges=True)
             return True
         if not octets:
             wire.close()
@@ -215,6 +221,7 @@ class Session:
             expunges=not (by_number and isinstance(event, fetch.Fetch | store.Store | search.Search)),
         )
         await self._answer(answer)
+        switch(self._context, event, answer)
 
     async def _answer(self, answer: Answer) -> None:
         octets = self._connection.reply(answer)
