@@ -77,10 +77,10 @@ from mailstead.mail.uidset import STAR, UidSet
         (b"Z433 RENAME INBOX old-mail", Rename("INBOX", "old-mail")),
         (b"A002 SUBSCRIBE #news.comp.mail.mime", Subscribe("#news.comp.mail.mime")),
         (b"A002 UNSUBSCRIBE #news.comp.mail.mime", Unsubscribe("#news.comp.mail.mime")),
-        (b'A101 LIST "" ""', List("", "")),
-        (b"A202 LIST ~/Mail/ %", List("~/Mail/", "%")),
-        (b'A1 LIST "" *', List("", "*")),
-        (b'A1 LIST "" "INBOX/*"', List("", "INBOX/*")),
+        (b'A101 LIST "" ""', List("", ("",))),
+        (b"A202 LIST ~/Mail/ %", List("~/Mail/", ("%",))),
+        (b'A1 LIST "" *', List("", ("*",))),
+        (b'A1 LIST "" "INBOX/*"', List("", ("INBOX/*",))),
         (b'A002 LSUB "news." "comp.mail.*"', Lsub("news.", "comp.mail.*")),
         (
             b"A042 STATUS blurdybloop (UIDNEXT MESSAGES uidnext)",
@@ -123,7 +123,7 @@ def test_literals_are_strings() -> None:
         b"a ENABLE", b"a ENABLE ", b"a ENABLE " + b" ".join([b"X"] * 51),
         b"a ID", b'a ID ("a")', b'a ID ("a" "b"', b"a ID (a b)", b"a ID (" + b" ".join([b'"a" NIL'] * 101) + b")",
         b"a STATUS INBOX", b"a STATUS INBOX ()", b"a STATUS INBOX (FOO)", b"a STATUS INBOX MESSAGES",
-        b'a LIST ""', b"a LIST a", b'a LIST "" (a)', b'a LIST "" ' + b"*" * 5000,
+        b'a LIST ""', b"a LIST a", b'a LIST "" (a', b'a LIST "" ' + b"*" * 5000,
         b"a UID EXPUNGE", b"a EXPUNGE 1", b"a APPEND INBOX", b"a APPEND INBOX (\\Seen)", b"a DONE",
     ],
 )  # fmt: skip
@@ -176,7 +176,7 @@ PIECES = st.lists(
     st.sampled_from(
         [b" ", b"(", b")", b"[", b"]", b"<", b">", b'"', b"\\", b"*", b"%", b"1:*", b"0", b"4294967296", b"1.2", b"FETCH", b"UID",
          b"BODY", b"BODY.PEEK[", b"HEADER.FIELDS", b"SEARCH", b"OR", b"NOT", b"CHARSET UTF-8", b"TEXT", b"STORE", b"+FLAGS",
-         b"\\Seen", b"LIST", b"ID", b"NIL", b"STATUS", b"INBOX", b"&AOQ-", b"\xc3\xa4", b"\0", b"\r", b"LOGIN", b"{5}",
+         b"\\Seen", b"LIST", b"RETURN (", b"SUBSCRIBED", b"RECURSIVEMATCH", b"CHILDREN", b"ID", b"NIL", b"STATUS", b"INBOX", b"&AOQ-", b"\xc3\xa4", b"\0", b"\r", b"LOGIN", b"{5}",
          b"AUTHENTICATE", b"=", b"APPEND", b"COPY", b"1-Jan-2020", b"BEFORE", b"HEADER", b"<0.1>"]
     ),
     max_size=14,

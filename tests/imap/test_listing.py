@@ -6,7 +6,9 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailstead.imap.listing import SPECIAL_USE, Entry, Listed, Pattern, listed, subscribed
+from mailstead.imap.listing import Entry, Listed, listed, subscribed
+from mailstead.imap.patterns import Pattern
+from mailstead.imap.specialuse import SPECIAL_USE
 from mailstead.mail.mailbox import FIRST_MAILBOXES, SpecialUse
 
 

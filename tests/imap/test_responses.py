@@ -138,7 +138,7 @@ def test_what_is_offered() -> None:
     assert {b"AUTH=PLAIN", b"AUTH=LOGIN", b"SASL-IR", b"LITERAL+"} <= set(tls)
     assert not {b"STARTTLS", b"LOGINDISABLED"} & set(tls)
     after = Offer(logged_in=True, starttls=False, plaintext_login=True)
-    assert {b"UIDPLUS", b"MOVE", b"IDLE", b"SPECIAL-USE"} <= set(after.names().split())
+    assert {b"UIDPLUS", b"MOVE", b"IDLE", b"SPECIAL-USE", b"LIST-EXTENDED"} <= set(after.names().split())
     assert b"AUTH=PLAIN" not in after.names()
     assert b"COMPRESS=DEFLATE" in after.names().split()
     assert b"COMPRESS" not in before.names()

@@ -94,9 +94,18 @@ class UnlockedAccount:
         Raises:
             UnsealError: the list of names is not what this account wrote.
         """
+        return (await self.names())[0]
+
+    async def names(self) -> tuple[list[Mailbox], list[str]]:
+        """All mailboxes in the order they were made, and names that are subscribed to and are none.
+
+        Raises:
+            UnsealError: the list of names is not what this account wrote.
+        """
         names, rows = await self._online.folders.names()
         by_id = {row.mailbox_id: row for row in rows}
-        return [_mailbox(n, by_id[n.mailbox_id]) for n in names if n.mailbox_id in by_id]
+        mailboxes = [_mailbox(n, by_id[n.mailbox_id]) for n in names if n.mailbox_id in by_id]
+        return mailboxes, [n.name for n in names if not n.exists]
 
     async def mailbox(self, name: str) -> Mailbox:
         """The mailbox of this name, which is in the one spelling of `mail.mailbox.mailbox_name`.

@@ -1,23 +1,30 @@
-"""LIST and LSUB: which mailboxes match, and what they are (RFC 3501 sections 6.3.8 and 6.3.9).
-
-Matching follows all ways through a pattern at once, as bits of one number, so no pattern is slow.
-"""
+"""LIST and LSUB: which mailboxes match, and what they are (RFC 3501 sections 6.3.8 and 6.3.9, RFC 5258)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 
 from mailstead.imap import responses
+from mailstead.imap.listoptions import Options, Return, Select, read_options, read_selects
+from mailstead.imap.patterns import Pattern
+from mailstead.imap.specialuse import SPECIAL_USE
 from mailstead.imap.tokens import BAD_NAME, BadSyntax, Tokens, limit
-from mailstead.mail.mailbox import HIERARCHY, INBOX, NAME_OCTETS, SpecialUse, is_inbox
+from mailstead.mail.mailbox import HIERARCHY, NAME_OCTETS, SpecialUse
+
+PATTERNS_CAP = 100
 
 
 @dataclass(frozen=True, slots=True)
 class List:
-    """LIST; an empty pattern asks for the hierarchy's delimiter only."""
+    """LIST; a single pattern that is empty asks for the hierarchy's delimiter only.
+
+    Args:
+        options: What an extended LIST says, even if that is nothing; None for a plain one.
+    """
 
     reference: str
-    pattern: str
+    patterns: tuple[str, ...]
+    options: Options | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,147 +37,158 @@ class Lsub:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A mailbox as far as lists show it."""
+    """A mailbox as far as lists show it, or a name that is subscribed to and is none."""
 
     name: str
     special_use: SpecialUse | None = None
     subscribed: bool = False
+    exists: bool = True
 
 
 class Attribute(Enum):
-    """Name attributes (RFC 3348, RFC 3501 section 7.2.2)."""
+    """Name attributes (RFC 3501 section 7.2.2, RFC 5258 section 3)."""
 
     NO_SELECT = b"\\Noselect"
+    NON_EXISTENT = b"\\NonExistent"  # as the RFC says it implies \Noselect
+    SUBSCRIBED = b"\\Subscribed"
     HAS_CHILDREN = b"\\HasChildren"
     HAS_NO_CHILDREN = b"\\HasNoChildren"
 
 
-# RFC 6154 section 2; INBOX has no attribute.
-SPECIAL_USE: dict[SpecialUse, bytes] = {
-    SpecialUse.INBOX: b"",
-    SpecialUse.DRAFTS: b"\\Drafts",
-    SpecialUse.SENT: b"\\Sent",
-    SpecialUse.JUNK: b"\\Junk",
-    SpecialUse.TRASH: b"\\Trash",
-    SpecialUse.ARCHIVE: b"\\Archive",
-}
-
-
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """One line of the answer."""
+    """One line of the answer.
+
+    Args:
+        whole: It is a mailbox, and what was looked for: what else was asked for goes with it.
+        below: What something below it is, that was looked for: CHILDINFO (RFC 5258 section 3.5).
+    """
 
     name: str
     attributes: tuple[Attribute, ...] = ()
     special_use: SpecialUse | None = None
+    whole: bool = True
+    below: tuple[Select, ...] = ()
 
     def octets(self, response: bytes = b"LIST", *, utf8: bool = False) -> bytes:
         """The LIST or LSUB response."""
         shown = [a.value for a in self.attributes]
         if self.special_use is not None and (use := SPECIAL_USE[self.special_use]):
             shown.append(use)
-        return b'* %b (%b) "/" %b\r\n' % (
-            response, b" ".join(shown), responses.mailbox(self.name, utf8=utf8),
-        )  # fmt: skip
+        name = responses.mailbox(self.name, utf8=utf8)
+        if self.below:
+            name += b' ("CHILDINFO" (%b))' % b" ".join([b'"%b"' % s.value for s in self.below])
+        return b'* %b (%b) "/" %b\r\n' % (response, b" ".join(shown), name)
 
 
 DELIMITER_ONLY = b'* LIST (\\Noselect) "/" ""\r\n'
 
 
 def read_list(tokens: Tokens) -> List:
-    """LIST SP mailbox SP list-mailbox."""
-    return List(*_patterns(tokens))
+    """LIST [SP list-select-opts] SP mailbox SP mbox-or-pat [SP list-return-opts]."""
+    selects = read_selects(tokens)
+    tokens.space()
+    reference = tokens.astring()
+    tokens.space()
+    several = tokens.skip(b"(")
+    patterns = _several(tokens) if several else [tokens.list_mailbox()]
+    found = _decoded(tokens, reference, *patterns)
+    return List(found[0], found[1:], read_options(tokens, selects, extended=several))
+
+
+def _several(tokens: Tokens) -> list[bytes]:
+    """patterns = "(" list-mailbox *(SP list-mailbox) ")", without the first parenthesis."""
+    patterns: list[bytes] = []
+    for _ in range(PATTERNS_CAP):
+        patterns.append(tokens.list_mailbox())
+        if tokens.skip(b")"):
+            return patterns
+        tokens.space()
+    raise limit("Too many patterns")
 
 
 def read_lsub(tokens: Tokens) -> Lsub:
     """LSUB SP mailbox SP list-mailbox."""
-    return Lsub(*_patterns(tokens))
-
-
-def _patterns(tokens: Tokens) -> tuple[str, str]:
     tokens.space()
     reference = tokens.astring()
     tokens.space()
-    pattern = tokens.list_mailbox()
-    if len(reference) + len(pattern) > 4 * NAME_OCTETS:
+    return Lsub(*_decoded(tokens, reference, tokens.list_mailbox()))
+
+
+def _decoded(tokens: Tokens, reference: bytes, *patterns: bytes) -> tuple[str, ...]:
+    if sum(len(reference) + len(pattern) for pattern in patterns) > 4 * NAME_OCTETS:
         raise limit("Pattern too long")
     try:
-        return tokens.decoded(reference), tokens.decoded(pattern)
+        return tuple(tokens.decoded(octets) for octets in (reference, *patterns))
     except ValueError as error:
         raise BadSyntax(BAD_NAME) from error
 
 
-class Pattern:
-    """A reference and a pattern, ready to be held against names.
-
-    Follows all ways through the pattern at once: bit n of a state says that its first n tokens have
-    been matched. INBOX is matched in any case, also as the first level of a longer name (RFC 3501
-    section 5.1), and nothing else is.
-    """
-
-    def __init__(self, reference: str, pattern: str) -> None:
-        whole = reference + pattern
-        tokens: list[str] = []
-        for c in whole:
-            if tokens and c in "*%" and tokens[-1] in "*%":  # "*%" is what "*" is
-                if c == "*":
-                    tokens[-1] = "*"
-            else:
-                tokens.append(c)
-        self._every = whole == "*"
-        self._literal = None if "*" in tokens or "%" in tokens else whole
-        self._end = 1 << len(tokens)
-        self._stars = self._percents = 0
-        self._steps: dict[str, int] = {}
-        self._inbox: dict[str, int] = dict.fromkeys(INBOX, 0)  # as steps, in any case
-        for n, token in enumerate(tokens):
-            match token:
-                case "*":
-                    self._stars |= 1 << n
-                case "%":
-                    self._percents |= 1 << n
-                case _:
-                    self._steps[token] = self._steps.get(token, 0) | 1 << n
-                    if token.isascii() and token.upper() in self._inbox:
-                        self._inbox[token.upper()] |= 1 << n
-
-    def __contains__(self, name: str) -> bool:
-        if self._every:
-            return True
-        inbox = len(INBOX) if name.partition(HIERARCHY)[0] == INBOX else 0
-        if self._literal is not None:
-            first, rest = self._literal[:inbox], self._literal[inbox:]
-            return rest == name[inbox:] and (not inbox or is_inbox(first))
-        wild = self._stars | self._percents
-        state = 1
-        state |= (state & wild) << 1
-        for at, c in enumerate(name):
-            staying = self._stars if c == HIERARCHY else wild
-            steps = self._inbox if at < inbox else self._steps
-            state = state & staying | (state & steps.get(c, 0)) << 1
-            if not state:
-                return False
-            state |= (state & wild) << 1
-        return bool(state & self._end)
+_PLAIN = Options(returns=frozenset((Return.CHILDREN, Return.SPECIAL_USE)))
 
 
-def listed(entries: Iterable[Entry], pattern: Pattern) -> list[Listed]:
-    """What LIST answers: mailboxes that match, and levels without a mailbox that have children.
+def listed(entries: Iterable[Entry], pattern: Pattern, options: Options | None = None) -> list[Listed]:
+    """What LIST answers, in the order of *entries*; a level without an entry stands before its first child.
 
-    In the order of *entries*; a level without a mailbox stands before its first child.
+    A name that is not what is looked for comes if something below it is that does not match (RFC 5258
+    section 3.4): with RECURSIVEMATCH; and where nothing is looked for, as the level of a mailbox.
     """
     everything = list(entries)
+    show = _Show(everything, pattern, options)
     names = {e.name for e in everything}
-    parents = {p for e in everything for p in _above(e.name)}
     found: dict[str, Listed] = {}
     for entry in everything:
-        for parent in _above(entry.name):
-            if parent not in names and parent not in found and parent in pattern:
-                found[parent] = Listed(parent, (Attribute.NO_SELECT, Attribute.HAS_CHILDREN))
-        if entry.name in pattern:
-            has = Attribute.HAS_CHILDREN if entry.name in parents else Attribute.HAS_NO_CHILDREN
-            found[entry.name] = Listed(entry.name, (has,), entry.special_use)
+        for level in _above(entry.name):
+            if level not in names and level not in found and level in show.levels and level in pattern:
+                found[level] = show.line(Entry(level, exists=False))
+        if (show.wanted(entry) or entry.name in show.levels) and entry.name in pattern:
+            found[entry.name] = show.line(entry)
     return list(found.values())
+
+
+class _Show:
+    """What one LIST shows of each name."""
+
+    def __init__(self, entries: list[Entry], pattern: Pattern, options: Options | None) -> None:
+        self._missing = Attribute.NO_SELECT if options is None else Attribute.NON_EXISTENT
+        self._options = options = options or _PLAIN
+        self._parents = _levels(e.name for e in entries if e.exists)
+        self._criteria = options.criteria
+        self._above: set[str] = set()  # names that something wanted is below, if that is to be told
+        self.levels = set[str]() if self._criteria else self._parents
+        if Select.RECURSIVE_MATCH in options.selects:
+            wanted = [e.name for e in entries if self.wanted(e)]
+            self._above = _levels(wanted)
+            self.levels = _levels(name for name in wanted if name not in pattern)
+
+    def wanted(self, entry: Entry) -> bool:
+        """Whether it is all that names are selected by: else it must be a mailbox."""
+        if Select.SPECIAL_USE in self._criteria and not _has_use(entry):
+            return False
+        return entry.subscribed if Select.SUBSCRIBED in self._criteria else entry.exists
+
+    def line(self, entry: Entry) -> Listed:
+        """The line of a name."""
+        returns = self._options.returns
+        attributes: list[Attribute] = []
+        if not entry.exists:
+            attributes.append(self._missing)
+        if entry.subscribed and Return.SUBSCRIBED in returns:
+            attributes.append(Attribute.SUBSCRIBED)
+        parent = entry.name in self._parents
+        if Return.CHILDREN in returns or (parent and not entry.exists):
+            attributes.append(Attribute.HAS_CHILDREN if parent else Attribute.HAS_NO_CHILDREN)
+        return Listed(
+            entry.name,
+            tuple(attributes),
+            entry.special_use if Return.SPECIAL_USE in returns else None,
+            whole=entry.exists and self.wanted(entry),
+            below=self._criteria if entry.name in self._above else (),
+        )
+
+
+def _has_use(entry: Entry) -> bool:
+    return entry.special_use is not None and bool(SPECIAL_USE[entry.special_use])
 
 
 def subscribed(entries: Iterable[Entry], pattern: Pattern) -> list[Listed]:
@@ -199,4 +217,15 @@ def _above(name: str) -> list[str]:
     while at >= 0:
         found.append(name[:at])
         at = name.find(HIERARCHY, at + 1)
+    return found
+
+
+def _levels(names: Iterable[str]) -> set[str]:
+    """Every level above one of *names*."""
+    found: set[str] = set()
+    for name in names:
+        at = name.rfind(HIERARCHY)
+        while at >= 0 and (level := name[:at]) not in found:
+            found.add(level)
+            at = name.rfind(HIERARCHY, 0, at)
     return found

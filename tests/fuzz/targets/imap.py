@@ -7,14 +7,18 @@ from mailstead.imap.append import Append
 from mailstead.imap.body import without_extensions
 from mailstead.imap.commands import parse
 from mailstead.imap.events import AppendChunk, AppendEnd, BadCommand, Need, SaslResponse, WantsContinuation
-from mailstead.imap.listing import List, Pattern
+from mailstead.imap.listing import Entry, List, listed
 from mailstead.imap.mutf7 import decode, encode
+from mailstead.imap.patterns import Pattern
 from mailstead.imap.responses import LOGGING_OUT, ok
 from mailstead.imap.server import ServerConnection
 from mailstead.imap.session import Authenticate, Idle
 from mailstead.imap.state import State
 from mailstead.imap.tokens import BadSyntax
+from mailstead.mail.mailbox import SpecialUse
 from mailstead.mail.section import Section, Text, filter_header, locate, tree
+
+_ENTRIES = [Entry("INBOX/a/b", SpecialUse.SENT), Entry("INBOX", subscribed=True), Entry("x/y", exists=False)]
 
 
 def imap_command(octets: bytes) -> None:
@@ -23,7 +27,8 @@ def imap_command(octets: bytes) -> None:
     with contextlib.suppress(BadSyntax):
         command = parse(tuple(parts[: len(parts) - (len(parts) + 1) % 2]))
         if isinstance(command, List):
-            assert isinstance("INBOX/a/b" in Pattern(command.reference, command.pattern), bool)
+            found = listed(_ENTRIES, Pattern(command.reference, *command.patterns), command.options)
+            assert all(line.octets().endswith(b"\r\n") for line in found)
 
 
 def imap_conversation(octets: bytes) -> None:

@@ -83,6 +83,30 @@ async def test_subscriptions_are_of_names(sqlite: Database, tmp_path: Path) -> N
         assert b"work" in await names(client, b'LSUB "" "*"'), "a subscription outlives its mailbox"
 
 
+async def test_lists_of_what_is_subscribed(sqlite: Database, tmp_path: Path) -> None:
+    """RFC 5258: LIST (SUBSCRIBED) says of a name whether it is a mailbox."""
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        await client.ok(b"SUBSCRIBE not/yet")
+        await client.ok(b"CREATE work/2026")
+        await client.ok(b"UNSUBSCRIBE Junk")
+        subscribed = await names(client, b'LIST (SUBSCRIBED) "" *')
+        assert subscribed[b"not/yet"] == {rb"\NonExistent", rb"\Subscribed"}
+        assert subscribed[b"Sent"] == {rb"\Subscribed"}
+        assert not {b"Junk", b"work", b"work/2026"} & set(subscribed)
+        assert (await client.ok(b'LIST (SUBSCRIBED RECURSIVEMATCH) "" n% RETURN (CHILDREN)')).untagged == [
+            b'* LIST (\\NonExistent \\HasNoChildren) "/" "not" ("CHILDINFO" ("SUBSCRIBED"))'
+        ]
+        some = await names(client, b'LIST "" (work/% Ju* inbox) RETURN (SUBSCRIBED CHILDREN SPECIAL-USE)')
+        assert some == {
+            b"INBOX": {rb"\Subscribed", rb"\HasNoChildren"}, b"Junk": {rb"\HasNoChildren", rb"\Junk"},
+            b"work/2026": {rb"\HasNoChildren"},
+        }  # fmt: skip
+        assert (await client.ok(b'LIST (SUBSCRIBED) "" ""')).untagged == [rb'* LIST (\Noselect) "/" ""']
+        await client.bad(b'LIST (RECURSIVEMATCH) "" *')
+
+
 async def test_rename_of_inbox_moves_its_messages(sqlite: Database, tmp_path: Path) -> None:
     async with imap_worker(sqlite, tmp_path) as w:
         await w.house.move_in()

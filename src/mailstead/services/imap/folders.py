@@ -2,7 +2,7 @@
 
 from mailstead.errors import Reason, Refused
 from mailstead.imap import responses as answers
-from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Lsub, Pattern, listed, subscribed
+from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Lsub, listed, subscribed
 from mailstead.imap.mailboxes import (
     Create,
     Delete,
@@ -15,6 +15,7 @@ from mailstead.imap.mailboxes import (
     Subscribe,
     Unsubscribe,
 )
+from mailstead.imap.patterns import Pattern
 from mailstead.imap.responses import ACL_IS_FIXED, Answer, no, ok
 from mailstead.imap.session import Namespace
 from mailstead.services.imap.context import Context
@@ -24,11 +25,13 @@ BAD_NAME = no("Not a mailbox name", b"CANNOT")
 
 async def list_(context: Context, command: List) -> Answer:
     """Answer LIST."""
-    if not command.pattern:
+    if command.patterns == ("",):
         await context.send(DELIMITER_ONLY)
         return ok("List completed")
-    entries = [Entry(m.name, m.special_use, m.subscribed) for m in await context.owner.mailboxes()]
-    found = listed(entries, Pattern(command.reference, command.pattern))
+    mailboxes, others = await context.owner.names()
+    entries = [Entry(m.name, m.special_use, m.subscribed) for m in mailboxes]
+    entries += [Entry(name, None, subscribed=True, exists=False) for name in others]
+    found = listed(entries, Pattern(command.reference, *command.patterns), command.options)
     utf8 = context.connection.utf8
     await context.send(b"".join([line.octets(utf8=utf8) for line in found]))
     return ok("List completed")

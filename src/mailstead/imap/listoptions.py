@@ -1,0 +1,96 @@
+"""The options of an extended LIST (RFC 5258 section 3, RFC 6154 section 3)."""
+
+from dataclasses import dataclass
+from enum import Enum
+
+from mailstead.imap.tokens import BadSyntax, Tokens, limit
+
+OPTIONS_CAP = 50  # of a kind; the same one may come again
+
+
+class Select(Enum):
+    """What a name must be to be listed; of several, all."""
+
+    SUBSCRIBED = b"SUBSCRIBED"
+    SPECIAL_USE = b"SPECIAL-USE"
+    REMOTE = b"REMOTE"  # those as well; there are none
+    RECURSIVE_MATCH = b"RECURSIVEMATCH"
+
+
+class Return(Enum):
+    """What is said of a name that is listed."""
+
+    SUBSCRIBED = b"SUBSCRIBED"
+    CHILDREN = b"CHILDREN"
+    SPECIAL_USE = b"SPECIAL-USE"
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How an extended LIST selects names, and what it says of them."""
+
+    selects: frozenset[Select] = frozenset()
+    returns: frozenset[Return] = frozenset()
+
+    @property
+    def criteria(self) -> tuple[Select, ...]:
+        """What a name must be, in the order in which CHILDINFO tells it."""
+        return tuple(s for s in (Select.SUBSCRIBED, Select.SPECIAL_USE) if s in self.selects)
+
+
+_SELECTS = {option.value: option for option in Select}
+_RETURNS = {option.value: option for option in Return}
+# What is selected by is returned, too (RFC 5258 section 3.1, RFC 6154 section 6).
+_IMPLIED = {Select.SUBSCRIBED: Return.SUBSCRIBED, Select.SPECIAL_USE: Return.SPECIAL_USE}
+
+
+def read_selects(tokens: Tokens) -> frozenset[Select] | None:
+    """[SP "(" [list-select-opt *(SP list-select-opt)] ")"], or None without."""
+    if tokens.skip(b" ()"):
+        return frozenset()
+    if not tokens.skip(b" ("):
+        return None
+    found: set[Select] = set()
+    for _ in range(OPTIONS_CAP):
+        option = _SELECTS.get(tokens.word())
+        if option is None:
+            raise BadSyntax("Unknown LIST selection option")
+        found.add(option)
+        if tokens.skip(b")"):
+            if Select.RECURSIVE_MATCH in found and not found & _IMPLIED.keys():
+                raise BadSyntax("RECURSIVEMATCH goes with another selection option")
+            return frozenset(found)
+        tokens.space()
+    raise limit("Too many selection options")
+
+
+def read_options(tokens: Tokens, selects: frozenset[Select] | None, *, extended: bool) -> Options | None:
+    """[SP "RETURN" SP "(" [return-option *(SP return-option)] ")"], behind the patterns.
+
+    Args:
+        selects: The selection options, which were read before.
+        extended: The patterns alone make it an extended LIST.
+    """
+    returns: set[Return] = set()
+    if tokens.text[tokens.at : tokens.at + 9].upper() == b" RETURN (":
+        tokens.at += 9
+        extended = True
+        _read_returns(tokens, returns)
+    if selects is None and not extended:
+        return None
+    returns.update(_IMPLIED[s] for s in selects or () if s in _IMPLIED)
+    return Options(selects or frozenset(), frozenset(returns))
+
+
+def _read_returns(tokens: Tokens, returns: set[Return]) -> None:
+    if tokens.skip(b")"):
+        return
+    for _ in range(OPTIONS_CAP):
+        option = _RETURNS.get(tokens.word())
+        if option is None:
+            raise BadSyntax("Unknown LIST return option")
+        returns.add(option)
+        if tokens.skip(b")"):
+            return
+        tokens.space()
+    raise limit("Too many return options")
