@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from mailstead.imap.commands import parse
 from mailstead.imap.listing import Entry, List, listed
 from mailstead.imap.listoptions import Options, Return, Select
+from mailstead.imap.mailboxes import StatusItem
 from mailstead.imap.patterns import Pattern
 from mailstead.imap.responses import Condition
 from mailstead.imap.tokens import BadSyntax
@@ -153,6 +154,8 @@ def test_special_uses() -> None:
             frozenset((Select.SUBSCRIBED, Select.REMOTE)), frozenset((Return.SUBSCRIBED, Return.CHILDREN)))),
         (b'LIST (SPECIAL-USE) "" * ', Options(
             frozenset((Select.SPECIAL_USE,)), frozenset((Return.SPECIAL_USE,)))),
+        (b'LIST "" * RETURN (status (messages UIDNEXT messages) CHILDREN)', Options(
+            frozenset(), frozenset((Return.CHILDREN,)), (StatusItem.MESSAGES, StatusItem.UIDNEXT))),
     ],
 )  # fmt: skip
 def test_options(line: bytes, options: Options | None) -> None:
@@ -182,7 +185,7 @@ def test_what_is_no_list(line: bytes) -> None:
 
 LEVELS = st.lists(st.sampled_from("ab"), min_size=1, max_size=4).map("/".join)
 ENTRIES = st.dictionaries(LEVELS, st.tuples(st.booleans(), st.booleans(), st.booleans()), max_size=10)
-PATTERNS = st.lists(st.text("ab/*%", max_size=5), min_size=1, max_size=3)
+PATTERNS = st.lists(st.sampled_from(["*", "%", "a", "a/b", "a%", "%/a", "*b", "%/%"]), min_size=1, max_size=3)
 
 
 @given(ENTRIES, PATTERNS, st.sets(st.sampled_from([Select.SUBSCRIBED, Select.SPECIAL_USE])), st.booleans())

@@ -4,6 +4,9 @@ A result is remembered by highest_modseq: every change of what is counted moves 
 counts is sealed in its SUMMARY, so each is opened once and remembered while it waits.
 """
 
+import asyncio
+import contextlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from mailstead.accounts.absorb import open_pendings
@@ -12,13 +15,15 @@ from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.states import MessageState
 from mailstead.accounts.turns import until_won
 from mailstead.crypto.sealed import Kind, SealedRecord
-from mailstead.errors import Reason, Refused
+from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.store import messages as rows
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import MailboxRow, get_mailbox, mailboxes
 from mailstead.store.messages import LaneRow, PendingRow
 from mailstead.store.records import LostRace, get_record
+
+COUNTED_AT_ONCE = 64  # mailboxes, then others get their turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,28 @@ class Statuses:
         """
         return await until_won(lambda _: self._status(mailbox_id))
 
+    async def many(self, mailbox_ids: Iterable[bytes]) -> dict[bytes, Status]:
+        """The counts of mailboxes; of all that have not changed since they were counted, in one read.
+
+        One that is gone, or whose counts do not open, is left out.
+        """
+        account_id = self._keys.account_id
+        rows = {r.mailbox_id: r for r in await self._database.read(lambda tx: mailboxes(tx, account_id))}
+        found: dict[bytes, Status] = {}
+        counted = 0
+        for mailbox_id in mailbox_ids:
+            at, counts = self._counted.get(mailbox_id, (-1, Counts()))
+            row = rows.get(mailbox_id)
+            if row is not None and row.highest_modseq == at:
+                found[mailbox_id] = _status(row, counts)
+            elif row is not None:
+                with contextlib.suppress(Refused, UnsealError):
+                    found[mailbox_id] = await self.status(mailbox_id)
+                counted += 1
+                if counted % COUNTED_AT_ONCE == 0:
+                    await asyncio.sleep(0)
+        return found
+
     async def _status(self, mailbox_id: bytes) -> Status:
         account_id = self._keys.account_id
         at, _ = self._counted.get(mailbox_id, (-1, Counts()))
@@ -73,12 +100,7 @@ class Statuses:
         row = read.mailbox
         if row.highest_modseq != at:
             self._counted[mailbox_id] = (row.highest_modseq, await self._count(read))
-        counts = self._counted[mailbox_id][1]
-        recent = max(0, min(row.uid_next - row.recent_uid, counts.messages))
-        return Status(
-            mailbox_id, row.uid_validity, Uid(row.uid_next), Modseq(row.highest_modseq), counts.messages,
-            counts.unseen, counts.deleted, recent, counts.size,
-        )  # fmt: skip
+        return _status(row, self._counted[mailbox_id][1])
 
     async def _count(self, read: "_Read") -> Counts:
         mailbox_id = read.mailbox.mailbox_id
@@ -120,6 +142,14 @@ class Statuses:
         batch = await open_pendings(self._keys, mailbox_id, others, pendings, lanes)
         seen = {p.uid for p in pendings}
         return seen, {m.row.uid: (m.state(), m.summary.size) for m in batch.opened}
+
+
+def _status(row: MailboxRow, counts: Counts) -> Status:
+    recent = max(0, min(row.uid_next - row.recent_uid, counts.messages))
+    return Status(
+        row.mailbox_id, row.uid_validity, Uid(row.uid_next), Modseq(row.highest_modseq), counts.messages,
+        counts.unseen, counts.deleted, recent, counts.size,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

@@ -159,6 +159,10 @@ class UnlockedAccount:
         """The counts of a mailbox; no page is opened (`Statuses.status`)."""
         return await self._online.statuses.status(mailbox_id)
 
+    async def statuses(self, mailbox_ids: Iterable[bytes]) -> dict[bytes, Status]:
+        """The counts of those mailboxes that are there (`Statuses.many`)."""
+        return await self._online.statuses.many(mailbox_ids)
+
     async def exists(self, mailbox_id: bytes) -> MailboxRow | None:
         """The counters of a mailbox as they are now, or None when it is gone."""
         return await self._online.database.read(lambda tx: get_mailbox(tx, self.account_id, mailbox_id))

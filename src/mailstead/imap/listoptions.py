@@ -1,8 +1,9 @@
-"""The options of an extended LIST (RFC 5258 section 3, RFC 6154 section 3)."""
+"""The options of an extended LIST (RFC 5258 section 3, RFC 5819, RFC 6154 section 3)."""
 
 from dataclasses import dataclass
 from enum import Enum
 
+from mailstead.imap.mailboxes import StatusItem, read_status_items
 from mailstead.imap.tokens import BadSyntax, Tokens, limit
 
 OPTIONS_CAP = 50  # of a kind; the same one may come again
@@ -27,10 +28,15 @@ class Return(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How an extended LIST selects names, and what it says of them."""
+    """How an extended LIST selects names, and what it says of them.
+
+    Args:
+        status: What STATUS is to say of each mailbox, in this order; nothing for no STATUS (RFC 5819).
+    """
 
     selects: frozenset[Select] = frozenset()
     returns: frozenset[Return] = frozenset()
+    status: tuple[StatusItem, ...] = ()
 
     @property
     def criteria(self) -> tuple[Select, ...]:
@@ -72,25 +78,31 @@ def read_options(tokens: Tokens, selects: frozenset[Select] | None, *, extended:
         extended: The patterns alone make it an extended LIST.
     """
     returns: set[Return] = set()
+    status: tuple[StatusItem, ...] = ()
     if tokens.text[tokens.at : tokens.at + 9].upper() == b" RETURN (":
         tokens.at += 9
         extended = True
-        _read_returns(tokens, returns)
+        status = _read_returns(tokens, returns)
     if selects is None and not extended:
         return None
     returns.update(_IMPLIED[s] for s in selects or () if s in _IMPLIED)
-    return Options(selects or frozenset(), frozenset(returns))
+    return Options(selects or frozenset(), frozenset(returns), status)
 
 
-def _read_returns(tokens: Tokens, returns: set[Return]) -> None:
+def _read_returns(tokens: Tokens, returns: set[Return]) -> tuple[StatusItem, ...]:
+    """Take up *returns*, and give what follows STATUS; when that comes again, the last one counts."""
+    status: tuple[StatusItem, ...] = ()
     if tokens.skip(b")"):
-        return
+        return status
     for _ in range(OPTIONS_CAP):
-        option = _RETURNS.get(tokens.word())
-        if option is None:
-            raise BadSyntax("Unknown LIST return option")
-        returns.add(option)
+        match tokens.word():
+            case b"STATUS":
+                status = read_status_items(tokens)
+            case word if word in _RETURNS:
+                returns.add(_RETURNS[word])
+            case _:
+                raise BadSyntax("Unknown LIST return option")
         if tokens.skip(b")"):
-            return
+            return status
         tokens.space()
     raise limit("Too many return options")

@@ -182,6 +182,11 @@ def read_unsubscribe(tokens: Tokens) -> Unsubscribe:
 def read_status(tokens: Tokens) -> Status:
     """STATUS SP mailbox SP "(" status-att *(SP status-att) ")"."""
     mailbox = _mailbox(tokens)
+    return Status(mailbox, read_status_items(tokens))
+
+
+def read_status_items(tokens: Tokens) -> tuple[StatusItem, ...]:
+    """SP "(" status-att *(SP status-att) ")"."""
     tokens.space()
     tokens.expect(b"(")
     items: dict[StatusItem, None] = {}
@@ -191,7 +196,7 @@ def read_status(tokens: Tokens) -> Status:
             raise BadSyntax("Unknown STATUS item")
         items[item] = None
         if tokens.skip(b")"):
-            return Status(mailbox, tuple(items))
+            return tuple(items)
         tokens.space()
 
 

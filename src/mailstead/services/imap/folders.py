@@ -2,7 +2,6 @@
 
 from mailstead.errors import Reason, Refused
 from mailstead.imap import responses as answers
-from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Lsub, listed, subscribed
 from mailstead.imap.mailboxes import (
     Create,
     Delete,
@@ -15,35 +14,11 @@ from mailstead.imap.mailboxes import (
     Subscribe,
     Unsubscribe,
 )
-from mailstead.imap.patterns import Pattern
 from mailstead.imap.responses import ACL_IS_FIXED, Answer, no, ok
 from mailstead.imap.session import Namespace
 from mailstead.services.imap.context import Context
 
 BAD_NAME = no("Not a mailbox name", b"CANNOT")
-
-
-async def list_(context: Context, command: List) -> Answer:
-    """Answer LIST."""
-    if command.patterns == ("",):
-        await context.send(DELIMITER_ONLY)
-        return ok("List completed")
-    mailboxes, others = await context.owner.names()
-    entries = [Entry(m.name, m.special_use, m.subscribed) for m in mailboxes]
-    entries += [Entry(name, None, subscribed=True, exists=False) for name in others]
-    found = listed(entries, Pattern(command.reference, *command.patterns), command.options)
-    utf8 = context.connection.utf8
-    await context.send(b"".join([line.octets(utf8=utf8) for line in found]))
-    return ok("List completed")
-
-
-async def lsub(context: Context, command: Lsub) -> Answer:
-    """Answer LSUB."""
-    entries = [Entry(name, None, subscribed=True) for name in await context.owner.subscriptions()]
-    found = subscribed(entries, Pattern(command.reference, command.pattern))
-    utf8 = context.connection.utf8
-    await context.send(b"".join([line.octets(b"LSUB", utf8=utf8) for line in found]))
-    return ok("Lsub completed")
 
 
 async def namespace(context: Context, _: Namespace) -> Answer:

@@ -6,6 +6,7 @@ from typing import Any
 from mailstead.imap import fetch, listing, mailboxes, quota, search, session, sort, store, thread
 from mailstead.imap.responses import Answer
 from mailstead.services.imap import folders
+from mailstead.services.imap import listing as naming
 from mailstead.services.imap import select as selecting
 from mailstead.services.imap import store as storing
 from mailstead.services.imap.compress import compress
@@ -15,6 +16,7 @@ from mailstead.services.imap.login import enable, identify, unauthenticate
 from mailstead.services.imap.quota import get_quota, get_quota_root
 from mailstead.services.imap.search import search as answer_search
 from mailstead.services.imap.sort import sort as answer_sort
+from mailstead.services.imap.status import status as answer_status
 from mailstead.services.imap.thread import thread as answer_thread
 
 # A command's type decides which function it goes to, and each takes its own.
@@ -26,12 +28,12 @@ HANDLERS: dict[type, Callable[[Context, Any], Awaitable[Answer]]] = {
     session.Namespace: folders.namespace,
     mailboxes.Select: selecting.select,
     mailboxes.Examine: selecting.select,
-    mailboxes.Status: selecting.status,
+    mailboxes.Status: answer_status,
     mailboxes.Close: selecting.close,
     mailboxes.Unselect: selecting.unselect,
     mailboxes.Expunge: selecting.expunge,
-    listing.List: folders.list_,
-    listing.Lsub: folders.lsub,
+    listing.List: naming.list_,
+    listing.Lsub: naming.lsub,
     mailboxes.Create: folders.change,
     mailboxes.Delete: folders.change,
     mailboxes.Rename: folders.change,

@@ -1,14 +1,12 @@
-"""SELECT, EXAMINE, STATUS, and what closes a mailbox again (RFC 3501 sections 6.3.1, 6.3.2, 6.3.10)."""
+"""SELECT, EXAMINE, and what closes a mailbox again (RFC 3501 sections 6.3.1, 6.3.2 and 6.4)."""
 
-import asyncio
 import contextlib
 from dataclasses import replace
 
-from mailstead.accounts.reading import Columns
 from mailstead.accounts.snapshot import Snapshot
 from mailstead.errors import MailError, UnsealError
 from mailstead.imap import responses as answers
-from mailstead.imap.mailboxes import Close, Examine, Expunge, Select, Status, StatusItem, Unselect
+from mailstead.imap.mailboxes import Close, Examine, Expunge, Select, Unselect
 from mailstead.imap.responses import READ_ONLY, Answer, ok
 from mailstead.imap.view import MailboxView
 from mailstead.mail.mailbox import SystemFlag, Uid
@@ -101,48 +99,6 @@ def _unseen_in(snapshot: Snapshot, number: int) -> Uid | None:
         if not flags & seen:
             return Uid(uid)
     return None
-
-
-async def status(context: Context, command: Status) -> Answer:
-    """Answer STATUS."""
-    mailbox = await context.owner.mailbox(command.mailbox)
-    found = await context.owner.status(mailbox.id)
-    if StatusItem.HIGHESTMODSEQ in command.items:
-        await context.tell_modseqs()
-    values = {
-        StatusItem.MESSAGES: found.messages,
-        StatusItem.RECENT: found.recent,
-        StatusItem.UIDNEXT: found.uid_next,
-        StatusItem.UIDVALIDITY: found.uid_validity,
-        StatusItem.UNSEEN: found.unseen,
-        StatusItem.HIGHESTMODSEQ: found.highest_modseq,
-    }
-    if StatusItem.DELETED_STORAGE in command.items:
-        values[StatusItem.DELETED_STORAGE] = await _deleted_octets(context, mailbox.id, found.deleted)
-    shown = [(item.value, values[item]) for item in command.items]
-    await context.send(answers.status(command.mailbox, shown, utf8=context.connection.utf8))
-    return ok("Status completed")
-
-
-async def _deleted_octets(context: Context, mailbox_id: bytes, count: int) -> int:
-    """Octets of the *count* messages that are \\Deleted; their rows are opened, and no others."""
-    if not count:
-        return 0
-    account = context.owner
-    snapshot = await account.snapshot(mailbox_id)
-    snapshot = await account.opened(snapshot, snapshot.uids)
-    deleted = int(SystemFlag.DELETED)
-    uids = [
-        Uid(uid)
-        for row in snapshot.rows.values()
-        for uid, flags in zip(row.uids, row.flags, strict=True)
-        if flags & deleted
-    ]
-    octets = 0
-    async for messages in account.fetch(mailbox_id, uids, Columns.A):
-        octets += sum(message.size for message in messages)
-        await asyncio.sleep(0)
-    return octets
 
 
 async def expunge(context: Context, command: Expunge) -> Answer:

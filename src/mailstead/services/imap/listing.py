@@ -1,0 +1,58 @@
+"""LIST and LSUB: names out of one moment, and behind each mailbox what else was asked for (RFC 5819)."""
+
+import asyncio
+
+from mailstead.accounts.status import Status
+from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Listed, Lsub, listed, subscribed
+from mailstead.imap.listoptions import Options
+from mailstead.imap.mailboxes import StatusItem
+from mailstead.imap.patterns import Pattern
+from mailstead.imap.responses import Answer, ok
+from mailstead.services.imap.context import Context
+from mailstead.services.imap.status import status_line
+
+AT_ONCE = 500  # names that are sent as one
+
+
+async def list_(context: Context, command: List) -> Answer:
+    """Answer LIST."""
+    if command.patterns == ("",):
+        await context.send(DELIMITER_ONLY)
+        return ok("List completed")
+    mailboxes, others = await context.owner.names()
+    entries = [Entry(m.name, m.special_use, m.subscribed) for m in mailboxes]
+    entries += [Entry(name, None, subscribed=True, exists=False) for name in others]
+    found = listed(entries, Pattern(command.reference, *command.patterns), command.options)
+    options = command.options or Options()
+    ids = {m.name: m.id for m in mailboxes}
+    statuses: dict[bytes, Status] = {}
+    if options.status:
+        if StatusItem.HIGHESTMODSEQ in options.status:
+            await context.tell_modseqs()
+        statuses = await context.owner.statuses([ids[line.name] for line in found if line.whole])
+    for start in range(0, len(found), AT_ONCE):
+        some = found[start : start + AT_ONCE]
+        await context.send(
+            b"".join(
+                [await _lines(context, line, options, statuses.get(ids.get(line.name, b""))) for line in some]
+            )
+        )
+        await asyncio.sleep(0)
+    return ok("List completed")
+
+
+async def _lines(context: Context, line: Listed, options: Options, status: Status | None) -> bytes:
+    """The LIST response of a name, and what goes with it; a mailbox that is gone since has no STATUS."""
+    octets = line.octets(utf8=context.connection.utf8)
+    if line.whole and status is not None:
+        octets += await status_line(context, line.name, status, options.status)
+    return octets
+
+
+async def lsub(context: Context, command: Lsub) -> Answer:
+    """Answer LSUB."""
+    entries = [Entry(name, None, subscribed=True) for name in await context.owner.subscriptions()]
+    found = subscribed(entries, Pattern(command.reference, command.pattern))
+    utf8 = context.connection.utf8
+    await context.send(b"".join([line.octets(b"LSUB", utf8=utf8) for line in found]))
+    return ok("Lsub completed")

@@ -1,0 +1,156 @@
+"""What goes with the lines of an extended LIST: STATUS (RFC 5819)."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mailstead.accounts.status import Statuses
+from mailstead.accounts.unlocked import UnlockedAccount
+from mailstead.crypto.sealed import Kind
+from mailstead.store.database import Database
+from tests.support.imap import Client, imap_worker
+
+PLAIN = b"Subject: one\r\n\r\nbody\r\n"
+
+
+async def lines(client: Client, command: bytes) -> list[bytes]:
+    return (await client.ok(command)).untagged
+
+
+async def test_status_behind_each_mailbox(sqlite: Database, tmp_path: Path) -> None:
+    """RFC 5819 section 2, adapted: \\NonExistent has no STATUS."""
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        await client.append(PLAIN, options=rb"(\Seen) ")
+        for name in (b"foo", b"bar/deep"):
+            await client.ok(b"CREATE " + name)
+            await client.append(PLAIN, name)
+        await client.ok(b"DELETE bar")
+        assert await lines(client, b'LIST "" (foo bar INBOX) RETURN (status (MESSAGES UNSEEN))') == [
+            b'* LIST () "/" "INBOX"', b'* STATUS "INBOX" (MESSAGES 1 UNSEEN 0)',
+            b'* LIST () "/" "foo"', b'* STATUS "foo" (MESSAGES 1 UNSEEN 1)',
+            b'* LIST (\\NonExistent \\HasChildren) "/" "bar"',
+        ]  # fmt: skip
+        items = b"UIDNEXT UIDVALIDITY HIGHESTMODSEQ MESSAGES UNSEEN RECENT"
+        listed = await lines(client, b'LIST "" * RETURN (CHILDREN STATUS (%b) SUBSCRIBED)' % items)
+        told = [line for line in listed if line.startswith(b"* STATUS")]
+        names = [b"INBOX", b"Drafts", b"Sent", b"Junk", b"Trash", b"Archive", b"foo", b"bar/deep"]
+        assert told == [(await lines(client, b'STATUS "%b" (%b)' % (name, items)))[-1] for name in names]
+        await client.append(PLAIN, b"foo")
+        await client.ok(b"DELETE bar/deep")
+        assert await lines(client, b'LIST "" "f%" RETURN (STATUS (MESSAGES UIDNEXT))') == [
+            b'* LIST () "/" "foo"', b'* STATUS "foo" (MESSAGES 2 UIDNEXT 3)',
+        ]  # fmt: skip
+        for bad in (b"STATUS", b"STATUS ()", b"STATUS (FOO)", b"STATUS MESSAGES", b"STATUS (MESSAGES"):
+            await client.bad(b'LIST "" * RETURN (%b)' % bad)
+
+
+async def test_no_status_of_what_is_only_a_parent(sqlite: Database, tmp_path: Path) -> None:
+    """RFC 5819 section 4: foo does not meet the selection criteria."""
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        await client.ok(b"CREATE foo/bar")
+        await client.ok(b"SUBSCRIBE foo/bar")
+        await client.ok(b"SUBSCRIBE gone")
+        command = b'LIST (SUBSCRIBED RECURSIVEMATCH) "" (INBOX foo gone) RETURN (STATUS (MESSAGES))'
+        assert await lines(client, command) == [
+            b'* LIST (\\Subscribed) "/" "INBOX"', b'* STATUS "INBOX" (MESSAGES 0)',
+            b'* LIST () "/" "foo" ("CHILDINFO" ("SUBSCRIBED"))', b'* LIST (\\NonExistent \\Subscribed) "/" "gone"',
+        ]  # fmt: skip
+
+
+async def test_to_ask_for_modseqs_is_to_know_them(sqlite: Database, tmp_path: Path) -> None:
+    """RFC 7162 section 3.1: from then on changes are told with MODSEQ."""
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        client = await w.login()
+        await client.append(PLAIN)
+        assert (await client.ok(b'LIST "" INBOX RETURN (STATUS (MESSAGES))')).having(b"MODSEQ") == []
+        assert (
+            (await client.ok(b'LIST "" INBOX RETURN (STATUS (HIGHESTMODSEQ))'))
+            .untagged[0]
+            .startswith(b"* OK [HIGHESTMODSEQ ")
+        )
+        assert b"MODSEQ" in (await client.ok(rb"STORE 1 +FLAGS (\Seen)")).having(b"FETCH")[0]
+
+
+async def test_a_mailbox_that_goes_meanwhile_is_passed_over(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        client, other = await w.login(None), await w.login(None)
+        await client.ok(b"CREATE foo")
+        statuses = UnlockedAccount.statuses
+
+        async def after_a_delete(account: UnlockedAccount, ids: list[bytes]) -> object:
+            await other.command(b"DELETE foo")
+            return await statuses(account, ids)
+
+        monkeypatch.setattr(UnlockedAccount, "statuses", after_a_delete)
+        assert await lines(client, b'LIST "" (foo Sent) RETURN (STATUS (MESSAGES))') == [
+            b'* LIST () "/" "Sent"', b'* STATUS "Sent" (MESSAGES 0)', b'* LIST () "/" "foo"',
+        ]  # fmt: skip
+
+
+async def test_counts_that_do_not_open_hide_no_others(sqlite: Database, tmp_path: Path) -> None:
+    """RFC 5819 section 2: that STATUS is dropped, and LIST is OK."""
+    async with imap_worker(sqlite, tmp_path, failures=True) as w:
+        await w.house.move_in()
+        client = await w.login()
+        await client.append(PLAIN)
+        await client.ok(rb"STORE 1 +FLAGS (\Seen)")  # it is absorbed, and counted
+        inbox = await w.house.inbox(account := await w.house.unlock())
+        account.close()
+        await sqlite.write(
+            lambda tx: tx.execute(
+                "UPDATE record SET octets = ? WHERE kind = ? AND place = ?",
+                (b"\0" * 200, int(Kind.COUNTS), inbox),
+            )
+        )
+        assert await lines(client, b'LIST "" (INBOX Sent) RETURN (STATUS (MESSAGES))') == [
+            b'* LIST () "/" "INBOX"', b'* LIST () "/" "Sent"', b'* STATUS "Sent" (MESSAGES 0)',
+        ]  # fmt: skip
+        assert (await client.no(b"STATUS INBOX (MESSAGES)")).code == b"CONTACTADMIN"
+
+
+async def test_mailboxes_that_have_not_changed_are_not_counted_again(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        for n in range(100):
+            await client.ok(b"CREATE work/%d" % n)
+        counted: list[bytes] = []
+        status = Statuses.status
+
+        async def noted(self: Statuses, mailbox_id: bytes) -> object:
+            counted.append(mailbox_id)
+            return await status(self, mailbox_id)
+
+        monkeypatch.setattr(Statuses, "status", noted)
+        command = b'LIST "" * RETURN (STATUS (MESSAGES))'
+        first = await lines(client, command)
+        assert len(counted) == len(first) / 2 == 107
+        counted.clear()
+        reads = 0
+        read = w.house.database.read
+
+        async def and_count(work: Callable[..., Any]) -> object:
+            nonlocal reads
+            reads += 1
+            return await read(work)
+
+        monkeypatch.setattr(w.house.database, "read", and_count)
+        assert await lines(client, command) == first
+        assert (counted, reads) == ([], 2), "one for the names, one for all counts"
+        monkeypatch.setattr(w.house.database, "read", read)
+        await client.append(PLAIN, b"work/7")
+        changed = await lines(client, command)
+        assert len(counted) == 1
+        assert set(changed) - set(first) == {b'* STATUS "work/7" (MESSAGES 1)'}
