@@ -24,6 +24,7 @@ class Return(Enum):
     SUBSCRIBED = b"SUBSCRIBED"
     CHILDREN = b"CHILDREN"
     SPECIAL_USE = b"SPECIAL-USE"
+    MY_RIGHTS = b"MYRIGHTS"  # in a response of its own (RFC 8440)
 
 
 @dataclass(frozen=True, slots=True)

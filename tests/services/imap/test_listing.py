@@ -1,4 +1,4 @@
-"""What goes with the lines of an extended LIST: STATUS (RFC 5819)."""
+"""What goes with the lines of an extended LIST: STATUS (RFC 5819) and MYRIGHTS (RFC 8440)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -60,6 +60,28 @@ async def test_no_status_of_what_is_only_a_parent(sqlite: Database, tmp_path: Pa
         assert await lines(client, command) == [
             b'* LIST (\\Subscribed) "/" "INBOX"', b'* STATUS "INBOX" (MESSAGES 0)',
             b'* LIST () "/" "foo" ("CHILDINFO" ("SUBSCRIBED"))', b'* LIST (\\NonExistent \\Subscribed) "/" "gone"',
+        ]  # fmt: skip
+
+
+async def test_rights_behind_each_mailbox(sqlite: Database, tmp_path: Path) -> None:
+    """RFC 8440 section 4, adapted: the owner has all rights, and there are none to what is no mailbox."""
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        await client.ok(b"CREATE foo/deep")
+        await client.ok(b"CREATE bar/deep")
+        await client.ok(b"DELETE bar")
+        rights = b"lrswipkxtecda"
+        assert await lines(client, b'LIST "" (INBOX foo bar) RETURN (myrights CHILDREN)') == [
+            b'* LIST (\\HasNoChildren) "/" "INBOX"', b'* MYRIGHTS "INBOX" ' + rights,
+            b'* LIST (\\HasChildren) "/" "foo"', b'* MYRIGHTS "foo" ' + rights,
+            b'* LIST (\\NonExistent \\HasChildren) "/" "bar"',
+        ]  # fmt: skip
+        await client.ok(b"SUBSCRIBE foo/deep")
+        command = b'LIST (SUBSCRIBED RECURSIVEMATCH) "" (INBOX foo) RETURN (MYRIGHTS STATUS (MESSAGES))'
+        assert await lines(client, command) == [
+            b'* LIST (\\Subscribed) "/" "INBOX"', b'* MYRIGHTS "INBOX" ' + rights, b'* STATUS "INBOX" (MESSAGES 0)',
+            b'* LIST () "/" "foo" ("CHILDINFO" ("SUBSCRIBED"))',
         ]  # fmt: skip
 
 

@@ -1,13 +1,13 @@
-"""LIST and LSUB: names out of one moment, and behind each mailbox what else was asked for (RFC 5819)."""
+"""LIST and LSUB: names, and behind each mailbox what else was asked for (RFC 5819, RFC 8440)."""
 
 import asyncio
 
 from mailstead.accounts.status import Status
 from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Listed, Lsub, listed, subscribed
-from mailstead.imap.listoptions import Options
+from mailstead.imap.listoptions import Options, Return
 from mailstead.imap.mailboxes import StatusItem
 from mailstead.imap.patterns import Pattern
-from mailstead.imap.responses import Answer, ok
+from mailstead.imap.responses import Answer, my_rights, ok
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.status import status_line
 
@@ -43,8 +43,11 @@ async def list_(context: Context, command: List) -> Answer:
 
 async def _lines(context: Context, line: Listed, options: Options, status: Status | None) -> bytes:
     """The LIST response of a name, and what goes with it; a mailbox that is gone since has no STATUS."""
-    octets = line.octets(utf8=context.connection.utf8)
-    if line.whole and status is not None:
+    utf8 = context.connection.utf8
+    octets = line.octets(utf8=utf8)
+    if line.whole and Return.MY_RIGHTS in options.returns:
+        octets += my_rights(line.name, utf8=utf8)
+    if status is not None:
         octets += await status_line(context, line.name, status, options.status)
     return octets
 
