@@ -27,6 +27,7 @@ class Reason(Enum):
     MAILBOX_HAS_CHILDREN = auto()
     MAILBOX_FIXED = auto()  # INBOX is always there
     TOO_MANY_MAILBOXES = auto()
+    SPECIAL_USE_TAKEN = auto()
     NO_SUCH_MESSAGE = auto()
     NO_SUCH_ACCOUNT = auto()
     LOGIN_FAILED = auto()

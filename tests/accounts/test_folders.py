@@ -48,6 +48,19 @@ async def test_create_makes_the_levels_above(database: Database, tmp_path: Path)
         account.close()
 
 
+async def test_a_special_use_is_one_mailbox_s(database: Database, tmp_path: Path) -> None:
+    async with house(database, tmp_path) as h:
+        await h.move_in()
+        account = await h.unlock()
+        for use in SpecialUse:
+            with refused(Reason.SPECIAL_USE_TAKEN):
+                await account.create_mailbox("a", use)
+        await account.delete_mailbox("Junk")  # and its name stays, subscribed to
+        await account.create_mailbox("a", SpecialUse.JUNK)
+        assert (await account.mailbox("a")).special_use is SpecialUse.JUNK
+        account.close()
+
+
 async def test_what_is_below_inbox_in_any_case_is_below_the_one_inbox(
     database: Database, tmp_path: Path
 ) -> None:

@@ -44,6 +44,7 @@ from mailstead.imap.session import (
     StartTls,
 )  # fmt: skip
 from mailstead.imap.tokens import BadSyntax
+from mailstead.mail.mailbox import SpecialUse
 from mailstead.mail.uidset import STAR, UidSet
 
 
@@ -73,6 +74,9 @@ from mailstead.mail.uidset import STAR, UidSet
         (b'A142 SELECT "Entw&APw-rfe/a b"', Select("Entwürfe/a b")),
         (b"A932 EXAMINE blurdybloop", Examine("blurdybloop")),
         (b"A003 CREATE owatagusiam/", Create("owatagusiam")),
+        (b"t1 CREATE MyDrafts (USE (\\Drafts))", Create("MyDrafts", SpecialUse.DRAFTS)),
+        (b'a create "a b/" (use (\\sent \\Sent))', Create("a b", SpecialUse.SENT)),
+        (b"a CREATE x (USE ()) ", Create("x")),
         (b"A683 DELETE blurdybloop", Delete("blurdybloop")),
         (b"Z433 RENAME INBOX old-mail", Rename("INBOX", "old-mail")),
         (b"A002 SUBSCRIBE #news.comp.mail.mime", Subscribe("#news.comp.mail.mime")),
@@ -124,6 +128,9 @@ def test_literals_are_strings() -> None:
         b"a ID", b'a ID ("a")', b'a ID ("a" "b"', b"a ID (a b)", b"a ID (" + b" ".join([b'"a" NIL'] * 101) + b")",
         b"a STATUS INBOX", b"a STATUS INBOX ()", b"a STATUS INBOX (FOO)", b"a STATUS INBOX MESSAGES",
         b'a LIST ""', b"a LIST a", b'a LIST "" (a', b'a LIST "" ' + b"*" * 5000,
+        b"a CREATE x (", b"a CREATE x ()", b"a CREATE x (USE)", b"a CREATE x (FOO (\\Sent))", b"a CREATE x (USE (Sent))",
+        b"a CREATE x (USE (\\Sent)", b"a CREATE x (USE (\\Sent) x)", b"a CREATE x (USE (\\All)) x", b"a CREATE x (USE \\Sent)",
+        b"a CREATE x (USE (" + b" ".join([rb"\Sent"] * 51) + b"))", b"a CREATE x (USE ( ))", b"a CREATE x (USE (\\))",
         b"a UID EXPUNGE", b"a EXPUNGE 1", b"a APPEND INBOX", b"a APPEND INBOX (\\Seen)", b"a DONE",
     ],
 )  # fmt: skip
@@ -131,6 +138,16 @@ def test_what_is_no_command(line: bytes) -> None:
     with pytest.raises(BadSyntax) as caught:
         parse((line,))
     assert caught.value.answer.condition is Condition.BAD
+
+
+@pytest.mark.parametrize(
+    "uses", [rb"\All", rb"\Flagged", rb"\Important", rb"\Inbox", rb"\Sent \Drafts", rb"\x \Sent"]
+)
+def test_uses_that_no_mailbox_can_have(uses: bytes) -> None:
+    """RFC 6154 section 5.3; INBOX is the only one of its kind, and a mailbox is for one thing."""
+    with pytest.raises(BadSyntax) as caught:
+        parse((b"a CREATE Everything (USE (%b))" % uses,))
+    assert caught.value.answer.octets(b"a").startswith(b"a NO [USEATTR] ")
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ class Folders:
 
         Raises:
             ValueError: it cannot be a name.
-            Refused: it exists, or there are too many.
+            Refused: it exists, there are too many, or another has this special use.
         """
         wanted = mailbox_name(name)
         made = os.urandom(16)
@@ -103,6 +103,8 @@ class Folders:
         def edit(names: Names) -> _Change:
             if wanted in names and names[wanted].exists:
                 raise Refused(Reason.MAILBOX_EXISTS)
+            if special_use is not None and any(n.special_use is special_use for n in names.values()):
+                raise Refused(Reason.SPECIAL_USE_TAKEN)
             change = _Change(_make_superiors(names, wanted), [])
             subscribed = wanted in names
             names[wanted] = MailboxName(made, wanted, special_use, subscribed)

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from mailstead.imap.condstore import Opening, read_opening
+from mailstead.imap.specialuse import read_use
 from mailstead.imap.tokens import BadSyntax, Tokens
+from mailstead.mail.mailbox import SpecialUse
 from mailstead.mail.uidset import UidSet
 
 
@@ -26,9 +28,13 @@ class Examine:
 
 @dataclass(frozen=True, slots=True)
 class Create:
-    """CREATE; parents that are missing are to be made, too (RFC 9051 section 6.3.4)."""
+    """CREATE, perhaps for a *use* (RFC 6154 section 3).
+
+    Parents that are missing are to be made, too (RFC 9051 section 6.3.4).
+    """
 
     mailbox: str
+    use: SpecialUse | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +158,9 @@ def read_examine(tokens: Tokens) -> Examine:
 
 
 def read_create(tokens: Tokens) -> Create:
-    """CREATE SP mailbox."""
+    """CREATE SP mailbox [SP "(" create-param ")"]."""
     tokens.space()
-    return Create(tokens.mailbox(new=True))
+    return Create(tokens.mailbox(new=True), read_use(tokens))
 
 
 def read_delete(tokens: Tokens) -> Delete:

@@ -104,6 +104,7 @@ FOR_REASON: dict[Reason, Answer] = {
     Reason.MAILBOX_HAS_CHILDREN: no("There are only mailboxes below it", b"HASCHILDREN"),
     Reason.MAILBOX_FIXED: no("Not with this mailbox", b"CANNOT"),
     Reason.TOO_MANY_MAILBOXES: no("Too many mailboxes", b"LIMIT"),
+    Reason.SPECIAL_USE_TAKEN: no("Another mailbox is for that", b"USEATTR"),
     Reason.NO_SUCH_MESSAGE: no("Some messages are gone", b"EXPUNGEISSUED"),
     Reason.NO_SUCH_ACCOUNT: LOGIN_FAILED,
     Reason.LOGIN_FAILED: LOGIN_FAILED,

@@ -107,6 +107,7 @@ FOR_REASON: dict[Reason, Reply] = {
     Reason.MAILBOX_HAS_CHILDREN: reply(451, "4.3.0 Local error, try again later"),
     Reason.MAILBOX_FIXED: reply(451, "4.3.0 Local error, try again later"),
     Reason.TOO_MANY_MAILBOXES: reply(451, "4.3.0 Local error, try again later"),
+    Reason.SPECIAL_USE_TAKEN: reply(451, "4.3.0 Local error, try again later"),
     Reason.NO_SUCH_ACCOUNT: reply(550, "5.1.1 No such recipient here"),
     Reason.LOGIN_FAILED: AUTH_FAILED,
     Reason.TOO_BUSY: reply(451, "4.3.2 Too busy, try again later"),

@@ -64,6 +64,31 @@ async def test_levels(sqlite: Database, tmp_path: Path) -> None:
         assert (await client.no(b"RENAME other play")).code == b"ALREADYEXISTS"
 
 
+async def test_a_mailbox_is_made_for_a_use(sqlite: Database, tmp_path: Path) -> None:
+    """RFC 6154 section 3: all or nothing, and each use once."""
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        for command in (
+            b"CREATE a/MySent (USE (\\Sent))",
+            b"CREATE a/x (USE (\\All))",
+            b"CREATE a/x (USE (\\Sent \\Junk))",
+        ):
+            assert (await client.no(command)).code == b"USEATTR"
+        assert not any(name.startswith(b"a") for name in await names(client)), (
+            "no level of it was made either"
+        )
+        await client.ok(b"DELETE Sent")
+        await client.ok(b"CREATE a/MySent (USE (\\Sent))")
+        assert (await client.ok(b'LIST (SPECIAL-USE) "" a*')).untagged == [b'* LIST (\\Sent) "/" "a/MySent"']
+        assert (await names(client))[b"a"] == {rb"\HasChildren"}
+        await client.ok(b"RENAME a/MySent Sent")
+        assert (await names(client))[b"Sent"] == {rb"\HasNoChildren", rb"\Sent"}
+        assert (await client.no(b"CREATE Sent (USE (\\Sent))")).code == b"ALREADYEXISTS"
+        await client.ok(b"CREATE b (USE ())")
+        assert (await names(client))[b"b"] == {rb"\HasNoChildren"}
+
+
 async def test_subscriptions_are_of_names(sqlite: Database, tmp_path: Path) -> None:
     async with imap_worker(sqlite, tmp_path) as w:
         await w.house.move_in()

@@ -36,7 +36,7 @@ async def change(context: Context, command: Change) -> Answer:
     try:
         match command:
             case Create():
-                await account.create_mailbox(command.mailbox)
+                await account.create_mailbox(command.mailbox, command.use)
             case Delete():
                 await account.delete_mailbox(command.mailbox)
             case Rename():
