@@ -130,15 +130,16 @@ def test_python_reads_our_flags() -> None:
 
 
 def test_what_is_offered() -> None:
-    before = Offer(logged_in=False, starttls=True, plaintext_login=False)
+    before = Offer(logged_in=False, starttls=True, plaintext_login=False, append_limit=1)
     assert b"STARTTLS" in before.names().split()
     assert b"LOGINDISABLED" in before.names().split()
     assert b"AUTH=" not in before.names()
-    tls = Offer(logged_in=False, starttls=False, plaintext_login=True).names().split()
+    tls = Offer(logged_in=False, starttls=False, plaintext_login=True, append_limit=1).names().split()
     assert {b"AUTH=PLAIN", b"AUTH=LOGIN", b"SASL-IR", b"LITERAL+"} <= set(tls)
     assert not {b"STARTTLS", b"LOGINDISABLED"} & set(tls)
-    after = Offer(logged_in=True, starttls=False, plaintext_login=True)
+    after = Offer(logged_in=True, starttls=False, plaintext_login=True, append_limit=52_428_800)
     assert {b"UIDPLUS", b"MOVE", b"IDLE", b"SPECIAL-USE", b"LIST-EXTENDED"} <= set(after.names().split())
+    assert b"APPENDLIMIT=52428800" in after.names().split()
     assert b"AUTH=PLAIN" not in after.names()
     assert b"COMPRESS=DEFLATE" in after.names().split()
     assert b"COMPRESS" not in before.names()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 _ALWAYS: tuple[bytes, ...] = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE", b"IDLE")
 _AFTER_LOGIN: tuple[bytes, ...] = (
-    b"NAMESPACE", b"CHILDREN", b"SPECIAL-USE", b"UIDPLUS", b"UNSELECT", b"MOVE", b"CONDSTORE", b"QRESYNC",
+    b"NAMESPACE", b"CHILDREN", b"LIST-EXTENDED", b"LIST-STATUS", b"LIST-MYRIGHTS", b"SPECIAL-USE",
+    b"CREATE-SPECIAL-USE", b"STATUS=SIZE", b"UIDPLUS", b"UNSELECT", b"MOVE", b"CONDSTORE", b"QRESYNC",
     b"ESEARCH", b"SEARCHRES", b"PARTIAL", b"WITHIN", b"SORT", b"SORT=DISPLAY", b"THREAD=ORDEREDSUBJECT",
     b"THREAD=REFERENCES", b"MULTIAPPEND", b"UTF8=ACCEPT", b"BINARY", b"PREVIEW", b"QUOTA",
     b"QUOTA=RES-STORAGE", b"ACL", b"RIGHTS=texk", b"UNAUTHENTICATE",
@@ -23,6 +24,7 @@ class Offer:
         logged_in: Somebody is.
         starttls: STARTTLS would work.
         plaintext_login: A password may be sent here: by TLS, or where an operator said so.
+        append_limit: Octets of the largest message that APPEND takes (RFC 7889).
         mechanisms: SASL mechanisms in upper case.
         compressing: COMPRESS was answered with OK; twice it is not (RFC 4978 section 3).
     """
@@ -30,13 +32,15 @@ class Offer:
     logged_in: bool
     starttls: bool
     plaintext_login: bool
+    append_limit: int
     mechanisms: tuple[str, ...] = ("PLAIN", "LOGIN")
     compressing: bool = False
 
     def names(self) -> bytes:
         """The capabilities, for a response or for a CAPABILITY code."""
         if self.logged_in:
-            return b" ".join((*_ALWAYS, *_AFTER_LOGIN, *(() if self.compressing else _UNCOMPRESSED)))
+            limit = b"APPENDLIMIT=%d" % self.append_limit
+            return b" ".join((*_ALWAYS, *_AFTER_LOGIN, limit, *(() if self.compressing else _UNCOMPRESSED)))
         found = list(_ALWAYS)
         if self.starttls:
             found.append(b"STARTTLS")

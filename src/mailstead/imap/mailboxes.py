@@ -76,6 +76,8 @@ class StatusItem(Enum):
     UNSEEN = b"UNSEEN"
     HIGHESTMODSEQ = b"HIGHESTMODSEQ"  # RFC 7162 section 3.1.7
     DELETED_STORAGE = b"DELETED-STORAGE"  # octets that EXPUNGE would free (RFC 9208 section 4.1.4)
+    SIZE = b"SIZE"  # RFC 8438
+    APPENDLIMIT = b"APPENDLIMIT"  # RFC 7889 section 3.2
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,7 @@ class ServerConnection:
         self.plaintext_login = plaintext_login
         self.utf8 = False  # ENABLE UTF8=ACCEPT sets it: mailbox names are UTF-8 then (RFC 6855)
         self._before_login, self._after_login = before_login, after_login
+        self.append_limit = append_limit
         self._framer = Framer(before_login)
         self._incoming = Incoming(self._framer, append_limit)
         self._tag = NO_TAG

@@ -42,7 +42,10 @@ async def test_what_is_offered_when(sqlite: Database, tmp_path: Path) -> None:
         said = await client.ok(RIGHT)
         assert said.code.startswith(b"CAPABILITY IMAP4rev1 ")
         after = set(said.code.split()[1:])
-        wanted = b"NAMESPACE CHILDREN SPECIAL-USE UIDPLUS UNSELECT MOVE ACL IDLE ENABLE LITERAL+"
+        wanted = (
+            b"NAMESPACE CHILDREN SPECIAL-USE UIDPLUS UNSELECT MOVE ACL IDLE ENABLE LITERAL+ LIST-EXTENDED"
+        )
+        wanted += b" LIST-STATUS LIST-MYRIGHTS CREATE-SPECIAL-USE STATUS=SIZE APPENDLIMIT=4194304"
         assert set(wanted.split()) <= after
         assert not any(word.startswith(b"AUTH=") for word in after)
         assert (await client.ok(b"CAPABILITY")).untagged == [b"* " + said.code]

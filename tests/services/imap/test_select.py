@@ -211,6 +211,28 @@ async def test_status(sqlite: Database, tmp_path: Path, absorbed: bool) -> None:
         await client.bad(b"STATUS INBOX (MESSAGES COLOUR)")
 
 
+async def test_status_of_sizes_and_limits(sqlite: Database, tmp_path: Path) -> None:
+    """RFC 8438, and RFC 7889: one limit for all mailboxes, and APPEND keeps to it."""
+    async with imap_worker(sqlite, tmp_path, message_octets=1000) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        ask = b"STATUS INBOX (SIZE APPENDLIMIT MESSAGES)"
+        assert (await client.ok(ask)).untagged == [b'* STATUS "INBOX" (SIZE 0 APPENDLIMIT 1000 MESSAGES 0)']
+        await client.append(PLAIN)
+        await client.append(PLAIN + b"x" * (1000 - len(PLAIN)))
+        await w.house.deliver(PLAIN)
+        await client.select()
+        sizes = [int((await client.item(uid, b"RFC822.SIZE"))[12:]) for uid in (1, 2, 3)]
+        told = (await client.ok(ask)).having(b"STATUS")
+        assert told == [b'* STATUS "INBOX" (SIZE %d APPENDLIMIT 1000 MESSAGES 3)' % sum(sizes)]
+        assert b"APPENDLIMIT=1000" in (await client.ok(b"CAPABILITY")).untagged[0].split()
+        assert (await client.no(b"APPEND INBOX {1001}")).code == b"TOOBIG"
+        await client.ok(rb"UID STORE 2 +FLAGS.SILENT (\Deleted)")
+        await client.ok(b"EXPUNGE")
+        listed = await client.ok(b'LIST "" INBOX RETURN (STATUS (SIZE))')
+        assert listed.having(b"STATUS") == [b'* STATUS "INBOX" (SIZE %d)' % (sizes[0] + sizes[2])]
+
+
 async def test_recent_is_one_session_s(databases: list[Database], tmp_path: Path) -> None:
     """Also in two workers, and also of what comes while a mailbox is selected."""
     async with imap_worker(databases[0], tmp_path) as one, imap_worker(databases[1], tmp_path) as two:

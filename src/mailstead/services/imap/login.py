@@ -65,7 +65,8 @@ class Entrance:
             return answers.FOR_REASON[error.reason]
         context.name = name
         self.log.info("imap.login", user=self.log.address(name))
-        offer = Offer(logged_in=True, starttls=False, plaintext_login=True)
+        limit = context.connection.append_limit
+        offer = Offer(logged_in=True, starttls=False, plaintext_login=True, append_limit=limit)
         return ok("Logged in", offer.code())
 
 

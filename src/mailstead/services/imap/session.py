@@ -110,6 +110,7 @@ class Session:
             logged_in=self._context.account is not None,
             starttls=self._service.tls is not None and not self._secure,
             plaintext_login=self._connection.plaintext_login,
+            append_limit=self._connection.append_limit,
             compressing=self._wire.compressing,
         )
 

@@ -31,6 +31,8 @@ async def status_line(context: Context, name: str, found: Found, items: Collecti
         StatusItem.UIDVALIDITY: found.uid_validity,
         StatusItem.UNSEEN: found.unseen,
         StatusItem.HIGHESTMODSEQ: found.highest_modseq,
+        StatusItem.SIZE: found.size,
+        StatusItem.APPENDLIMIT: context.connection.append_limit,
     }
     if StatusItem.DELETED_STORAGE in items:
         values[StatusItem.DELETED_STORAGE] = await _deleted_octets(context, found.mailbox_id, found.deleted)
