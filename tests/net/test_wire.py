@@ -4,6 +4,7 @@ import asyncio
 import time
 import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,6 +49,24 @@ class Reading(asyncio.Transport):
 
     reads = True
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.sent = b""
+        self.closed = False
+
+    def write(self, data: Any) -> None:
+        assert not self.closed
+        self.sent += data
+
+    def close(self) -> None:
+        self.closed = True
+
+    def can_write_eof(self) -> bool:
+        return True
+
+    def write_eof(self) -> None:
+        self.closed = True
+
     def pause_reading(self) -> None:
         self.reads = False
 
@@ -79,3 +98,34 @@ async def test_who_does_not_take_what_is_inflated_is_sent_no_more() -> None:
     for _ in range(500):
         assert len(await wire.read()) <= PIECE_OCTETS
     assert not transport.reads, "there is enough to take"
+
+
+@pytest.mark.parametrize("linger", [False, True])
+async def test_the_last_word_is_sent_before_the_end(linger: bool) -> None:
+    wire, transport = Wire(lambda w: None), Reading()
+    wire.connection_made(transport)
+    wire.compress(b"")
+    wire.write(b"* BYE\r\n")
+    wire.eof_received()
+    if linger:
+        await wire.linger(1, 1)
+    else:
+        wire.close()
+    assert zlib.decompressobj(-15).decompress(transport.sent) == b"* BYE\r\n"
+    wire.connection_lost(None)
+    assert wire._deflater is not None
+    assert wire._deflater._timer is None
+    wire.write(b"behind the end")
+    assert wire._deflater._timer is None
+
+
+async def test_while_nothing_is_inflated_others_have_their_turn() -> None:
+    wire = Wire(lambda w: None)
+    wire.compress(b"\0\0\0\xff\xff" * 1000)
+    reading = asyncio.create_task(wire.read())
+    turns = 0
+    while not (wire._inflater is None or wire._inflater.hungry):
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 10
+    reading.cancel()

@@ -73,8 +73,6 @@ class Inflater:
         Raises:
             Garbled: it cannot be inflated, or has been nothing for too long.
         """
-        if self.ended:
-            return b""
         octets = self._zlib.unconsumed_tail
         if not octets and not self._more:
             octets = self._slice()
@@ -160,9 +158,8 @@ class Deflater:
             self._timer = None
 
     def _rest(self) -> None:
-        """A phone that idles all day needs no memory for what it may be told."""
+        """A phone that idles all day leaves its 70 KiB to others."""
         if self._quiet:
-            self.flush()
             self.stop()
         else:
             self._quiet = True
