@@ -101,6 +101,11 @@ class Fetched(NamedTuple):
         return self.in_a.size if self.key is None else self.key.size
 
     @property
+    def object_id(self) -> bytes:
+        """What names its stored body, as for `size`."""
+        return self.in_a.object_id if self.key is None else self.key.object_id
+
+    @property
     def body(self) -> BodyKey:
         """What opens its body; both columns or the body were asked for."""
         return _body_key(self.uid, self.in_a, self.in_b) if self.key is None else self.key

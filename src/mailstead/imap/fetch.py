@@ -31,6 +31,8 @@ class Item(Enum):
     MODSEQ = b"MODSEQ"  # RFC 7162 section 3.1.4.2
     INTERNALDATE = b"INTERNALDATE"
     SIZE = b"RFC822.SIZE"
+    EMAILID = b"EMAILID"  # RFC 8474 section 5.3, both
+    THREADID = b"THREADID"
     ENVELOPE = b"ENVELOPE"
     BODY = b"BODY"  # BODYSTRUCTURE without extension data
     BODYSTRUCTURE = b"BODYSTRUCTURE"

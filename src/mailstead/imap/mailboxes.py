@@ -78,6 +78,7 @@ class StatusItem(Enum):
     DELETED_STORAGE = b"DELETED-STORAGE"  # octets that EXPUNGE would free (RFC 9208 section 4.1.4)
     SIZE = b"SIZE"  # RFC 8438
     APPENDLIMIT = b"APPENDLIMIT"  # RFC 7889 section 3.2
+    MAILBOXID = b"MAILBOXID"  # RFC 8474 section 4.3
 
 
 @dataclass(frozen=True, slots=True)

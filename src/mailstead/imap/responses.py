@@ -192,9 +192,9 @@ def _escaped(name: str) -> bytes:
     return name.encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
-def status(name: str, values: Iterable[tuple[bytes, int]], *, utf8: bool = False) -> bytes:
+def status(name: str, values: Iterable[tuple[bytes, int | bytes]], *, utf8: bool = False) -> bytes:
     """The STATUS response (RFC 9051 section 7.3.4)."""
-    shown = b" ".join([b"%b %d" % value for value in values])
+    shown = b" ".join([b"%b %b" % (k, v if isinstance(v, bytes) else b"%d" % v) for k, v in values])
     return b"* STATUS %b (%b)\r\n" % (mailbox(name, utf8=utf8), shown)
 
 

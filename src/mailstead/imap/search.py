@@ -9,6 +9,7 @@ from mailstead.imap.condstore import read_modseq
 from mailstead.imap.dates import read_date
 from mailstead.imap.esearch import Return, read_return
 from mailstead.imap.flags import read_keyword
+from mailstead.imap.objectid import read_object_id
 from mailstead.imap.responses import no
 from mailstead.imap.searchkeys import (
     Among,
@@ -17,6 +18,7 @@ from mailstead.imap.searchkeys import (
     ChangedAt,
     Dated,
     Everything,
+    HasEmailId,
     HasFlag,
     HasKeyword,
     HeaderHas,
@@ -24,6 +26,7 @@ from mailstead.imap.searchkeys import (
     Key,
     Leaf,
     Not,
+    Nothing,
     Or,
     Sized,
     TextHas,
@@ -167,6 +170,9 @@ class _Reader:
             case b"LARGER" | b"SMALLER":
                 tokens.space()
                 return Sized(word == b"LARGER", tokens.number(NUMBER_CAP))
+            case b"EMAILID" | b"THREADID":
+                name = read_object_id(tokens)
+                return HasEmailId(name) if word == b"EMAILID" else Nothing()
             case b"MODSEQ":
                 return self._changed_at()
             case b"UID":

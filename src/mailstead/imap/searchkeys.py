@@ -84,6 +84,18 @@ class Sized:
 
 
 @dataclass(frozen=True, slots=True)
+class HasEmailId:
+    """Its EMAILID is this (RFC 8474 section 6)."""
+
+    email_id: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Nothing:
+    """What no message is: of a thread, as far as we know (RFC 8474 section 5.2)."""
+
+
+@dataclass(frozen=True, slots=True)
 class HeaderHas:
     """A field of this name (lower case) contains *text*; any such field does when that is empty."""
 
@@ -127,7 +139,7 @@ class Or:
 
 
 Leaf = (
-    Everything | HasFlag | HasKeyword | IsRecent | Among | ChangedAt | Within | Dated | Sized | HeaderHas
-    | BodyHas | TextHas
+    Everything | HasFlag | HasKeyword | IsRecent | Among | ChangedAt | Within | Dated | Sized | HasEmailId
+    | Nothing | HeaderHas | BodyHas | TextHas
 )  # fmt: skip
 Key = Leaf | Not | And | Or

@@ -45,7 +45,7 @@ async def test_what_is_offered_when(sqlite: Database, tmp_path: Path) -> None:
         wanted = (
             b"NAMESPACE CHILDREN SPECIAL-USE UIDPLUS UNSELECT MOVE ACL IDLE ENABLE LITERAL+ LIST-EXTENDED"
         )
-        wanted += b" LIST-STATUS LIST-MYRIGHTS CREATE-SPECIAL-USE STATUS=SIZE APPENDLIMIT=4194304"
+        wanted += b" LIST-STATUS LIST-MYRIGHTS CREATE-SPECIAL-USE STATUS=SIZE OBJECTID APPENDLIMIT=4194304"
         assert set(wanted.split()) <= after
         assert not any(word.startswith(b"AUTH=") for word in after)
         assert (await client.ok(b"CAPABILITY")).untagged == [b"* " + said.code]

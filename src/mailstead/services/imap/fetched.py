@@ -10,6 +10,7 @@ from mailstead.imap.binary import Binary
 from mailstead.imap.body import without_extensions
 from mailstead.imap.dates import date_time
 from mailstead.imap.fetch import Body, FetchItem, Item
+from mailstead.imap.objectid import email_id
 from mailstead.mail.render import string
 from mailstead.mail.section import Section, Text, filter_header, locate, tree
 from mailstead.services.imap.decoding import Decoding, nothing
@@ -17,7 +18,8 @@ from mailstead.services.imap.whole import Whole
 
 IN_STATE = frozenset((Item.UID, Item.FLAGS, Item.MODSEQ))
 _WHOLE = Section()
-_IN_A = frozenset((Item.INTERNALDATE, Item.SIZE, Item.ENVELOPE))
+_IN_KEY = frozenset((Item.SIZE, Item.EMAILID, Item.THREADID))  # what is kept to open a body has it, too
+_IN_A = _IN_KEY | {Item.INTERNALDATE, Item.ENVELOPE}
 
 
 class NotInSummary(Exception):
@@ -64,7 +66,7 @@ def columns_of(items: tuple[FetchItem, ...]) -> Columns:
     others = set(items) - IN_STATE
     if others <= _IN_A:
         return Columns.A
-    if all(item is Item.SIZE or (isinstance(item, Body) and item.section == _WHOLE) for item in others):
+    if all(item in _IN_KEY or (isinstance(item, Body) and item.section == _WHOLE) for item in others):
         return Columns.BODY
     return Columns.BOTH
 
@@ -115,6 +117,14 @@ def _size(message: Fetched, _: State, __: Whole | None) -> bytes:
     return b"RFC822.SIZE %d" % message.size
 
 
+def _email_id(message: Fetched, _: State, __: Whole | None) -> bytes:
+    return b"EMAILID (%b)" % email_id(message.object_id)
+
+
+def _thread_id(_: Fetched, __: State, ___: Whole | None) -> bytes:
+    return b"THREADID NIL"  # nobody says what belongs together (RFC 8474 section 5.2)
+
+
 def _envelope(message: Fetched, _: State, whole: Whole | None) -> bytes:
     return b"ENVELOPE " + (message.in_a.envelope or _scanned(whole).envelope)
 
@@ -137,6 +147,8 @@ _SHOWN: dict[Item, Shower] = {
     Item.MODSEQ: _modseq,
     Item.INTERNALDATE: _internal_date,
     Item.SIZE: _size,
+    Item.EMAILID: _email_id,
+    Item.THREADID: _thread_id,
     Item.ENVELOPE: _envelope,
     Item.BODYSTRUCTURE: _structure,
     Item.BODY: _short_structure,

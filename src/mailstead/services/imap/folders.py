@@ -14,6 +14,7 @@ from mailstead.imap.mailboxes import (
     Subscribe,
     Unsubscribe,
 )
+from mailstead.imap.objectid import mailbox_id_code
 from mailstead.imap.responses import ACL_IS_FIXED, Answer, no, ok
 from mailstead.imap.session import Namespace
 from mailstead.services.imap.context import Context
@@ -32,11 +33,11 @@ Change = Create | Delete | Rename | Subscribe | Unsubscribe
 
 async def change(context: Context, command: Change) -> Answer:
     """Answer what changes names or subscriptions."""
-    account = context.owner
+    account, code = context.owner, b""
     try:
         match command:
             case Create():
-                await account.create_mailbox(command.mailbox, command.use)
+                code = mailbox_id_code(await account.create_mailbox(command.mailbox, command.use))
             case Delete():
                 await account.delete_mailbox(command.mailbox)
             case Rename():
@@ -49,7 +50,7 @@ async def change(context: Context, command: Change) -> Answer:
         return BAD_NAME
     if context.selected is not None:
         context.selected.stirred = True  # it may have been the selected one
-    return ok("Completed")
+    return ok("Completed", code)
 
 
 async def rights(context: Context, command: MyRights | GetAcl | ListRights) -> Answer:

@@ -7,6 +7,7 @@ from enum import IntEnum
 
 from mailstead.accounts.entries import Described, EntryA, EntryB
 from mailstead.imap.dates import day as day_shown
+from mailstead.imap.objectid import email_id
 from mailstead.imap.searchkeys import (
     Among,
     And,
@@ -14,12 +15,14 @@ from mailstead.imap.searchkeys import (
     ChangedAt,
     Dated,
     Everything,
+    HasEmailId,
     HasFlag,
     HasKeyword,
     HeaderHas,
     IsRecent,
     Key,
     Not,
+    Nothing,
     Or,
     Sized,
     TextHas,
@@ -139,31 +142,31 @@ class Judge:
             case ChangedAt():
                 least, snapshot = key.modseq, selected.snapshot
                 return lambda c: (state := snapshot.get(c.uid)) is not None and state.modseq >= least
-            case Sized():
-                return self._sized(key)
-            case Within():
-                return self._within(key)
+            case Sized() | Within() | HasEmailId():
+                return self._in_column_a(key)
             case Dated():
                 return self._dated(key)
             case HeaderHas() | BodyHas() | TextHas():
                 return self._text(key)
             case _:
-                assert isinstance(key, Everything)
-                return lambda _: True
+                assert isinstance(key, Everything | Nothing)
+                every = isinstance(key, Everything)
+                return lambda _: every
 
-    def _sized(self, key: Sized) -> Test:
+    def _in_column_a(self, key: Sized | Within | HasEmailId) -> Test:
         self._needs(Depth.COLUMN_A)
-        octets = key.octets
-        if key.larger:
-            return lambda c: None if c.a is None else c.a.size > octets
-        return lambda c: None if c.a is None else c.a.size < octets
-
-    def _within(self, key: Within) -> Test:
-        """By the clock at the beginning of the search."""
-        self._needs(Depth.COLUMN_A)
-        since = int(self._now - key.seconds)
-        younger = key.younger
-        return lambda c: None if c.a is None else (c.a.internal_date >= since) == younger
+        match key:
+            case Sized():
+                octets = key.octets
+                if key.larger:
+                    return lambda c: None if c.a is None else c.a.size > octets
+                return lambda c: None if c.a is None else c.a.size < octets
+            case Within():  # by the clock at the beginning of the search
+                since, younger = int(self._now - key.seconds), key.younger
+                return lambda c: None if c.a is None else (c.a.internal_date >= since) == younger
+            case HasEmailId():
+                name = key.email_id
+                return lambda c: None if c.a is None else email_id(c.a.object_id) == name
 
     def _dated(self, key: Dated) -> Test:
         compare = _WHEN[key.when]

@@ -7,6 +7,7 @@ from mailstead.accounts.snapshot import Snapshot
 from mailstead.errors import MailError, UnsealError
 from mailstead.imap import responses as answers
 from mailstead.imap.mailboxes import Close, Examine, Expunge, Select, Unselect
+from mailstead.imap.objectid import mailbox_id_code
 from mailstead.imap.responses import READ_ONLY, Answer, ok
 from mailstead.imap.view import MailboxView
 from mailstead.mail.mailbox import SystemFlag, Uid
@@ -64,6 +65,7 @@ async def select(context: Context, command: Select | Examine) -> Answer:
         ok("UIDs valid", b"UIDVALIDITY %d" % row.uid_validity).octets(),
         ok("Predicted next UID", b"UIDNEXT %d" % row.uid_next).octets(),
         ok("Highest mod-sequence", answers.highest_modseq(snapshot.highest_modseq)).octets(),
+        ok("Id of the mailbox", mailbox_id_code(mailbox.id)).octets(),
     ]
     await context.send(b"".join(lines))
     if opening is not None:

@@ -7,6 +7,7 @@ from mailstead.accounts.reading import Columns
 from mailstead.accounts.status import Status as Found
 from mailstead.imap import responses as answers
 from mailstead.imap.mailboxes import Status, StatusItem
+from mailstead.imap.objectid import mailbox_id
 from mailstead.imap.responses import Answer, ok
 from mailstead.mail.mailbox import SystemFlag, Uid
 from mailstead.services.imap.context import Context
@@ -24,7 +25,7 @@ async def status(context: Context, command: Status) -> Answer:
 
 async def status_line(context: Context, name: str, found: Found, items: Collection[StatusItem]) -> bytes:
     """The STATUS response with these *items*."""
-    values = {
+    values: dict[StatusItem, int | bytes] = {
         StatusItem.MESSAGES: found.messages,
         StatusItem.RECENT: found.recent,
         StatusItem.UIDNEXT: found.uid_next,
@@ -33,6 +34,7 @@ async def status_line(context: Context, name: str, found: Found, items: Collecti
         StatusItem.HIGHESTMODSEQ: found.highest_modseq,
         StatusItem.SIZE: found.size,
         StatusItem.APPENDLIMIT: context.connection.append_limit,
+        StatusItem.MAILBOXID: mailbox_id(found.mailbox_id),
     }
     if StatusItem.DELETED_STORAGE in items:
         values[StatusItem.DELETED_STORAGE] = await _deleted_octets(context, found.mailbox_id, found.deleted)
