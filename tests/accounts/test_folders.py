@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mailstead.accounts import mboxes
+from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.crypto.sealed import ZERO_ID
 from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import SpecialUse, Uid
@@ -23,6 +24,11 @@ def refused(reason: Reason) -> Iterator[None]:
     with pytest.raises(Refused) as caught:
         yield
     assert caught.value.reason is reason
+
+
+async def subscriptions(account: UnlockedAccount) -> list[str]:
+    mailboxes, others = await account.names()
+    return [m.name for m in mailboxes if m.subscribed] + others
 
 
 async def test_create_makes_the_levels_above(database: Database, tmp_path: Path) -> None:
@@ -99,7 +105,7 @@ async def test_delete_keeps_what_is_below_and_the_subscription(database: Databas
         await account.subscribe("a")
         await account.delete_mailbox("a")
         assert [m.name for m in await account.mailboxes()] == [*FIRST, "a/b"]
-        assert "a" in await account.subscriptions()
+        assert "a" in await subscriptions(account)
         with refused(Reason.MAILBOX_HAS_CHILDREN):
             await account.delete_mailbox("a")
         with refused(Reason.NO_SUCH_MAILBOX):
@@ -111,10 +117,10 @@ async def test_delete_keeps_what_is_below_and_the_subscription(database: Databas
         await account.subscribe("a", wanted=False)
         await account.subscribe("nowhere")
         await account.subscribe("nowhere")
-        assert await account.subscriptions() == [*FIRST, "nowhere"]
+        assert await subscriptions(account) == [*FIRST, "nowhere"]
         await account.subscribe("nowhere", wanted=False)
         await account.subscribe("nowhere", wanted=False)
-        assert await account.subscriptions() == FIRST
+        assert await subscriptions(account) == FIRST
         account.close()
 
 
@@ -196,7 +202,7 @@ async def test_rename_takes_along_what_is_below(database: Database, tmp_path: Pa
         assert after["x/y"].uid_validity == before["a"].uid_validity
         await account.rename_mailbox("Trash", "Bin")
         assert (await account.mailbox("Bin")).special_use is SpecialUse.TRASH
-        assert "Trash" in await account.subscriptions()
+        assert "Trash" in await subscriptions(account)
         for old, new, why in (
             ("x/y", "Sent", Reason.MAILBOX_EXISTS),
             ("x", "x/z", Reason.MAILBOX_FIXED),

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Iterable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -58,7 +59,7 @@ DEEP = [
 ]
 
 
-def lines(found: list[Listed], response: bytes = b"LIST") -> bytes:
+def lines(found: Iterable[Listed], response: bytes = b"LIST") -> bytes:
     return b"".join(f.octets(response) for f in found)
 
 
@@ -74,8 +75,8 @@ def test_what_an_account_begins_with() -> None:
 def test_levels_without_a_mailbox() -> None:
     assert lines(listed(DEEP, Pattern("", "f%"))) == b'* LIST (\\Noselect \\HasChildren) "/" "foo"\r\n'
     assert lines(listed(DEEP, Pattern("", "foo*"))) == (
-        b'* LIST (\\Noselect \\HasChildren) "/" "foo"\r\n'
-        b'* LIST (\\HasNoChildren) "/" "foo/bar/baz"\r\n* LIST (\\HasChildren) "/" "foo/bar"\r\n'
+        b'* LIST (\\HasNoChildren) "/" "foo/bar/baz"\r\n* LIST (\\Noselect \\HasChildren) "/" "foo"\r\n'
+        b'* LIST (\\HasChildren) "/" "foo/bar"\r\n'
     )
     assert lines(listed(DEEP, Pattern("foo/", "%"))) == b'* LIST (\\HasChildren) "/" "foo/bar"\r\n'
 

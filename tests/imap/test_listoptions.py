@@ -1,6 +1,7 @@
 """Extended LIST: the examples of RFC 5258 section 5 and RFC 6154 section 5, and its rules said again, slowly."""
 
 import re
+import tracemalloc
 
 import pytest
 from hypothesis import given
@@ -199,10 +200,9 @@ def test_the_rules(
     }
     returns = frozenset(Return)
     asked = {*selects, Select.RECURSIVE_MATCH} if recursive and selects else selects
-    found = {
-        line.name: line
-        for line in listed(names.values(), Pattern("", *patterns), Options(frozenset(asked), returns))
-    }
+    told = list(listed(names.values(), Pattern("", *patterns), Options(frozenset(asked), returns)))
+    found = {line.name: line for line in told}
+    assert len(told) == len(found), "each name once"
     everything = {"/".join(n.split("/")[: k + 1]) for n in names for k in range(n.count("/") + 1)}
 
     def meets(name: str) -> bool:
@@ -236,6 +236,25 @@ def test_the_rules(
             assert (b"\\Sent" in shown) == (entry.special_use is not None)
             assert bool(line.below) == (Select.RECURSIVE_MATCH in asked and bool(below))
             assert line.whole == (entry.exists and meets(name))
+
+
+@pytest.mark.parametrize(
+    "command", [b'LIST "" %', b'LIST (SUBSCRIBED RECURSIVEMATCH) "" % RETURN (CHILDREN)']
+)
+def test_levels_cost_no_memory(command: bytes) -> None:
+    """A thousand names with five hundred levels each would be hundreds of megabytes."""
+    names = [Entry(f"{n}/" + "a/" * 500 + "b", subscribed=True) for n in range(60)]
+    asked = parse((b"a " + command,))
+    assert isinstance(asked, List)
+    pattern = Pattern(asked.reference, *asked.patterns)
+    tracemalloc.start()
+    try:
+        shown = sum(1 for _ in listed(names, pattern, asked.options))
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert shown == 60
+    assert peak < 2 << 20, "all levels would be fifteen times that"
 
 
 @given(

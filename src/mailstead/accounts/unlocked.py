@@ -89,11 +89,7 @@ class UnlockedAccount:
     # Mailboxes
 
     async def mailboxes(self) -> list[Mailbox]:
-        """All mailboxes in the order they were made.
-
-        Raises:
-            UnsealError: the list of names is not what this account wrote.
-        """
+        """All mailboxes in the order they were made, as `names` finds them."""
         return (await self.names())[0]
 
     async def names(self) -> tuple[list[Mailbox], list[str]]:
@@ -117,11 +113,6 @@ class UnlockedAccount:
         if found is None:
             raise Refused(Reason.NO_SUCH_MAILBOX)
         return _mailbox(*found)
-
-    async def subscriptions(self) -> list[str]:
-        """All names that were subscribed to, whether there is such a mailbox or not."""
-        names, _ = await self._online.folders.names()
-        return [n.name for n in names if n.subscribed]
 
     async def create_mailbox(self, name: str, special_use: SpecialUse | None = None) -> bytes:
         """Make a mailbox, and those above it that are missing; its id (`Folders.create`)."""

@@ -1,6 +1,7 @@
 """LIST and LSUB: which mailboxes match, and what they are (RFC 3501 sections 6.3.8 and 6.3.9, RFC 5258)."""
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 
@@ -127,23 +128,34 @@ def _decoded(tokens: Tokens, reference: bytes, *patterns: bytes) -> tuple[str, .
 _PLAIN = Options(returns=frozenset((Return.CHILDREN, Return.SPECIAL_USE)))
 
 
-def listed(entries: Iterable[Entry], pattern: Pattern, options: Options | None = None) -> list[Listed]:
-    """What LIST answers, in the order of *entries*; a level without an entry stands before its first child.
+def listed(entries: Iterable[Entry], pattern: Pattern, options: Options | None = None) -> Iterator[Listed]:
+    """What LIST answers, in the order of *entries*; a level without one stands before one that is below it.
 
     A name that is not what is looked for comes if something below it is that does not match (RFC 5258
-    section 3.4): with RECURSIVEMATCH; and where nothing is looked for, as the level of a mailbox.
+    section 3.4): with RECURSIVEMATCH; and where nothing is looked for, as the level of a mailbox. Nothing
+    grows with the levels of a name, of which there may be hundreds.
     """
     everything = list(entries)
     show = _Show(everything, pattern, options)
     names = {e.name for e in everything}
-    found: dict[str, Listed] = {}
     for entry in everything:
-        for level in _above(entry.name):
-            if level not in names and level not in found and level in show.levels and level in pattern:
-                found[level] = show.line(Entry(level, exists=False))
-        if (show.wanted(entry) or entry.name in show.levels) and entry.name in pattern:
-            found[entry.name] = show.line(entry)
-    return list(found.values())
+        for level in show.levels(entry.name):
+            if level not in names and level in pattern:
+                yield show.line(Entry(level, exists=False))
+        if (show.wanted(entry) or show.is_level(entry.name)) and entry.name in pattern:
+            yield show.line(entry)
+
+
+class _Below:
+    """Names, to be asked whether any of them is below another."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self.names = sorted(names)
+
+    def __contains__(self, superior: str) -> bool:
+        begins = superior + HIERARCHY
+        at = bisect_left(self.names, begins)
+        return at < len(self.names) and self.names[at].startswith(begins)
 
 
 class _Show:
@@ -152,14 +164,25 @@ class _Show:
     def __init__(self, entries: list[Entry], pattern: Pattern, options: Options | None) -> None:
         self._missing = Attribute.NO_SELECT if options is None else Attribute.NON_EXISTENT
         self._options = options = options or _PLAIN
-        self._parents = _levels(e.name for e in entries if e.exists)
         self._criteria = options.criteria
-        self._above: set[str] = set()  # names that something wanted is below, if that is to be told
-        self.levels = set[str]() if self._criteria else self._parents
+        self._parents = self._causes = _Below(e.name for e in entries if e.exists)
+        self._wanted = _Below(())  # if it is to be told what something is below
         if Select.RECURSIVE_MATCH in options.selects:
-            wanted = [e.name for e in entries if self.wanted(e)]
-            self._above = _levels(wanted)
-            self.levels = _levels(name for name in wanted if name not in pattern)
+            self._wanted = _Below(e.name for e in entries if self.wanted(e))
+        if self._criteria:
+            self._causes = _Below(name for name in self._wanted.names if name not in pattern)
+
+    def levels(self, name: str) -> Iterator[str]:
+        """Levels that come because of *name*; each because of one only, the first in order."""
+        causes = self._causes.names
+        at = bisect_left(causes, name)
+        if at < len(causes) and causes[at] == name:
+            before = causes[at - 1] if at else ""
+            yield from (level for level in _above(name) if not before.startswith(level + HIERARCHY))
+
+    def is_level(self, name: str) -> bool:
+        """Whether a name comes because of what is below it."""
+        return name in self._causes
 
     def wanted(self, entry: Entry) -> bool:
         """Whether it is all that names are selected by: else it must be a mailbox."""
@@ -183,7 +206,7 @@ class _Show:
             tuple(attributes),
             entry.special_use if Return.SPECIAL_USE in returns else None,
             whole=entry.exists and self.wanted(entry),
-            below=self._criteria if entry.name in self._above else (),
+            below=self._criteria if entry.name in self._wanted else (),
         )
 
 
@@ -217,15 +240,4 @@ def _above(name: str) -> list[str]:
     while at >= 0:
         found.append(name[:at])
         at = name.find(HIERARCHY, at + 1)
-    return found
-
-
-def _levels(names: Iterable[str]) -> set[str]:
-    """Every level above one of *names*."""
-    found: set[str] = set()
-    for name in names:
-        at = name.rfind(HIERARCHY)
-        while at >= 0 and (level := name[:at]) not in found:
-            found.add(level)
-            at = name.rfind(HIERARCHY, 0, at)
     return found

@@ -119,6 +119,28 @@ async def test_a_mailbox_that_goes_meanwhile_is_passed_over(
         ]  # fmt: skip
 
 
+async def test_and_one_that_goes_while_its_rows_are_looked_at(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """DELETED-STORAGE (RFC 9208) needs more than the counts."""
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        client, other = await w.login(None), await w.login(None)
+        for name in (b"foo", b"bar"):
+            await client.ok(b"CREATE " + name)
+            await client.append(PLAIN, name, rb"(\Deleted) ")
+        snapshot = UnlockedAccount.snapshot
+
+        async def after_a_delete(account: UnlockedAccount, mailbox_id: bytes) -> object:
+            await other.command(b"DELETE foo")
+            return await snapshot(account, mailbox_id)
+
+        monkeypatch.setattr(UnlockedAccount, "snapshot", after_a_delete)
+        assert await lines(client, b'LIST "" (foo bar) RETURN (STATUS (DELETED-STORAGE))') == [
+            b'* LIST () "/" "foo"', b'* LIST () "/" "bar"', b'* STATUS "bar" (DELETED-STORAGE %d)' % len(PLAIN),
+        ]  # fmt: skip
+
+
 async def test_counts_that_do_not_open_hide_no_others(sqlite: Database, tmp_path: Path) -> None:
     """RFC 5819 section 2: that STATUS is dropped, and LIST is OK."""
     async with imap_worker(sqlite, tmp_path, failures=True) as w:

@@ -1,8 +1,12 @@
 """LIST and LSUB: names, and behind each mailbox what else was asked for (RFC 5819, RFC 8440)."""
 
 import asyncio
+import contextlib
+from itertools import islice
 
 from mailstead.accounts.status import Status
+from mailstead.accounts.unlocked import Mailbox
+from mailstead.errors import Refused, UnsealError
 from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Listed, Lsub, listed, subscribed
 from mailstead.imap.listoptions import Options, Return
 from mailstead.imap.mailboxes import StatusItem
@@ -11,7 +15,7 @@ from mailstead.imap.responses import Answer, my_rights, ok
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.status import status_line
 
-AT_ONCE = 500  # names that are sent as one
+AT_ONCE = 1000  # names that are sent as one
 
 
 async def list_(context: Context, command: List) -> Answer:
@@ -20,23 +24,19 @@ async def list_(context: Context, command: List) -> Answer:
         await context.send(DELIMITER_ONLY)
         return ok("List completed")
     mailboxes, others = await context.owner.names()
-    entries = [Entry(m.name, m.special_use, m.subscribed) for m in mailboxes]
-    entries += [Entry(name, None, subscribed=True, exists=False) for name in others]
-    found = listed(entries, Pattern(command.reference, *command.patterns), command.options)
+    found = listed(
+        _entries(mailboxes, others), Pattern(command.reference, *command.patterns), command.options
+    )
     options = command.options or Options()
     ids = {m.name: m.id for m in mailboxes}
-    statuses: dict[bytes, Status] = {}
-    if options.status:
-        if StatusItem.HIGHESTMODSEQ in options.status:
-            await context.tell_modseqs()
-        statuses = await context.owner.statuses([ids[line.name] for line in found if line.whole])
-    for start in range(0, len(found), AT_ONCE):
-        some = found[start : start + AT_ONCE]
-        await context.send(
-            b"".join(
-                [await _lines(context, line, options, statuses.get(ids.get(line.name, b""))) for line in some]
-            )
-        )
+    if StatusItem.HIGHESTMODSEQ in options.status:
+        await context.tell_modseqs()
+    while some := list(islice(found, AT_ONCE)):
+        statuses: dict[bytes, Status] = {}
+        if options.status:
+            statuses = await context.owner.statuses([ids[line.name] for line in some if line.whole])
+        told = [await _lines(context, line, options, statuses.get(ids.get(line.name, b""))) for line in some]
+        await context.send(b"".join(told))
         await asyncio.sleep(0)
     return ok("List completed")
 
@@ -48,14 +48,20 @@ async def _lines(context: Context, line: Listed, options: Options, status: Statu
     if line.whole and Return.MY_RIGHTS in options.returns:
         octets += my_rights(line.name, utf8=utf8)
     if status is not None:
-        octets += await status_line(context, line.name, status, options.status)
+        with contextlib.suppress(Refused, UnsealError):  # it is gone since, or damaged
+            octets += await status_line(context, line.name, status, options.status)
     return octets
 
 
 async def lsub(context: Context, command: Lsub) -> Answer:
     """Answer LSUB."""
-    entries = [Entry(name, None, subscribed=True) for name in await context.owner.subscriptions()]
-    found = subscribed(entries, Pattern(command.reference, command.pattern))
+    found = subscribed(_entries(*await context.owner.names()), Pattern(command.reference, command.pattern))
     utf8 = context.connection.utf8
     await context.send(b"".join([line.octets(b"LSUB", utf8=utf8) for line in found]))
     return ok("Lsub completed")
+
+
+def _entries(mailboxes: list[Mailbox], others: list[str]) -> list[Entry]:
+    """All mailboxes, and names that are subscribed to and are none."""
+    entries = [Entry(m.name, m.special_use, m.subscribed) for m in mailboxes]
+    return entries + [Entry(name, None, subscribed=True, exists=False) for name in others]
