@@ -12,7 +12,8 @@ from mailstead.accounts.counts import Counts
 from mailstead.accounts.flagging import FlagChange, FlagOutcome, change_row
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.pages import merge
-from mailstead.accounts.states import MessageState, RowStates, StatePage, Tombstone
+from mailstead.accounts.states import MessageState, RowStates, StatePage
+from mailstead.accounts.tombstones import Tombstone
 from mailstead.crypto.sealed import Kind, SealedRecord
 from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import Modseq, Uid

@@ -12,6 +12,8 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from mailstead.accounts import tombstones
+from mailstead.accounts.tombstones import Tombstone
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Modseq, SystemFlag, Uid
 
@@ -22,7 +24,6 @@ KEYWORD_OCTETS = 255
 FLAGS = tuple(SystemFlag(bits) for bits in range(32))  # making one anew costs more than a look-up
 
 _HEAD = struct.Struct(">BHHB")  # version, messages, tombstones, keywords
-_GONE = struct.Struct(">IQI")  # uid, modseq, when
 _COUNT = struct.Struct(">H")
 _KNOWN_FLAGS = bytes(range(32))
 _SEEN, _DELETED = int(SystemFlag.SEEN), int(SystemFlag.DELETED)
@@ -42,14 +43,6 @@ class MessageState:
     modseq: Modseq
     flags: SystemFlag
     keywords: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class Tombstone:
-    """A message that was expunged, and when (seconds since the epoch)."""
-
-    modseq: Modseq
-    when: int
 
 
 def no_uids() -> Uids:
@@ -106,7 +99,7 @@ class RowStates:
         modseqs_at = _HEAD.size + 4 * live
         flags_at = modseqs_at + 8 * live
         gone_at = flags_at + live
-        keywords_at = gone_at + _GONE.size * gone
+        keywords_at = gone_at + tombstones.OCTETS * gone
         if version != VERSION or len(content) > STATE_CAP or len(content) < keywords_at:
             raise ValueError("head")
         uids, modseqs = array(_UIDS), array(_MODSEQS)
@@ -142,8 +135,7 @@ class RowStates:
 
     def tombstones(self) -> Iterator[tuple[Uid, Tombstone]]:
         """What was expunged from this row."""
-        for uid, modseq, when in _GONE.iter_unpack(self.gone):
-            yield Uid(uid), Tombstone(Modseq(modseq), when)
+        return tombstones.unpack(self.gone)
 
 
 def _decode_keywords(content: bytes, at: int, names: int, uids: Uids) -> dict[int, frozenset[str]]:
@@ -269,7 +261,7 @@ class StatePage:
         parts = [
             _HEAD.pack(VERSION, len(uids), len(self._gone), len(places)),
             uids.tobytes(), modseqs.tobytes(), bytes(self._flags),
-            *(_GONE.pack(uid, t.modseq, t.when) for uid, t in sorted(self._gone.items())),
+            tombstones.pack(self._gone),
         ]  # fmt: skip
         for name in sorted(places):
             octets = name.encode()
@@ -285,7 +277,7 @@ class StatePage:
         The other messages keep theirs, and the first of *later* come before the last.
         """
         names = {name for uid, own in self._keywords.items() if uid not in later for name in own}
-        octets = _HEAD.size + 13 * len(self.uids) + _GONE.size * len(self._gone)
+        octets = _HEAD.size + 13 * len(self.uids) + tombstones.OCTETS * len(self._gone)
         octets += sum(_keyword_octets(name) for name in names)
         octets += sum(len(own) for uid, own in self._keywords.items() if uid not in later)
         cut: dict[Uid, frozenset[str]] = {}
