@@ -29,7 +29,7 @@ from mailstead.smtp.client import ReplyError, ReplyReader
 from mailstead.smtp.commands import Bdat, Plain, parse
 from mailstead.smtp.reply import OK, START_INPUT
 from mailstead.smtp.server import BodyChunk, Need, ServerConnection, State
-from tests.fuzz.targets import imap
+from tests.fuzz.targets import imap, pop3
 
 
 def structure(octets: bytes) -> None:
@@ -170,18 +170,22 @@ def records(octets: bytes) -> None:
             decode(octets)
 
 
-TARGETS: dict[str, Callable[[bytes], None]] = {
-    f.__name__: f
-    for f in (
-        structure,
-        headers,
-        addresses,
-        shown,
-        command,
-        conversation,
-        client_reply,
-        records,
-        body,
-        typed,
-    )
-} | imap.TARGETS
+TARGETS: dict[str, Callable[[bytes], None]] = (
+    {
+        f.__name__: f
+        for f in (
+            structure,
+            headers,
+            addresses,
+            shown,
+            command,
+            conversation,
+            client_reply,
+            records,
+            body,
+            typed,
+        )
+    }
+    | imap.TARGETS
+    | pop3.TARGETS
+)
