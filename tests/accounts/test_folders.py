@@ -67,6 +67,24 @@ async def test_a_special_use_is_one_mailbox_s(database: Database, tmp_path: Path
         account.close()
 
 
+async def test_many_counts_are_those_of_each(database: Database, tmp_path: Path) -> None:
+    async with house(database, tmp_path) as h:
+        await h.move_in()
+        account = await h.unlock()
+        ids = [m.id for m in await account.mailboxes()]
+        for absorbed in (False, True, False):
+            await h.deliver(b"Subject: one\r\n\r\nbody\r\n")
+            if absorbed:
+                await account.absorb(ids[0])
+                await account.copy(ids[0], [Uid(1)], ids[2])
+            counted = [await account.statuses(ids) for _ in range(2)]
+            assert counted[0] == counted[1] == {i: await account.status(i) for i in ids}
+        await account.delete_mailbox("Sent")
+        assert set(await account.statuses([*ids, b"?" * 16])) == {*ids} - {ids[2]}
+        assert await account.statuses([]) == {}
+        account.close()
+
+
 async def test_what_is_below_inbox_in_any_case_is_below_the_one_inbox(
     database: Database, tmp_path: Path
 ) -> None:
