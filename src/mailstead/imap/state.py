@@ -8,6 +8,7 @@ from enum import Enum, auto
 
 from mailstead.imap import append, fetch, listing, mailboxes, quota, search, session, sort, store, thread
 from mailstead.imap.commands import Kind
+from mailstead.mail.uidset import SeqSet
 
 
 class State(Enum):
@@ -88,3 +89,14 @@ AFTER: dict[State, _Row] = {
 AFTER_NO: dict[State, _Row] = {
     State.SELECTED: {mailboxes.Select: State.AUTHENTICATED, mailboxes.Examine: State.AUTHENTICATED},
 }
+
+
+def by_number(event: object) -> bool:
+    """Whether sequence numbers must mean until the answer what they meant (RFC 9051 section 7.5.1)."""
+    match event:
+        case fetch.Fetch() | store.Store():
+            return isinstance(event.messages, SeqSet)
+        case search.Search() | sort.Sort() | thread.Thread():
+            return not event.uid
+        case _:
+            return False

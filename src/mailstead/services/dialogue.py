@@ -1,12 +1,14 @@
 """What every service does with a connection: let it in, carry on its dialogue, and end it."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
 from mailstead.log import Log
 from mailstead.net.listen import Gate
-from mailstead.net.wire import TooLate, Wire
+from mailstead.net.tls import ServerTls
+from mailstead.net.wire import NEVER, TooLate, Wire
 
 TURN = 20  # events of one dialogue, after which the others have their turn
 
@@ -60,6 +62,27 @@ class Host:
         finally:
             dialogue.forget()
             self.gate.leave(wire)
+
+
+class Machine(Protocol):
+    """A protocol without I/O."""
+
+    @property
+    def buffered(self) -> bool:
+        """Whether octets are here that no event has been made of."""
+        ...
+
+
+async def begin_tls(wire: Wire, machine: Machine, tls: ServerTls, ready: Callable[[], bytes]) -> bool:
+    """Say that TLS begins, and begin it; False when the connection is over."""
+    if machine.buffered or wire.unread:
+        # Octets sent before the handshake, to be taken for octets inside of it.
+        wire.abort()
+        return False
+    wire.write(ready())
+    wire.deadline = NEVER  # the handshake has its own
+    await wire.start_tls(tls.context)
+    return True
 
 
 async def _carry_on(wire: Wire, dialogue: Dialogue) -> None:

@@ -10,7 +10,7 @@ from mailstead.log import Log
 from mailstead.net.listen import Gate
 from mailstead.net.tls import ServerTls
 from mailstead.net.wire import NEVER, TooLate, Wire
-from mailstead.services.dialogue import Host
+from mailstead.services.dialogue import Host, begin_tls
 from mailstead.services.mailtransaction import MailTransaction, SmtpSettings
 from mailstead.services.stopping import Stopping
 from mailstead.services.submission import Submitter
@@ -255,17 +255,14 @@ class _Session:
 
     async def _start_tls(self) -> bool:
         """Answer STARTTLS (RFC 3207); False when the connection is over."""
-        wire, tls = self._wire, self._service.tls
+        tls = self._service.tls
         if tls is None or self._tls is not None:
             await self._say(replies.NO_TLS if tls is None else replies.BAD_SEQUENCE)
             return True
-        if self._connection.buffered or wire.unread:
-            # Octets sent before the handshake, to be taken for octets inside of it.
-            wire.abort()
+        if not await begin_tls(
+            self._wire, self._connection, tls, lambda: self._connection.reply(replies.READY_FOR_TLS)
+        ):
             return False
-        wire.write(self._connection.reply(replies.READY_FOR_TLS))
-        wire.deadline = NEVER  # the handshake has its own
-        await wire.start_tls(tls.context)
         self.secured()
         self._set_deadline()
         return True

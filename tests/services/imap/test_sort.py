@@ -140,3 +140,22 @@ async def test_of_in_reply_to_the_first_id_counts_and_of_references_the_last_hun
         client = await filled(w, octets, absorbed=True)
         assert await said(client, b"UID THREAD REFERENCES UTF-8 1:3") == b"* THREAD (1 (3)(2))"
         assert await said(client, b"UID THREAD REFERENCES UTF-8 1,4") == b"* THREAD (4)(1)"
+
+
+@pytest.mark.parametrize("command", [b"SORT (SIZE) UTF-8 ALL", b"THREAD REFERENCES UTF-8 ALL"])
+async def test_numbers_mean_until_the_answer_what_they_meant(
+    databases: list[Database], tmp_path: Path, command: bytes
+) -> None:
+    """What is expunged meanwhile is told behind a command by UID, and kept for later by one with numbers."""
+    async with imap_worker(databases[0], tmp_path) as one, imap_worker(databases[1], tmp_path) as two:
+        await one.house.move_in()
+        client, other = await one.login(), await two.login()
+        for n in range(3):
+            await client.append(b"Subject: %d\r\n\r\nx\r\n" % n)
+        await client.ok(b"NOOP")
+        await other.ok(b"NOOP")
+        await other.ok(rb"STORE 1 +FLAGS.SILENT (\Deleted)")
+        await other.ok(b"EXPUNGE")
+        client_sees = (await client.ok(command)).untagged
+        assert not any(b"EXPUNGE" in line for line in client_sees)
+        assert any(b"EXPUNGE" in line for line in (await client.ok(b"UID " + command)).untagged)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mailstead.accounts.logins import Logins
 from mailstead.delivery.appending import Appending
 from mailstead.errors import MailError, Reason, UnsealError
-from mailstead.imap import append, fetch, mailboxes, search, session, store
+from mailstead.imap import append, mailboxes, session
 from mailstead.imap import responses as answers
 from mailstead.imap.capability import Offer
 from mailstead.imap.commands import Command
@@ -25,14 +25,13 @@ from mailstead.imap.events import (
 )
 from mailstead.imap.responses import FOR_REASON, Answer, Condition, ok
 from mailstead.imap.server import ServerConnection
-from mailstead.imap.state import State
+from mailstead.imap.state import State, by_number
 from mailstead.log import Log
-from mailstead.mail.uidset import SeqSet
 from mailstead.net.deflate import Garbled
 from mailstead.net.listen import Gate
 from mailstead.net.tls import ServerTls
 from mailstead.net.wire import NEVER, TooLate, Wire
-from mailstead.services.dialogue import Host
+from mailstead.services.dialogue import Host, begin_tls
 from mailstead.services.imap.append import Upload
 from mailstead.services.imap.compress import switch
 from mailstead.services.imap.context import Context, CutOff
@@ -215,12 +214,7 @@ class Session:
         if answer is None:
             return
         self._upload.discard()  # of an APPEND that failed before its end
-        messages = getattr(event, "messages", None)
-        by_number = isinstance(messages, SeqSet) or (isinstance(event, search.Search) and not event.uid)
-        await self._context.news(
-            self._service.log,
-            expunges=not (by_number and isinstance(event, fetch.Fetch | store.Store | search.Search)),
-        )
+        await self._context.news(self._service.log, expunges=not by_number(event))
         await self._answer(answer)
         switch(self._context, event, answer)
 
@@ -286,16 +280,14 @@ class Session:
 
     async def _start_tls(self) -> bool:
         """Answer STARTTLS; False when the connection is over."""
-        wire, tls = self._wire, self._service.tls
+        tls = self._service.tls
         if tls is None or self._secure:
             await self._answer(answers.NO_TLS)
             return True
-        if self._connection.buffered or wire.unread:
-            # Octets sent before the handshake, to be taken for octets inside of it.
-            wire.abort()
+        if not await begin_tls(
+            self._wire, self._connection, tls, lambda: self._connection.reply(answers.BEGIN_TLS)
+        ):
             return False
-        wire.write(self._connection.reply(answers.BEGIN_TLS))
-        await wire.start_tls(tls.context)
         self._connection.secured()
         self._secure = True
         return True

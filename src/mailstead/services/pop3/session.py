@@ -17,7 +17,7 @@ from mailstead.pop3.server import BadCommand, Event, Need, SaslResponse, ServerC
 from mailstead.sasl.exchange import Exchange
 from mailstead.sasl.mechanism import Challenge, Credentials, Failed
 from mailstead.sasl.mechanisms import MECHANISMS
-from mailstead.services.dialogue import Host
+from mailstead.services.dialogue import Host, begin_tls
 from mailstead.services.pop3.transaction import CutOff, Transaction
 from mailstead.services.stopping import Stopping
 from mailstead.version import __version__
@@ -246,16 +246,14 @@ class Session:
 
     async def _start_tls(self) -> bool:
         """Answer STLS; False when the connection is over."""
-        wire, tls = self._wire, self._service.tls
+        tls = self._service.tls
         if tls is None or self._secure:
             await self._respond(responses.NO_TLS)
             return True
-        if self._connection.buffered or wire.unread:
-            # Octets sent before the handshake, to be taken for octets inside of it.
-            wire.abort()
+        if not await begin_tls(
+            self._wire, self._connection, tls, lambda: self._connection.respond(responses.BEGIN_TLS)
+        ):
             return False
-        wire.write(self._connection.respond(responses.BEGIN_TLS))
-        await wire.start_tls(tls.context)
         self._connection.secured()
         self._secure = True
         return True
