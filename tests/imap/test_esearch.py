@@ -1,4 +1,4 @@
-"""RETURN options, ESEARCH, "$" and PARTIAL (RFC 4731, RFC 5182, RFC 9394)."""
+"""RETURN options, ESEARCH, ESORT, "$" and PARTIAL (RFC 4731, RFC 5182, RFC 5267, RFC 9394)."""
 
 import pytest
 
@@ -71,6 +71,18 @@ def test_uids_and_mod_sequences() -> None:
         esearch(b"a", of(ALL, COUNT), [7], 12, uid=True)
         == b'* ESEARCH (TAG "a") UID COUNT 1 ALL 7 MODSEQ 12\r\n'
     )
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "said"),
+    [
+        (of(ALL), [23765, 23764, 23763, 23761], b"ALL 23765,23764,23763,23761"),  # RFC 5267 section 3.3
+        (of(ALL), [10, 11, 12, 3, 2, 1, 5, 6], b"ALL 10:12,3,2,1,5:6"), (of(MIN, MAX, COUNT), [9, 4, 5], b"MIN 9 MAX 5 COUNT 3"),
+        (of(page=Page(2, 3)), [9, 4, 5, 1], b"PARTIAL (2:3 4:5)"), (of(page=Page(-1, -2)), [9, 4, 5, 1], b"PARTIAL (-1:-2 5,1)"),
+    ],
+)  # fmt: skip
+def test_what_is_sorted_keeps_its_order(asked: Return, found: list[int], said: bytes) -> None:
+    assert esearch(b"E01", asked, found, None, uid=True) == b'* ESEARCH (TAG "E01") UID %b\r\n' % said
 
 
 @pytest.mark.parametrize(

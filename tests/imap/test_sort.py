@@ -3,7 +3,8 @@
 import pytest
 
 from mailstead.imap.commands import parse
-from mailstead.imap.searchkeys import And, Everything, HasFlag, HeaderHas
+from mailstead.imap.esearch import Page, Result, Return
+from mailstead.imap.searchkeys import And, Everything, HasFlag, HasKeyword, HeaderHas
 from mailstead.imap.sort import By, Criterion, Sort, sorted_data
 from mailstead.imap.thread import Algorithm, Thread, thread_data
 from mailstead.imap.tokens import BadSyntax
@@ -21,6 +22,19 @@ from mailstead.mail.threads import Forest
         ),
         (b'a UID SORT (DISPLAYFROM) "us-ascii" ALL', Sort((Criterion(By.DISPLAYFROM),), Everything(), True)),
         (b"a SORT (SIZE REVERSE SIZE SIZE) UTF-8 ALL", Sort((Criterion(By.SIZE),), Everything())),
+        (
+            b"E01 UID SORT RETURN () (REVERSE DATE) UTF-8 UNDELETED UNKEYWORD $Junk",  # RFC 5267 section 3.3
+            Sort(
+                (Criterion(By.DATE, True),),
+                And((HasFlag(SystemFlag.DELETED, present=False), HasKeyword("$Junk", present=False))),
+                True,
+                Return(frozenset((Result.ALL,))),
+            ),
+        ),
+        (
+            b"a SORT RETURN (SAVE PARTIAL -1:-5) (SIZE) UTF-8 ALL",
+            Sort((Criterion(By.SIZE),), Everything(), False, Return(page=Page(-1, -5), save=True)),
+        ),
         (
             b"a THREAD ORDEREDSUBJECT UTF-8 SEEN FROM x",
             Thread(Algorithm.ORDEREDSUBJECT, And((HasFlag(SystemFlag.SEEN), HeaderHas(b"from", "x")))),
@@ -58,7 +72,8 @@ def test_other_charsets_are_refused(command: bytes) -> None:
         b"SORT", b"SORT ", b"SORT ()", b"SORT () UTF-8 ALL", b"SORT (SIZE)", b"SORT (SIZE) UTF-8", b"SORT (SIZE) ALL",
         b"SORT SIZE UTF-8 ALL", b"SORT (SIZE UTF-8 ALL", b"SORT (REVERSE) UTF-8 ALL", b"SORT (REVERSE REVERSE SIZE) UTF-8 ALL",
         b"SORT (COLOUR) UTF-8 ALL", b"SORT (SIZE  DATE) UTF-8 ALL", b"SORT (SIZE) UTF-8 COLOUR", b"SORT (SIZE ) UTF-8 ALL",
-        b"SORT (" + b" ".join([b"SIZE"] * 51) + b") UTF-8 ALL",
+        b"SORT RETURN (SIZE) UTF-8 ALL", b"SORT RETURN (ALL PARTIAL 1:2) (SIZE) UTF-8 ALL", b"SORT (SIZE) RETURN (ALL) UTF-8 ALL",
+        b"THREAD RETURN (ALL) REFERENCES UTF-8 ALL", b"SORT (" + b" ".join([b"SIZE"] * 51) + b") UTF-8 ALL",
         b"THREAD", b"THREAD REFS UTF-8 ALL", b"THREAD REFERENCES", b"THREAD REFERENCES UTF-8", b"THREAD REFERENCES ALL",
         b"THREAD (REFERENCES) UTF-8 ALL",
     ],

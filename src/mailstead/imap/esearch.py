@@ -1,4 +1,4 @@
-"""What a SEARCH returns: ESEARCH, SEARCHRES and PARTIAL (RFC 4731, RFC 5182, RFC 9394)."""
+"""What a SEARCH or SORT returns (RFC 4731): SEARCHRES, ESORT and PARTIAL (RFC 5182, RFC 5267, RFC 9394)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from mailstead.imap.tokens import BadSyntax, Tokens
 from mailstead.mail.render import string
-from mailstead.mail.uidset import HIGHEST, UidSet
+from mailstead.mail.uidset import HIGHEST, UidSet, in_order
 
 T = TypeVar("T")
 
@@ -58,7 +58,7 @@ class Return:
         return bool(self.results) or self.page is not None
 
     def saved(self, uids: Sequence[int]) -> UidSet:
-        """What "$" means, of the UIDs that were found, ascending (RFC 5182 section 2.4, RFC 9394)."""
+        """What "$" means, of the UIDs that were found, in their order (RFC 5182 section 2.4, RFC 9394)."""
         if not self.results <= _EXTREMES:
             return UidSet.of(uids)
         ends = [uids[at] for result, at in _ENDS if uids and result in self.results]
@@ -117,7 +117,8 @@ def esearch(tag: bytes, asked: Return, found: Sequence[int], modseq: int | None,
     """The ESEARCH response.
 
     Args:
-        found: Numbers or UIDs, ascending.
+        found: Numbers or UIDs, in the order of the mailbox or as they were sorted: MIN is the first, and
+            sets keep the order (RFC 5267 section 3).
         modseq: The highest of what was found, for who asked (RFC 7162 section 3.1.10).
     """
     shown = [b"* ESEARCH (TAG %b)" % string(tag)]
@@ -130,14 +131,10 @@ def esearch(tag: bytes, asked: Return, found: Sequence[int], modseq: int | None,
     if Result.COUNT in asked.results:
         shown.append(b"COUNT %d" % len(found))
     if found and Result.ALL in asked.results:
-        shown.append(b"ALL " + _set(found))
+        shown.append(b"ALL " + in_order(found).encode())
     if asked.page is not None:
         page = asked.page.of(found)
-        shown.append(b"PARTIAL (%b %b)" % (asked.page.octets(), _set(page) if page else b"NIL"))
+        shown.append(b"PARTIAL (%b %b)" % (asked.page.octets(), in_order(page).encode() if page else b"NIL"))
     if modseq is not None:
         shown.append(b"MODSEQ %d" % modseq)
     return b" ".join(shown) + b"\r\n"
-
-
-def _set(numbers: Sequence[int]) -> bytes:
-    return str(UidSet.of(numbers)).encode()

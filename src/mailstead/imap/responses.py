@@ -13,7 +13,7 @@ from mailstead.imap.mutf7 import encode
 from mailstead.mail.flags import Flags
 from mailstead.mail.mailbox import SystemFlag
 from mailstead.mail.render import nstring, string
-from mailstead.mail.uidset import UidSet
+from mailstead.mail.uidset import UidSet, in_order
 
 NO_TAG = b"*"
 
@@ -264,14 +264,4 @@ def copy_uid(uid_validity: int, pairs: Iterable[tuple[int, int]]) -> bytes:
     if not ordered:
         return b""
     sources, targets = zip(*ordered, strict=True)
-    return b"COPYUID %d %b %b" % (uid_validity, _positional(sources), _positional(targets))
-
-
-def _positional(numbers: tuple[int, ...]) -> bytes:
-    runs: list[list[int]] = []
-    for n in numbers:
-        if runs and n == runs[-1][1] + 1:
-            runs[-1][1] = n
-        else:
-            runs.append([n, n])
-    return b",".join([b"%d" % a if a == b else b"%d:%d" % (a, b) for a, b in runs])
+    return b"COPYUID %d %b %b" % (uid_validity, in_order(sources).encode(), in_order(targets).encode())

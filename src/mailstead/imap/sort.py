@@ -1,9 +1,10 @@
-"""SORT: its criteria, its search keys and its response (RFC 5256 section 3, RFC 5957)."""
+"""SORT: its criteria, its search keys and its response (RFC 5256 section 3, RFC 5267, RFC 5957)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum, auto
 
+from mailstead.imap.esearch import Return, read_return
 from mailstead.imap.search import read_charset, read_keys
 from mailstead.imap.searchkeys import Key
 from mailstead.imap.tokens import BadSyntax, Tokens, limit
@@ -35,24 +36,30 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """SORT, or UID SORT; no criterion twice, which would decide nothing."""
+    """SORT, or UID SORT; no criterion twice, which would decide nothing.
+
+    Args:
+        asked: What it shall return, where that was said.
+    """
 
     criteria: tuple[Criterion, ...]
     key: Key
     uid: bool = False
+    asked: Return | None = None
 
 
 _BY = {by.name.encode(): by for by in By}
 
 
 def read_sort(tokens: Tokens, *, uid: bool) -> Sort:
-    """SORT SP sort-criteria SP charset 1*(SP search-key)."""
+    """SORT [SP search-return-opts] SP sort-criteria SP charset 1*(SP search-key)."""
     tokens.space()
+    asked = read_return(tokens)
     criteria = _criteria(tokens)
     tokens.space()
     charset = read_charset(tokens)
     tokens.space()
-    return Sort(criteria, read_keys(tokens, charset), uid)
+    return Sort(criteria, read_keys(tokens, charset), uid, asked)
 
 
 def _criteria(tokens: Tokens) -> tuple[Criterion, ...]:

@@ -119,6 +119,17 @@ class SavedNumbers(SeqSet):
 Saved = SavedUids | SavedNumbers
 
 
+def in_order(numbers: Iterable[int]) -> str:
+    """A set as IMAP writes it, of numbers whose order means something: what rises by one is a range."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][1] + 1:
+            runs[-1][1] = number
+        else:
+            runs.append([number, number])
+    return ",".join([f"{low}:{high}" if low < high else f"{low}" for low, high in runs])
+
+
 def _shown(number: int) -> str:
     return "*" if number == STAR else str(number)
 

@@ -1,10 +1,13 @@
 """SORT by every criterion and THREAD by both algorithms, in pages, in pendings, and where those had no room."""
 
 import random
+import re
 from pathlib import Path
 
 import pytest
 
+from mailstead.errors import Reason, Unavailable
+from mailstead.services.imap import sort as sorting
 from mailstead.store.database import Database
 from tests.support.imap import Client, ImapWorker, imap_worker
 
@@ -93,6 +96,56 @@ async def test_only_what_is_searched_for_in_the_session_s_numbers(sqlite: Databa
             assert refused.untagged == []
 
 
+async def returned(client: Client, command: bytes) -> bytes:
+    return (await said(client, command)).partition(b") ")[2]
+
+
+async def test_what_is_asked_for_is_returned_as_it_is_sorted(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with imap_worker(sqlite, tmp_path, failures=True) as w:
+        client = await filled(w, (ONE, TWO, THREE, FOUR), absorbed=True)
+        line = await said(client, b"SORT RETURN (MIN MAX COUNT ALL) (SUBJECT) UTF-8 ALL")  # 3 4 1 2
+        assert re.fullmatch(rb'\* ESEARCH \(TAG "t\d+"\) MIN 3 MAX 2 COUNT 4 ALL 3:4,1:2', line)
+        assert await returned(client, b"SORT RETURN () (REVERSE SUBJECT) UTF-8 ALL") == b"ALL 2,1,3:4"
+        assert (
+            await returned(client, b"SORT RETURN (PARTIAL 2:3) (SUBJECT) UTF-8 ALL") == b"PARTIAL (2:3 4,1)"
+        )
+        assert (
+            await returned(client, b"SORT RETURN (PARTIAL -1:-2) (SUBJECT) UTF-8 ALL")
+            == b"PARTIAL (-1:-2 1:2)"
+        )
+        line = await said(client, b"SORT RETURN (ALL) (SUBJECT) UTF-8 SUBJECT nothing")
+        assert re.fullmatch(rb'\* ESEARCH \(TAG "t\d+"\)', line), "nothing but the tag"
+        await client.ok(rb"UID STORE 2 +FLAGS.SILENT (\Deleted)")
+        await client.ok(b"EXPUNGE")
+        assert await returned(client, b"UID SORT RETURN (ALL) (SUBJECT) UTF-8 ALL") == b"UID ALL 3:4,1"
+        assert await returned(client, b"SORT RETURN (ALL) (SUBJECT) UTF-8 ALL") == b"ALL 2:3,1"
+        modseqs = {uid: int((await client.item(uid, b"MODSEQ"))[len(b"MODSEQ (") : -1]) for uid in (1, 3, 4)}
+        shown = b"UID MIN 3 MODSEQ %d" % modseqs[3]
+        assert await returned(client, b"UID SORT RETURN (MIN) (SUBJECT) UTF-8 MODSEQ 1") == shown
+        shown = b"UID MIN 3 COUNT 3 MODSEQ %d" % max(modseqs.values())
+        assert await returned(client, b"UID SORT RETURN (MIN COUNT) (SUBJECT) UTF-8 MODSEQ 1") == shown
+
+        async def saved(options: bytes) -> list[bytes]:
+            await client.ok(b"SORT RETURN (SAVE%b) (SUBJECT) UTF-8 ALL" % options)
+            return [line.split()[4][:-1] for line in (await client.ok(b"FETCH $ UID")).untagged]
+
+        assert await saved(b"") == [b"1", b"3", b"4"]
+        assert await saved(b" MIN") == [b"3"]
+        assert await saved(b" PARTIAL 3:9") == [b"1"]
+        await client.bad(b"SORT RETURN (SAVE) (SIZE) UTF-8 9")
+        assert len((await client.ok(b"FETCH $ UID")).untagged) == 1, "BAD leaves it"
+
+        async def fails(*_: object) -> None:
+            raise Unavailable(Reason.STORAGE_UNAVAILABLE)
+
+        with monkeypatch.context() as patch:
+            patch.setattr(sorting, "_sorted", fails)
+            await client.no(b"SORT RETURN (SAVE) (SIZE) UTF-8 ALL")
+        assert (await client.ok(b"FETCH $ UID")).untagged == [], "NO empties it"
+
+
 async def test_mod_sequences_are_told_to_who_asks_by_them(sqlite: Database, tmp_path: Path) -> None:
     async with imap_worker(sqlite, tmp_path) as w:
         client = await filled(w, (ONE, TWO, THREE, FOUR), absorbed=True)
@@ -118,7 +171,9 @@ async def test_they_are_told_of_after_the_login(sqlite: Database, tmp_path: Path
         await w.house.move_in()
         client = await w.login(None)
         (line,) = (await client.ok(b"CAPABILITY")).untagged
-        assert {b"SORT", b"SORT=DISPLAY", b"THREAD=ORDEREDSUBJECT", b"THREAD=REFERENCES"} <= set(line.split())
+        assert {b"SORT", b"SORT=DISPLAY", b"ESORT", b"THREAD=ORDEREDSUBJECT", b"THREAD=REFERENCES"} <= set(
+            line.split()
+        )
         await client.bad(b"SORT (DATE) UTF-8 ALL")
         await client.bad(b"THREAD REFERENCES UTF-8 ALL")
 

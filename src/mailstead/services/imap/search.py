@@ -6,7 +6,7 @@ fields in its second; a body is opened only for a message that nothing else deci
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple, TypeVar
 
@@ -36,48 +36,64 @@ Undecided = tuple[Candidate, Located]
 
 
 class Found(NamedTuple):
-    """The messages that match, in order; *with_modseq*: the search asked for mod-sequences."""
+    """The messages that match, in the order of the mailbox; *with_modseq*: mod-sequences are asked for."""
 
     messages: list[Numbered]
     with_modseq: bool
 
-    def highest_modseq(self, context: Context) -> int | None:
-        """What the response to who asked for mod-sequences ends with (RFC 7162 section 3.1.6)."""
-        if not self.with_modseq or not self.messages:
-            return None
-        return max(context.chosen.modseqs([uid for _, uid in self.messages]))
+    def highest_modseq(self, context: Context, of: UidSet | None = None) -> int | None:
+        """What the response to who asked for mod-sequences ends with (RFC 7162 section 3.1.6).
 
-    def only(self, asked: Return) -> "Found":
-        """Those whose mod-sequences count: where only MIN and MAX are told, these (RFC 7162)."""
-        if asked.page is not None or not asked.results <= {Result.MIN, Result.MAX}:
-            return self
-        saved = asked.saved([uid for _, uid in self.messages])
-        return self._replace(messages=[m for m in self.messages if m[1] in saved])
+        Args:
+            of: Only these count.
+        """
+        uids = [uid for _, uid in self.messages if of is None or uid in of] if self.with_modseq else []
+        return max(context.chosen.modseqs(uids), default=None)
 
 
 async def search(context: Context, command: Search) -> Answer:
     """Answer SEARCH or UID SEARCH."""
     asked = command.asked
-    selected = context.chosen
-    try:
+    with saving(context, asked):
         found = await matching(context, command.key)
-    except (MailError, UnsealError):
-        if asked is not None and asked.save:
-            selected.saved = UidSet()  # RFC 5182 section 2.1
-        raise
     if found is None:
         return NOT_TOLD
     if asked is None:
         numbers = (uid if command.uid else number for number, uid in found.messages)
         await context.send(answers.search(numbers, found.highest_modseq(context)))
-        return ok("Search completed")
-    if asked.save:
-        selected.saved = asked.saved([uid for _, uid in found.messages])
-    if asked.answers:
-        shown = [uid if command.uid else number for number, uid in found.messages]
-        modseq = found.only(asked).highest_modseq(context)
-        await context.send(esearch(context.connection.tag, asked, shown, modseq, uid=command.uid))
+    else:
+        await give(context, asked, found, found.messages, uid=command.uid)
     return ok("Search completed")
+
+
+@contextlib.contextmanager
+def saving(context: Context, asked: Return | None) -> Generator[None]:
+    """When what shall be saved cannot be found, "$" is empty (RFC 5182 section 2.1)."""
+    try:
+        yield
+    except (MailError, UnsealError):
+        if asked is not None and asked.save:
+            context.chosen.saved = UidSet()
+        raise
+
+
+async def give(
+    context: Context, asked: Return, found: Found, ordered: Sequence[Numbered], *, uid: bool
+) -> None:
+    """Save what shall be saved, and send the ESEARCH response, if there is one.
+
+    Args:
+        ordered: What was found, in the order in which it was asked for.
+    """
+    # Where only MIN and MAX are told, only theirs are the mod-sequences that count (RFC 7162 section 3.1.10).
+    ends = found.with_modseq and asked.page is None and asked.results <= {Result.MIN, Result.MAX}
+    saved = asked.saved([u for _, u in ordered]) if asked.save or ends else None
+    if asked.save and saved is not None:
+        context.chosen.saved = saved
+    if asked.answers:
+        modseq = found.highest_modseq(context, saved if ends else None)
+        shown = [u if uid else number for number, u in ordered]
+        await context.send(esearch(context.connection.tag, asked, shown, modseq, uid=uid))
 
 
 async def matching(context: Context, key: Key) -> Found | None:

@@ -1,16 +1,17 @@
 """SORT: only the keys of messages are held, never what they were made of (RFC 5256 section 3)."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mailstead.accounts.entries import EntryA
 from mailstead.imap.responses import Answer, ok
-from mailstead.imap.sort import By, Sort, sorted_data
+from mailstead.imap.sort import By, Criterion, Sort, sorted_data
 from mailstead.mail.dates import moment_of
 from mailstead.mail.headersummary import HeaderSummary, read_envelope
 from mailstead.mail.sortkeys import display_key, mailbox_key, subject_key
 from mailstead.services.imap.context import Context
-from mailstead.services.imap.search import matching
+from mailstead.services.imap.search import Found, give, matching, saving
+from mailstead.services.imap.selected import Numbered
 from mailstead.services.imap.store import NOT_TOLD
 from mailstead.services.imap.summaries import Seen, summaries
 
@@ -32,25 +33,36 @@ _IN_ENVELOPE: dict[By, Callable[[EntryA, HeaderSummary], _Key]] = {
 
 async def sort(context: Context, command: Sort) -> Answer:
     """Answer SORT or UID SORT."""
-    found = await matching(context, command.key)
-    if found is None:
-        return NOT_TOLD
+    with saving(context, command.asked):
+        found = await matching(context, command.key)
+        if found is None:
+            return NOT_TOLD
+        ordered = await _sorted(context, command.criteria, found)
+    if command.asked is None:
+        numbers = [uid if command.uid else number for number, uid in ordered]
+        await context.send(sorted_data(numbers, found.highest_modseq(context)))
+    else:
+        await give(context, command.asked, found, ordered, uid=command.uid)
+    return ok("Sort completed")
+
+
+async def _sorted(context: Context, criteria: Sequence[Criterion], found: Found) -> list[Numbered]:
+    """What was found, without what was expunged meanwhile, by *criteria*."""
     numbers = {uid: number for number, uid in found.messages}
-    by = [criterion.by for criterion in command.criteria]
+    by = [criterion.by for criterion in criteria]
     keys: list[list[_Key]] = [[] for _ in by]
-    shown: list[int] = []
+    there: list[Numbered] = []
     needs_envelope = not _IN_COLUMN.keys() >= set(by)
     async for row in summaries(context, numbers, _maker(by), envelopes=needs_envelope, headers=False):
         for uid, made in row:
-            shown.append(uid if command.uid else numbers[uid])
+            there.append((numbers[uid], uid))
             for column, key in zip(keys, made, strict=True):
                 column.append(key)
-    order = list(range(len(shown)))
-    for criterion in reversed(command.criteria):  # a sort keeps what an earlier one did to equals
+    order = list(range(len(there)))
+    for criterion in reversed(criteria):  # a sort keeps what an earlier one did to equals
         order.sort(key=keys.pop().__getitem__, reverse=criterion.reverse)
         await asyncio.sleep(0)
-    await context.send(sorted_data([shown[at] for at in order], found.highest_modseq(context)))
-    return ok("Sort completed")
+    return [there[at] for at in order]
 
 
 def _maker(criteria: list[By]) -> Callable[[Seen], list[_Key]]:
