@@ -25,11 +25,12 @@ class Probe:
     """Looks for some folded strings without reading what a message says.
 
     Args:
-        wanted: As `mail.searching.fold` makes them.
+        wanted: As `mail.casemap.fold` makes them.
     """
 
     def __init__(self, wanted: Collection[str]) -> None:
-        self._runs = [_run(string) for string in wanted]
+        # Of ASCII nothing but ASCII is made: another string is in none of it.
+        self._runs = [_run(string) for string in wanted if string.isascii()]
 
     def not_in_header(self, header: bytes) -> bool:
         """None of the strings is in a header block; False when that is not certain."""
@@ -56,10 +57,12 @@ class Probe:
         )
 
     def _not_in(self, octets: bytes) -> bool:
-        lower = octets.lower()
-        return octets.isascii() and all(run not in lower for run in self._runs)
+        if not octets.isascii():
+            return False
+        upper = octets.upper()
+        return all(run not in upper for run in self._runs)
 
 
 def _run(string: str) -> bytes:
     """The longest piece of a string that stands in a text as it is; nothing, which is everywhere, if none."""
-    return max(_SPACE.split(string), key=len).encode() if string.isascii() else b""
+    return max(_SPACE.split(string), key=len).encode()

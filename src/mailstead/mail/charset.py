@@ -1,14 +1,14 @@
 """Character sets of mail: a list of those that are decoded, and nothing by name of a codec.
 
 Python would decode "unicode_escape" or "punycode" if a sender asked for it; here what is not on
-the list is read as US-ASCII with replacement.
+the list is read as UTF-8 with replacement, as is what says US-ASCII: what it has in either is found.
 """
 
 import codecs
 from collections.abc import Iterable, Iterator
 
 _FAMILY = {
-    "utf-8": "utf-8", "utf8": "utf-8", "us-ascii": "ascii", "ascii": "ascii",
+    "utf-8": "utf-8", "utf8": "utf-8",
     "utf-16": "utf-16", "utf-16le": "utf-16-le", "utf-16be": "utf-16-be",
     "iso-2022-jp": "iso2022_jp", "shift_jis": "shift_jis", "shift-jis": "shift_jis",
     "euc-jp": "euc_jp", "euc-kr": "euc_kr", "ks_c_5601-1987": "cp949", "gb2312": "gb18030",
@@ -42,7 +42,4 @@ def decode_pieces(pieces: Iterable[bytes], charset: bytes | None) -> Iterator[st
 
 def _codec(charset: bytes | None) -> str:
     name = (charset or b"us-ascii")[:40].decode("ascii", "replace").strip().lower()
-    codec = _FAMILY.get(name)
-    if codec is None or codec == "ascii":  # senders who say US-ASCII and send UTF-8 are common
-        return "utf-8" if name in ("us-ascii", "ascii") else "ascii"
-    return codec
+    return _FAMILY.get(name, "utf-8")

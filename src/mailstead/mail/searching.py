@@ -1,15 +1,15 @@
 """What SEARCH looks through (RFC 9051 section 6.4.4): fields and bodies as people read them.
 
-Strings are compared without case and in one canonical form, so that "é" is found however it was
-composed. Encoded words, transfer encodings and charsets are undone first; what is no text (an
-image, an archive) is not looked through. Large texts are dealt with in pieces, so that whoever
-searches them can let others have their turn.
+Strings are compared by the collation i;unicode-casemap (`mail.casemap`). Encoded words, transfer
+encodings and charsets are undone first; of octets that a charset does not allow, the others are read.
+What is no text (an image, an archive) is not looked through. Large texts are dealt with in pieces, so
+that whoever searches them can let others have their turn.
 """
 
-import unicodedata
 from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
+from mailstead.mail.casemap import border, fold
 from mailstead.mail.encodedwords import text
 from mailstead.mail.header import fields
 from mailstead.mail.part import Part
@@ -17,39 +17,6 @@ from mailstead.mail.structure import Scanner
 from mailstead.mail.text import decoded, decoded_pieces
 
 PIECE = 64 << 10  # octets that are decoded together
-_FOLDED = 1024  # characters that are folded together
-_MARKS = 256  # in a row, behind which a string is cut wherever it is
-_PLAIN = (b"", b"7bit", b"8bit", b"binary")
-
-
-def fold(string: str) -> str:
-    """The form in which strings are compared."""
-    if string.isascii():
-        return string.lower()
-    if len(string) <= _FOLDED:
-        return _fold(string)
-    # To put n marks in a row into their order costs n * n.
-    folded: list[str] = []
-    at = 0
-    while at < len(string):
-        end = at + _border(string[at : at + _FOLDED]) if at + _FOLDED < len(string) else len(string)
-        folded.append(_fold(string[at:end]))
-        at = end
-    return "".join(folded)
-
-
-def _fold(string: str) -> str:
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", string).casefold())
-
-
-def _border(string: str) -> int:
-    """The last place at which *string* can be cut so that its halves fold to what it folds to; 0: nowhere."""
-    for at in range(len(string) - 1, max(0, len(string) - _MARKS), -1):
-        c = string[at]
-        # Neither a mark nor a jamo that follows another: nothing is composed across this place.
-        if c.isascii() or (unicodedata.category(c)[0] in "LNPSZ" and not "\u1160" <= c <= "\u11ff"):
-            return at
-    return len(string) if len(string) > _MARKS else 0
 
 
 def field_texts(header: bytes, name: bytes) -> Iterator[str]:
@@ -98,10 +65,10 @@ def _large_text(part: Part, octets: bytes) -> Iterator[Piece]:
     for string in decoded_pieces(part, raw):
         held += string
         at = 0
-        while at + PIECE < len(held) and (step := _border(held[at : at + PIECE])):
+        while at + PIECE < len(held) and (step := border(held[at : at + PIECE])):
             yield Piece(fold(held[at : at + step]), PIECE, first)
             at, first = at + step, False
-        cut = at + _border(held[at:])
+        cut = at + border(held[at:])
         yield Piece(fold(held[at:cut]), PIECE, first)
         held, first = held[cut:], False
     yield Piece(fold(held), len(held), first)

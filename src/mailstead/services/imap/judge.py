@@ -30,10 +30,11 @@ from mailstead.imap.searchkeys import (
     Within,
 )
 from mailstead.mail.absence import Probe
+from mailstead.mail.casemap import fold
 from mailstead.mail.dates import day_of
 from mailstead.mail.header import first
 from mailstead.mail.mailbox import SeqNumber, Uid
-from mailstead.mail.searching import field_texts, fold, header_text
+from mailstead.mail.searching import field_texts, header_text
 from mailstead.mail.uidset import SavedNumbers, SavedUids, SeqSet
 from mailstead.services.imap.selected import Selected
 
