@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from mailstead.imap import commands
 from mailstead.imap.commands import READ, READ_UID, parse
+from mailstead.imap.dialect import Dialect
 from mailstead.imap.listing import List, Lsub
 from mailstead.imap.mailboxes import (
     Check,
@@ -70,7 +71,7 @@ from mailstead.mail.uidset import STAR, UidSet
         (b"C: NAMESPACE", Namespace()),
         (b"A002 IDLE", Idle()),
         (b"A142 SELECT INBOX", Select("INBOX")),
-        (b"A142 SELECT inBox", Select("INBOX")),
+        (b"A142 SELECT inBox", Select("INBOX", spelled="inBox")),
         (b'A142 SELECT "Entw&APw-rfe/a b"', Select("Entwürfe/a b")),
         (b"A932 EXAMINE blurdybloop", Examine("blurdybloop")),
         (b"A003 CREATE owatagusiam/", Create("owatagusiam")),
@@ -180,8 +181,8 @@ def test_names_are_keys_and_nothing_else(name: bytes) -> None:
 
 
 def test_decomposed_names_are_composed() -> None:
-    assert parse((b'a SELECT "a&Awg-"',)) == Select("ä")
-    assert parse((b'a SELECT "\xc3\xa4"',), utf8=True) == Select("ä")
+    assert parse((b'a CREATE "a&Awg-"',)) == Create("ä", spelled="a\u0308")
+    assert parse((b'a SELECT "\xc3\xa4"',), dialect=Dialect(accept=True)) == Select("ä")
 
 
 def test_the_tables_are_total() -> None:

@@ -11,8 +11,9 @@ from mailstead.errors import Reason
 from mailstead.imap import responses
 from mailstead.imap.capability import Offer
 from mailstead.imap.commands import READ
+from mailstead.imap.dialect import Dialect
 from mailstead.imap.mutf7 import encode
-from mailstead.imap.news import Voice, told, vanished
+from mailstead.imap.news import told, vanished
 from mailstead.imap.responses import FOR_REASON, Answer, Condition
 from mailstead.imap.tokens import Tokens
 from mailstead.imap.view import MailboxView, uid_array
@@ -54,8 +55,10 @@ def test_data() -> None:
     assert responses.item(b"BODY[]", b"x" * 100) == b"BODY[] {100}\r\n" + b"x" * 100
     assert responses.item(b"BODY[]", b"a\r\n") == b"BODY[] {3}\r\na\r\n"
     assert responses.literal(b"BODY[]", 7) == b"BODY[] {7}\r\n"
-    assert responses.fetch_flags([(1, 5, b"\\Seen"), (2, 9, b"")]) == (
-        b"* 1 FETCH (UID 5 FLAGS (\\Seen))\r\n* 2 FETCH (UID 9 FLAGS ())\r\n"
+    form = responses.fetch_form(b"FETCH", uid=True, flags=True)
+    assert form % (1, 5, b"\\Seen") == b"* 1 FETCH (UID 5 FLAGS (\\Seen))\r\n"
+    assert (
+        responses.fetch_form(b"UIDFETCH", uid=False, modseq=True) % (5, 9) == b"* 5 UIDFETCH (MODSEQ (9))\r\n"
     )
     assert (
         responses.status("ä", [(b"MESSAGES", 1), (b"UNSEEN", 0)])
@@ -99,7 +102,7 @@ def test_news_for_who_asked_for_mod_sequences_and_for_uids() -> None:
     view = MailboxView(uid_array([3, 4, 5, 9]))
     view.expunge([4, 5, 9])
     view.change(3, Flags(SystemFlag.SEEN), Modseq(8))
-    assert told(view.tell(expunges=True), Voice(modseqs=True, vanished=True)) == (
+    assert told(view.tell(expunges=True), Dialect(modseqs=True, qresync=True)) == (
         b"* VANISHED 4:5,9\r\n* 1 FETCH (UID 3 FLAGS (\\Seen) MODSEQ (8))\r\n"
     )
     assert vanished([], earlier=True) == b""
@@ -126,7 +129,8 @@ def test_strings_cannot_end_a_response(evil: bytes) -> None:
 
 
 def test_python_reads_our_flags() -> None:
-    line = responses.fetch_flags([(1, 5, responses.flag_names(Flags(SystemFlag(9), frozenset(("$Junk",)))))])
+    names = responses.flag_names(Flags(SystemFlag(9), frozenset(("$Junk",))))
+    line = responses.fetch_form(b"FETCH", uid=True, flags=True) % (1, 5, names)
     assert imaplib.ParseFlags(line) == (b"\\Answered", b"\\Seen", b"$Junk")
 
 

@@ -5,14 +5,14 @@ Rule: a capability stands here when it is right, never before.
 
 from dataclasses import dataclass
 
-_ALWAYS: tuple[bytes, ...] = (b"IMAP4rev1", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE", b"IDLE")
+_ALWAYS: tuple[bytes, ...] = (b"IMAP4rev1", b"IMAP4rev2", b"LITERAL+", b"SASL-IR", b"ID", b"ENABLE", b"IDLE")
 _AFTER_LOGIN: tuple[bytes, ...] = (
     b"NAMESPACE", b"CHILDREN", b"LIST-EXTENDED", b"LIST-STATUS", b"LIST-MYRIGHTS", b"SPECIAL-USE",
     b"CREATE-SPECIAL-USE", b"STATUS=SIZE", b"UIDPLUS", b"UNSELECT", b"MOVE", b"CONDSTORE", b"QRESYNC",
     b"ESEARCH", b"SEARCHRES", b"PARTIAL", b"WITHIN", b"SORT", b"SORT=DISPLAY", b"THREAD=ORDEREDSUBJECT",
     b"THREAD=REFERENCES", b"ESORT", b"I18NLEVEL=1",
     b"MULTIAPPEND", b"UTF8=ACCEPT", b"BINARY", b"PREVIEW", b"OBJECTID", b"QUOTA",
-    b"QUOTA=RES-STORAGE", b"ACL", b"RIGHTS=texk", b"UNAUTHENTICATE",
+    b"QUOTA=RES-STORAGE", b"ACL", b"RIGHTS=texk", b"UNAUTHENTICATE", b"UIDONLY",
 )  # fmt: skip
 _UNCOMPRESSED: tuple[bytes, ...] = (b"COMPRESS=DEFLATE",)
 

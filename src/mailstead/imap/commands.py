@@ -6,6 +6,7 @@ from functools import partial
 from typing import NamedTuple
 
 from mailstead.imap import append, fetch, listing, mailboxes, quota, search, session, sort, store, thread
+from mailstead.imap.dialect import PLAIN, Dialect
 from mailstead.imap.tokens import BadSyntax, Parts, Tokens
 
 # In the order of the RFC's states: any, not authenticated, authenticated, selected.
@@ -91,6 +92,10 @@ READ_UID: dict[bytes, tuple[Kind, Read]] = {
     b"MOVE": (store.Move, partial(store.read_move, uid=True)),
 }
 
+_NUMBERED = frozenset(
+    (search.Search, sort.Sort, thread.Thread, fetch.Fetch, store.Store, store.Copy, store.Move)
+)
+
 
 def tag_of(text: bytes) -> bytes | None:
     """The tag a command begins with, or None when it has none that may be repeated."""
@@ -104,12 +109,19 @@ class Head(NamedTuple):
     Args:
         read: Reads the arguments.
         at: Where they begin.
+        by_uid: Its name begins with UID.
     """
 
     tag: bytes
     kind: Kind
     read: Read
     at: int
+    by_uid: bool = False
+
+    @property
+    def by_number(self) -> bool:
+        """Whether it names or returns messages by sequence number, which UIDONLY forbids (RFC 9586)."""
+        return self.kind in _NUMBERED and not self.by_uid
 
 
 def head_of(text: bytes) -> Head:
@@ -123,9 +135,10 @@ def head_of(text: bytes) -> Head:
         raise BadSyntax("Expected a tag and a command" if tag_of(text) is None else "Expected a command")
     tag, name = found.groups()
     entry = READ.get(name.upper())
-    if entry is None:
-        entry, found = _uid_entry(text, name, found.end())
-    return Head(tag, *entry, found.end())
+    if entry is not None:
+        return Head(tag, *entry, found.end())
+    entry, found = _uid_entry(text, name, found.end())
+    return Head(tag, *entry, found.end(), by_uid=True)
 
 
 def _uid_entry(text: bytes, name: bytes, at: int) -> tuple[tuple[Kind, Read], re.Match[bytes]]:
@@ -136,23 +149,23 @@ def _uid_entry(text: bytes, name: bytes, at: int) -> tuple[tuple[Kind, Read], re
     return entry, found
 
 
-def parse(parts: Parts, head: Head | None = None, *, utf8: bool = False) -> Command:
+def parse(parts: Parts, head: Head | None = None, dialect: Dialect = PLAIN) -> Command:
     """The command in *parts*, whose head may be known.
 
     Raises:
         BadSyntax: it is none.
     """
-    _, _, read, at = head or head_of(parts[0])
-    tokens = Tokens(parts, at, utf8=utf8)
-    command = read(tokens)
+    head = head or head_of(parts[0])
+    tokens = Tokens(parts, head.at, dialect)
+    command = head.read(tokens)
     tokens.end()
     return command
 
 
-def parse_append(parts: Parts, size: int, *, utf8: bool = False) -> append.Append:
+def parse_append(parts: Parts, size: int, dialect: Dialect = PLAIN) -> append.Append:
     """The APPEND whose message, of *size* octets, is announced behind *parts*.
 
     Raises:
         BadSyntax: it cannot be read.
     """
-    return append.read_append(Tokens(parts, head_of(parts[0]).at, utf8=utf8), size)
+    return append.read_append(Tokens(parts, head_of(parts[0]).at, dialect), size)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mailstead.imap.esearch import Page, read_page
-from mailstead.imap.tokens import NUMBER_CAP, BadSyntax, Tokens
+from mailstead.imap.tokens import NUMBER_CAP, UID_REQUIRED, BadSyntax, Tokens
 from mailstead.mail.mailbox import Modseq
 from mailstead.mail.uidset import HIGHEST, UidSet
 
@@ -78,6 +78,8 @@ def _resync(tokens: Tokens) -> Resync:
         if tokens.peek() != b"(":
             known = _known(tokens)
         if known is None or tokens.skip(b" "):
+            if tokens.dialect.uid_only:
+                raise BadSyntax(UID_REQUIRED)  # RFC 9586 section 3.7
             tokens.expect(b"(")
             _known(tokens)
             tokens.space()

@@ -67,6 +67,7 @@ class Return:
         return UidSet.of(ends or uids)
 
 
+EVERYTHING = Return(frozenset((Result.ALL,)))  # what IMAP4rev2 answers to a SEARCH that asks for nothing
 _ENDS = ((Result.MIN, 0), (Result.MAX, -1))
 _EXTREMES = frozenset(result for result, _ in _ENDS)
 _RESULTS = {result.value: result for result in Result}

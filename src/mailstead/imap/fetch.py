@@ -59,7 +59,7 @@ FetchItem = Item | Body | Binary
 
 @dataclass(frozen=True, slots=True)
 class Fetch:
-    """FETCH, or UID FETCH when *messages* are UIDs; then UID is one of the items."""
+    """FETCH, or UID FETCH when *messages* are UIDs; then UID is one of the items, but for UIDONLY."""
 
     messages: SeqSet | UidSet
     items: tuple[FetchItem, ...]
@@ -114,7 +114,7 @@ def read_fetch(tokens: Tokens, *, uid: bool) -> Fetch:
     tokens.space()
     messages = tokens.sequence_set(uid=uid)
     tokens.space()
-    items: list[FetchItem] = [Item.UID] if uid else []
+    items: list[FetchItem] = [Item.UID] if uid and not tokens.dialect.uid_only else []
     if not tokens.skip(b"("):
         name = _name(tokens)
         macro = _MACROS.get(name)

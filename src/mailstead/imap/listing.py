@@ -63,6 +63,7 @@ class Listed:
     Args:
         whole: It is a mailbox, and what was looked for: what else was asked for goes with it.
         below: What something below it is, that was looked for: CHILDINFO (RFC 5258 section 3.5).
+        old: What it was called, or how the client spelled it: OLDNAME (RFC 9051 section 6.3.9.7).
     """
 
     name: str
@@ -70,6 +71,7 @@ class Listed:
     special_use: SpecialUse | None = None
     whole: bool = True
     below: tuple[Select, ...] = ()
+    old: str = ""
 
     def octets(self, response: bytes = b"LIST", *, utf8: bool = False) -> bytes:
         """The LIST or LSUB response."""
@@ -77,8 +79,13 @@ class Listed:
         if self.special_use is not None and (use := SPECIAL_USE[self.special_use]):
             shown.append(use)
         name = responses.mailbox(self.name, utf8=utf8)
+        more: list[bytes] = []
         if self.below:
-            name += b' ("CHILDINFO" (%b))' % b" ".join([b'"%b"' % s.value for s in self.below])
+            more.append(b'"CHILDINFO" (%b)' % b" ".join([b'"%b"' % s.value for s in self.below]))
+        if self.old:
+            more.append(b'"OLDNAME" (%b)' % responses.mailbox(self.old, utf8=utf8))
+        if more:
+            name += b" (%b)" % b" ".join(more)
         return b'* %b (%b) "/" %b\r\n' % (response, b" ".join(shown), name)
 
 
@@ -123,6 +130,14 @@ def _decoded(tokens: Tokens, reference: bytes, *patterns: bytes) -> tuple[str, .
         return tuple(tokens.decoded(octets) for octets in (reference, *patterns))
     except ValueError as error:
         raise BadSyntax(BAD_NAME) from error
+
+
+def listed_one(entry: Entry, names: Iterable[str], old: str = "") -> Listed:
+    """The line of a mailbox by itself: what a plain LIST says of it among all *names*."""
+    below = entry.name + HIERARCHY
+    children = any(name.startswith(below) for name in names)
+    attribute = Attribute.HAS_CHILDREN if children else Attribute.HAS_NO_CHILDREN
+    return Listed(entry.name, (attribute,), entry.special_use, old=old)
 
 
 _PLAIN = Options(returns=frozenset((Return.CHILDREN, Return.SPECIAL_USE)))

@@ -16,6 +16,7 @@ class Select:
 
     mailbox: str
     opening: Opening | None = None
+    spelled: str = ""  # its name, if it came in another spelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Examine:
 
     mailbox: str
     opening: Opening | None = None
+    spelled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Create:
 
     mailbox: str
     use: SpecialUse | None = None
+    spelled: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,7 @@ class StatusItem(Enum):
     UIDNEXT = b"UIDNEXT"
     UIDVALIDITY = b"UIDVALIDITY"
     UNSEEN = b"UNSEEN"
+    DELETED = b"DELETED"  # RFC 9051 section 6.3.11
     HIGHESTMODSEQ = b"HIGHESTMODSEQ"  # RFC 7162 section 3.1.7
     DELETED_STORAGE = b"DELETED-STORAGE"  # octets that EXPUNGE would free (RFC 9208 section 4.1.4)
     SIZE = b"SIZE"  # RFC 8438
@@ -152,18 +156,18 @@ _STATUS = {item.value: item for item in StatusItem}
 
 def read_select(tokens: Tokens) -> Select:
     """SELECT SP mailbox [SP "(" select-param *(SP select-param) ")"]."""
-    return Select(_mailbox(tokens), read_opening(tokens))
+    return Select(_mailbox(tokens), read_opening(tokens), tokens.spelled)
 
 
 def read_examine(tokens: Tokens) -> Examine:
     """EXAMINE, and what SELECT takes."""
-    return Examine(_mailbox(tokens), read_opening(tokens))
+    return Examine(_mailbox(tokens), read_opening(tokens), tokens.spelled)
 
 
 def read_create(tokens: Tokens) -> Create:
     """CREATE SP mailbox [SP "(" create-param ")"]."""
     tokens.space()
-    return Create(tokens.mailbox(new=True), read_use(tokens))
+    return Create(tokens.mailbox(new=True), read_use(tokens), tokens.spelled)
 
 
 def read_delete(tokens: Tokens) -> Delete:

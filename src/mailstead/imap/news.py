@@ -1,42 +1,26 @@
 """The untagged responses that tell a session what is new (RFC 9051 section 7.4 and 7.5, RFC 7162)."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import groupby
 
+from mailstead.imap.dialect import PLAIN, Dialect
 from mailstead.imap.responses import defined_flags, exists, fetch, flag_names, permanent_flags, recent
 from mailstead.imap.view import Exists, Expunge, FlagsChanged, FlagsDefined, News, Recent
 from mailstead.mail.uidset import UidSet
 
 
-@dataclass(frozen=True, slots=True)
-class Voice:
-    """How a session wants to be told.
-
-    Args:
-        modseqs: With mod-sequences: it knows CONDSTORE.
-        vanished: UIDs instead of EXPUNGE: it enabled QRESYNC.
-    """
-
-    modseqs: bool = False
-    vanished: bool = False
-
-
-PLAIN = Voice()
-
-
-def told(news: Iterable[News], voice: Voice = PLAIN, *, writable: bool = True) -> bytes:
+def told(news: Iterable[News], dialect: Dialect = PLAIN, *, writable: bool = True) -> bytes:
     """What `MailboxView.tell` gave, in its order."""
     out: list[bytes] = []
     for kind, group in groupby(news, type):
-        if kind is Expunge and voice.vanished:
+        if kind is Expunge and dialect.vanished:
             out.append(vanished(piece.uid for piece in group if isinstance(piece, Expunge)))
         else:
-            out += [_one(piece, voice, writable=writable) for piece in group]
+            out += [_one(piece, dialect, writable=writable) for piece in group]
     return b"".join(out)
 
 
-def _one(piece: News, voice: Voice, *, writable: bool) -> bytes:
+def _one(piece: News, dialect: Dialect, *, writable: bool) -> bytes:
     match piece:
         case Exists(count):
             return exists(count)
@@ -47,10 +31,11 @@ def _one(piece: News, voice: Voice, *, writable: bool) -> bytes:
         case FlagsDefined(keywords):
             return defined_flags(keywords) + permanent_flags(keywords, writable=writable)
         case FlagsChanged(number, uid, flags, is_recent, modseq):
-            items = [b"UID %d" % uid, b"FLAGS (%b)" % flag_names(flags, recent=is_recent)]
-            if voice.modseqs:
+            items = [] if dialect.uid_only else [b"UID %d" % uid]
+            items.append(b"FLAGS (%b)" % flag_names(flags, recent=is_recent))
+            if dialect.modseqs:
                 items.append(b"MODSEQ (%d)" % modseq)
-            return fetch(number, items)
+            return fetch(uid if dialect.uid_only else number, items, dialect.numbered)
 
 
 def vanished(uids: Iterable[int], *, earlier: bool = False) -> bytes:

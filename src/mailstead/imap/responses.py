@@ -161,14 +161,19 @@ def recent(count: int) -> bytes:
     return b"* %d RECENT\r\n" % count
 
 
-def fetch(number: int, items: Iterable[bytes]) -> bytes:
-    """One FETCH response of whole items (RFC 9051 section 7.5.2)."""
-    return b"* %d FETCH (%b)\r\n" % (number, b" ".join(items))
+def fetch(number: int, items: Iterable[bytes], word: bytes = b"FETCH") -> bytes:
+    """One FETCH response of whole items (RFC 9051 section 7.5.2), or UIDFETCH (RFC 9586 section 3.3)."""
+    return b"* %d %b (%b)\r\n" % (number, word, b" ".join(items))
 
 
-def fetch_flags(rows: Iterable[tuple[int, int, bytes]]) -> bytes:
-    """FETCH responses with UID and FLAGS for many: sequence number, UID, `flag_names`."""
-    return b"".join([b"* %d FETCH (UID %d FLAGS (%b))\r\n" % row for row in rows])
+def fetch_form(word: bytes, *, uid: bool, flags: bool = False, modseq: bool = False) -> bytes:
+    """The form of a response with these items, to be filled in with "%": the number first, then they."""
+    items = [
+        form
+        for form, wanted in ((b"UID %d", uid), (b"FLAGS (%b)", flags), (b"MODSEQ (%d)", modseq))
+        if wanted
+    ]
+    return b"* %%d %b (%b)\r\n" % (word, b" ".join(items))
 
 
 def literal(label: bytes, size: int) -> bytes:

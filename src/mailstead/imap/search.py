@@ -76,7 +76,7 @@ def read_search(tokens: Tokens, *, uid: bool) -> Search:
     asked = read_return(tokens)
     charset = _UTF8  # nobody forbids it to who names none, and programs send it
     if tokens.text[tokens.at : tokens.at + 8].upper() == b"CHARSET ":
-        if tokens.utf8:
+        if tokens.dialect.accept:
             raise BadSyntax("No CHARSET with UTF8=ACCEPT")  # RFC 6855 section 3
         tokens.at += 8
         charset = read_charset(tokens)

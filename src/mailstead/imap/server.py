@@ -9,6 +9,7 @@ from binascii import b2a_base64
 from mailstead.imap import responses
 from mailstead.imap.append import Append, mailbox_follows
 from mailstead.imap.commands import Command, Kind, head_of, parse, parse_append, tag_of
+from mailstead.imap.dialect import PLAIN
 from mailstead.imap.events import (
     AppendChunk,
     BadCommand,
@@ -22,7 +23,7 @@ from mailstead.imap.incoming import Incoming
 from mailstead.imap.responses import NO_TAG, Answer, Condition, bad, no
 from mailstead.imap.session import Authenticate, Done, Idle, Login, base64
 from mailstead.imap.state import AFTER, AFTER_NO, State
-from mailstead.imap.tokens import BadSyntax, Parts, balanced
+from mailstead.imap.tokens import UID_REQUIRED, BadSyntax, Parts, balanced
 
 _PLAINTEXT = frozenset(("PLAIN", "LOGIN"))  # mechanisms that show the password to who listens
 
@@ -52,7 +53,7 @@ class ServerConnection:
     ) -> None:
         self.state = State.NOT_AUTHENTICATED
         self.plaintext_login = plaintext_login
-        self.utf8 = False  # ENABLE UTF8=ACCEPT sets it: mailbox names are UTF-8 then (RFC 6855)
+        self.dialect = PLAIN
         self._before_login, self._after_login = before_login, after_login
         self.append_limit = append_limit
         self._framer = Framer(before_login)
@@ -118,7 +119,7 @@ class ServerConnection:
         """A command led to another state: what who is not logged in may send is little, and plain."""
         if self.state is State.NOT_AUTHENTICATED:
             self._framer.limits = self._before_login
-            self.utf8 = False
+            self.dialect = PLAIN
         else:
             self._framer.limits = self._after_login
 
@@ -185,7 +186,9 @@ class ServerConnection:
             if head.kind not in AFTER[self.state]:
                 return BadCommand(NOT_HERE)
             kind = head.kind
-            command = parse(parts, head, utf8=self.utf8)
+            if head.by_number and self.dialect.uid_only:
+                return BadCommand(UID_REQUIRED, kind)
+            command = parse(parts, head, self.dialect)
         except BadSyntax as error:
             self._tag = tag_of(parts[0]) or NO_TAG
             return BadCommand(error.answer, kind)
@@ -199,12 +202,15 @@ class ServerConnection:
     def _announce(self, announced: Announced) -> Event | None:
         """Decide on a literal; None when it is simply read."""
         try:
-            kind = head_of(announced.parts[0]).kind
+            head = head_of(announced.parts[0])
+            kind = head.kind
             if kind not in AFTER[self.state]:
                 raise BadSyntax(NOT_HERE)
+            if head.by_number and self.dialect.uid_only:
+                raise BadSyntax(UID_REQUIRED)
             if kind is Append and not mailbox_follows(announced.parts):
-                command = parse_append(announced.parts, announced.size, utf8=self.utf8)
-                self._incoming.begin(command.first, announced, utf8=self.utf8)
+                command = parse_append(announced.parts, announced.size, self.dialect)
+                self._incoming.begin(command.first, announced, utf8=self.dialect.accept)
                 return command
             if kind is Login and not self.plaintext_login:  # before the password is sent
                 raise BadSyntax(NO_PLAINTEXT)

@@ -6,6 +6,7 @@ others are literals. No token holds NUL, and text holds no CR or LF at all.
 
 import re
 
+from mailstead.imap.dialect import PLAIN, Dialect
 from mailstead.imap.mutf7 import decode
 from mailstead.imap.responses import Answer, bad, no
 from mailstead.mail.mailbox import mailbox_name
@@ -34,6 +35,7 @@ _RANGE = re.compile(rb"(\*|[1-9][0-9]{0,9})(?::(\*|[1-9][0-9]{0,9}))?")
 _BALANCED = re.compile(rb'(?:[^"]++|"(?:[^"\\]++|\\.)*")*')
 
 NUL_IN_STRING = bad("NUL in a string")
+UID_REQUIRED = bad("UIDONLY is enabled: name messages by UID", b"UIDREQUIRED")  # RFC 9586 section 3
 BAD_NAME = no("Not a mailbox name", b"CANNOT")
 
 
@@ -58,15 +60,16 @@ def balanced(text: bytes) -> bool:
 class Tokens:
     """Reads one command; every method takes what it names, or raises `BadSyntax`."""
 
-    __slots__ = ("_parts", "_piece", "at", "text", "utf8")
+    __slots__ = ("_parts", "_piece", "at", "dialect", "spelled", "text")
 
-    def __init__(self, parts: Parts, at: int = 0, *, utf8: bool = False) -> None:
-        """Read *parts* from position *at* of the first; *utf8*: mailbox names are not modified UTF-7."""
+    def __init__(self, parts: Parts, at: int = 0, dialect: Dialect = PLAIN) -> None:
+        """Read *parts* from position *at* of the first."""
         self._parts = parts
         self._piece = 0
         self.text = parts[0]
         self.at = at
-        self.utf8 = utf8
+        self.dialect = dialect
+        self.spelled = ""  # the last mailbox name, if it came in another spelling than its one
 
     def skip(self, octets: bytes) -> bool:
         """Take *octets* if they come next."""
@@ -168,9 +171,12 @@ class Tokens:
         if new and len(octets) > 1:
             octets = octets.removesuffix(b"/")
         try:
-            return mailbox_name(self.decoded(octets))
+            spelled = self.decoded(octets)
+            name = mailbox_name(spelled)
         except ValueError as error:
             raise BadSyntax(BAD_NAME) from error
+        self.spelled = "" if spelled == name else spelled
+        return name
 
     def decoded(self, octets: bytes) -> str:
         """What *octets* spell, in modified UTF-7 or in UTF-8.
@@ -178,12 +184,14 @@ class Tokens:
         Raises:
             ValueError: they spell nothing.
         """
-        return octets.decode() if self.utf8 else decode(octets)
+        return octets.decode() if self.dialect.utf8 else decode(octets)
 
     def sequence_set(self, *, uid: bool) -> SeqSet | UidSet:
         """A set of sequence numbers, or of UIDs; "$" is the one that was saved."""
         if self.skip(b"$"):
             return SavedUids() if uid else SavedNumbers()
+        if self.dialect.uid_only and not uid:
+            raise BadSyntax(UID_REQUIRED)
         ranges: list[tuple[int, int]] = []
         text = self._take(_SET, "a set of messages")
         if text.count(b",") >= RANGES_CAP:

@@ -10,7 +10,8 @@ from mailstead.accounts.snapshot import Snapshot, news
 from mailstead.accounts.unlocked import Mailbox, UnlockedAccount
 from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.imap import responses as answers
-from mailstead.imap.news import PLAIN, told
+from mailstead.imap.dialect import Dialect
+from mailstead.imap.news import told
 from mailstead.imap.responses import ok
 from mailstead.imap.server import ServerConnection
 from mailstead.imap.view import MailboxView, News
@@ -42,7 +43,6 @@ class Context:
         self.account: UnlockedAccount | None = None
         self.name = ""  # who is logged in
         self.selected: Selected | None = None
-        self.voice = PLAIN  # how the client wants to be told of changes
         self.busy = True  # a command is being answered
         self.until = NEVER  # when the time to log in is over
 
@@ -51,6 +51,11 @@ class Context:
         """The account that is logged in; the state table lets no command here before."""
         assert self.account is not None
         return self.account
+
+    @property
+    def dialect(self) -> Dialect:
+        """What the client has enabled."""
+        return self.connection.dialect
 
     @property
     def chosen(self) -> Selected:
@@ -151,7 +156,7 @@ class Context:
         await self.send(self.tell(expunges=expunges))
 
     async def _arrive(self, selected: Selected, uids: list[Uid]) -> None:
-        if not selected.read_only:
+        if not selected.read_only and not self.dialect.rev2:
             with contextlib.suppress(MailError):
                 # More may have come since the snapshot: it is recent here all the same, when it is told.
                 selected.view.own_recent(await self.owner.take_recent(selected.mailbox.id))
@@ -169,9 +174,9 @@ class Context:
 
     async def tell_modseqs(self) -> None:
         """From here on changes are told with mod-sequences: a command said so (RFC 7162 section 3.1)."""
-        if self.voice.modseqs:
+        if self.dialect.modseqs:
             return
-        self.voice = replace(self.voice, modseqs=True)
+        self.connection.dialect = replace(self.dialect, modseqs=True)
         if self.selected is not None:
             code = answers.highest_modseq(self.selected.told_modseq)
             await self.send(ok("Mod-sequences are told", code).octets())
@@ -189,7 +194,7 @@ class Context:
         return b"" if found is None else self._told([found])
 
     def _told(self, news: list[News]) -> bytes:
-        return told(news, self.voice, writable=not self.chosen.read_only)
+        return told(news, self.dialect, writable=not self.chosen.read_only)
 
     async def change(
         self,
@@ -223,32 +228,33 @@ class Context:
         return outcome
 
     async def tell_flags(self, messages: Sequence[Numbered], *, uids: bool) -> None:
-        """Send the flags of messages, with mod-sequences to who knows them."""
-        selected = self.chosen
+        """Send the flags of messages, with mod-sequences to who knows them, and then with UIDs."""
+        selected, dialect = self.chosen, self.dialect
+        uids = uids or (dialect.modseqs and not dialect.uid_only)
+        row = answers.fetch_form(dialect.numbered, uid=uids, flags=True, modseq=dialect.modseqs)
         for start in range(0, len(messages), AT_ONCE):
             some = messages[start : start + AT_ONCE]
             known = [uid for _, uid in some]
             octets = self.defined(known)
-            shown = zip(some, selected.all_shown(known), strict=True)
-            if self.voice.modseqs:
-                row = b"* %d FETCH (UID %d FLAGS (%b) MODSEQ (%d))\r\n"
-                rows = zip(shown, selected.modseqs(known), strict=True)
-                octets += b"".join([row % (*message, flags, m) for (message, flags), m in rows])
-            elif uids:
-                octets += answers.fetch_flags((number, uid, flags) for (number, uid), flags in shown)
-            else:
-                octets += b"".join([b"* %d FETCH (FLAGS (%b))\r\n" % (m[0], flags) for m, flags in shown])
+            columns: list[Iterable[int | bytes]] = [known if dialect.uid_only else [n for n, _ in some]]
+            columns += [known] if uids else []
+            columns += [selected.all_shown(known)]
+            columns += [selected.modseqs(known)] if dialect.modseqs else []
+            octets += b"".join([row % shown for shown in zip(*columns, strict=True)])
             selected.view.forget_changes(known)
             await self.send(octets)
             await asyncio.sleep(0)
 
     async def tell_modseqs_of(self, messages: Sequence[Numbered]) -> None:
         """Send the mod-sequences of messages, and nothing else."""
-        selected = self.chosen
+        selected, dialect = self.chosen, self.dialect
+        row = answers.fetch_form(dialect.numbered, uid=not dialect.uid_only, modseq=True)
         for start in range(0, len(messages), AT_ONCE):
             some = messages[start : start + AT_ONCE]
-            rows = zip(some, selected.modseqs([uid for _, uid in some]), strict=True)
-            await self.send(b"".join([b"* %d FETCH (UID %d MODSEQ (%d))\r\n" % (*m, n) for m, n in rows]))
+            known = [uid for _, uid in some]
+            columns = [known] if dialect.uid_only else [[number for number, _ in some], known]
+            rows = zip(*columns, selected.modseqs(known), strict=True)
+            await self.send(b"".join([row % shown for shown in rows]))
             await asyncio.sleep(0)
 
 

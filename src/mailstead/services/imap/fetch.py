@@ -5,7 +5,7 @@ A row of 256 messages at a time: what is read is sent, and others have their tur
 
 import asyncio
 import contextlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import repeat
 
@@ -15,7 +15,7 @@ from mailstead.accounts.reading import Fetched
 from mailstead.errors import MailError, Reason, Refused, Unavailable, UnsealError
 from mailstead.imap.fetch import Fetch, FetchItem, Item
 from mailstead.imap.news import vanished
-from mailstead.imap.responses import Answer, no, ok
+from mailstead.imap.responses import Answer, fetch_form, no, ok
 from mailstead.mail.flags import How
 from mailstead.mail.mailbox import Modseq, SeqNumber, SystemFlag, Uid
 from mailstead.mail.uidset import SeqSet, UidSet
@@ -48,7 +48,7 @@ SENT_TOGETHER = 64 << 10  # octets of responses
 async def fetch(context: Context, command: Fetch) -> Answer:
     """Answer FETCH or UID FETCH."""
     selected = context.chosen
-    if command.modifiers.vanished and not context.voice.vanished:
+    if command.modifiers.vanished and not context.dialect.qresync:
         return NOT_ENABLED
     wanted = _meant(selected, command)
     if wanted is None:
@@ -63,7 +63,7 @@ async def fetch(context: Context, command: Fetch) -> Answer:
         await context.look_at(uid for _, uid in wanted)
     if command.sets_seen and not selected.read_only:
         items = await _see(context, wanted, items)
-    if context.voice.modseqs and Item.FLAGS in items and Item.MODSEQ not in items:
+    if context.dialect.modseqs and Item.FLAGS in items and Item.MODSEQ not in items:
         items = (*items, Item.MODSEQ)
     if IN_STATE.issuperset(items):
         await _tell_state(context, wanted, items)
@@ -92,7 +92,9 @@ async def _tell_state(context: Context, wanted: list[Numbered], items: tuple[Fet
     elif Item.MODSEQ in items:
         await context.tell_modseqs_of(wanted)
     else:
-        await context.send(b"".join([b"* %d FETCH (UID %d)\r\n" % m for m in wanted]))
+        form = fetch_form(context.dialect.numbered, uid=True)
+        shown = [(uid, uid) for _, uid in wanted] if context.dialect.uid_only else wanted
+        await context.send(b"".join([form % numbers for numbers in shown]))
 
 
 async def _see(
@@ -118,7 +120,8 @@ async def _rows(context: Context, wanted: list[Numbered], items: tuple[FetchItem
     numbers: dict[Uid, SeqNumber] = {uid: number for number, uid in wanted}
     if Item.FLAGS in items:
         await context.send(context.defined(numbers))
-    rows = _Rows(context, numbers, items)
+    shown = {uid: uid for uid in numbers} if context.dialect.uid_only else numbers
+    rows = _Rows(context, shown, items)
     async for row in context.owner.fetch(context.chosen.mailbox.id, numbers, columns_of(items)):
         await rows.send(row)
     if rows.failure is not None:
@@ -129,9 +132,10 @@ async def _rows(context: Context, wanted: list[Numbered], items: tuple[FetchItem
 class _Rows:
     """Responses to one FETCH, a row of messages at a time."""
 
-    def __init__(self, context: Context, numbers: dict[Uid, SeqNumber], items: tuple[FetchItem, ...]) -> None:
+    def __init__(self, context: Context, numbers: Mapping[Uid, int], items: tuple[FetchItem, ...]) -> None:
         self._context = context
         self._numbers = numbers
+        self._opening = b"* %%d %b (" % context.dialect.numbered
         self._showers = showers(items)
         self._shows_flags = Item.FLAGS in items
         self._shows_modseqs = Item.MODSEQ in items
@@ -208,7 +212,7 @@ class _Rows:
 
     async def _put(self, message: Fetched, found: list[Part], octets: bytes) -> None:
         """Send a message all of which is here, or as much as is asked for."""
-        opening = b"* %d FETCH (" % self._numbers[message.uid]
+        opening = self._opening % self._numbers[message.uid]
         for part in found:
             shown = (part,) if isinstance(part, bytes) else part.pieces(octets)
             self._held += (opening, *shown)
@@ -223,7 +227,7 @@ class _Rows:
         owner, body = self._context.owner, message.body
         await self._flush()
         begun = False
-        opening = b"* %d FETCH (" % self._numbers[message.uid]
+        opening = self._opening % self._numbers[message.uid]
         try:
             for part in found:
                 self._held.append(opening)

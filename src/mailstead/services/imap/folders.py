@@ -1,5 +1,7 @@
 """Commands about mailboxes as a whole: their names, subscriptions and rights (RFC 9051 section 6.3)."""
 
+import contextlib
+
 from mailstead.errors import Reason, Refused
 from mailstead.imap import responses as answers
 from mailstead.imap.mailboxes import (
@@ -18,6 +20,7 @@ from mailstead.imap.objectid import mailbox_id_code
 from mailstead.imap.responses import ACL_IS_FIXED, Answer, no, ok
 from mailstead.imap.session import Namespace
 from mailstead.services.imap.context import Context
+from mailstead.services.imap.listing import line_of
 
 BAD_NAME = no("Not a mailbox name", b"CANNOT")
 
@@ -38,10 +41,14 @@ async def change(context: Context, command: Change) -> Answer:
         match command:
             case Create():
                 code = mailbox_id_code(await account.create_mailbox(command.mailbox, command.use))
+                if context.dialect.rev2 and command.spelled:
+                    await _tell_name(context, command.mailbox, command.spelled)
             case Delete():
                 await account.delete_mailbox(command.mailbox)
             case Rename():
                 await account.rename_mailbox(command.mailbox, command.to)
+                if context.dialect.rev2:
+                    await _tell_name(context, command.to, command.mailbox)
             case Subscribe():
                 await account.subscribe(command.mailbox)
             case Unsubscribe():
@@ -53,9 +60,15 @@ async def change(context: Context, command: Change) -> Answer:
     return ok("Completed", code)
 
 
+async def _tell_name(context: Context, name: str, old: str) -> None:
+    """Tell IMAP4rev2 what a mailbox is called now (RFC 9051 sections 6.3.4 and 6.3.6)."""
+    with contextlib.suppress(Refused):  # it has gone on since
+        await context.send(await line_of(context, await context.owner.mailbox(name), old))
+
+
 async def rights(context: Context, command: MyRights | GetAcl | ListRights) -> Answer:
     """Answer what asks for rights: the owner has them all (RFC 4314)."""
-    name, utf8 = command.mailbox, context.connection.utf8
+    name, utf8 = command.mailbox, context.dialect.utf8
     await context.owner.mailbox(name)
     match command:
         case MyRights():

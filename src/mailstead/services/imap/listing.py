@@ -7,7 +7,7 @@ from itertools import islice
 from mailstead.accounts.status import Status
 from mailstead.accounts.unlocked import Mailbox
 from mailstead.errors import Refused, UnsealError
-from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Listed, Lsub, listed, subscribed
+from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Listed, Lsub, listed, listed_one, subscribed
 from mailstead.imap.listoptions import Options, Return
 from mailstead.imap.mailboxes import StatusItem
 from mailstead.imap.patterns import Pattern
@@ -43,7 +43,7 @@ async def list_(context: Context, command: List) -> Answer:
 
 async def _lines(context: Context, line: Listed, options: Options, status: Status | None) -> bytes:
     """The LIST response of a name, and what goes with it; a mailbox that is gone since has no STATUS."""
-    utf8 = context.connection.utf8
+    utf8 = context.dialect.utf8
     octets = line.octets(utf8=utf8)
     if line.whole and Return.MY_RIGHTS in options.returns:
         octets += my_rights(line.name, utf8=utf8)
@@ -53,10 +53,17 @@ async def _lines(context: Context, line: Listed, options: Options, status: Statu
     return octets
 
 
+async def line_of(context: Context, mailbox: Mailbox, old: str = "") -> bytes:
+    """The LIST response of one mailbox, which was called *old* or spelled so."""
+    mailboxes, _ = await context.owner.names()
+    entry = Entry(mailbox.name, mailbox.special_use)
+    return listed_one(entry, (m.name for m in mailboxes), old).octets(utf8=context.dialect.utf8)
+
+
 async def lsub(context: Context, command: Lsub) -> Answer:
     """Answer LSUB."""
     found = subscribed(_entries(*await context.owner.names()), Pattern(command.reference, command.pattern))
-    utf8 = context.connection.utf8
+    utf8 = context.dialect.utf8
     await context.send(b"".join([line.octets(b"LSUB", utf8=utf8) for line in found]))
     return ok("Lsub completed")
 

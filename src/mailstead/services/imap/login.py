@@ -9,7 +9,6 @@ from mailstead.errors import MailError, Reason
 from mailstead.imap import responses as answers
 from mailstead.imap.capability import Offer
 from mailstead.imap.events import SaslResponse
-from mailstead.imap.news import PLAIN
 from mailstead.imap.responses import Answer, bad, ok
 from mailstead.imap.session import Authenticate, Enable, Id, Login, Unauthenticate
 from mailstead.log import Log
@@ -19,6 +18,15 @@ from mailstead.services.imap.context import Context
 from mailstead.version import __version__
 
 LOGIN_SECONDS = 60.0  # from the first octet of the greeting to the end of a login
+_EXTENSIONS = {
+    "CONDSTORE": "modseqs", "QRESYNC": "qresync", "UTF8=ACCEPT": "accept", "IMAP4REV2": "rev2",
+    "UIDONLY": "uid_only",
+}  # fmt: skip
+_SPELLED = {"IMAP4REV2": b"IMAP4rev2"}
+_BEFORE_SELECT = frozenset(("IMAP4REV2", "UIDONLY"))  # what SELECT said would not be true any more
+SELECTED_ALREADY = bad(
+    "IMAP4rev2 and UIDONLY are enabled before a mailbox is selected"
+)  # RFC 5161 section 3.1
 MALFORMED = bad("Malformed authentication exchange")
 
 
@@ -73,7 +81,6 @@ class Entrance:
 async def unauthenticate(context: Context, _: Unauthenticate) -> Answer:
     """Answer UNAUTHENTICATE: all is as before the login, but for TLS (RFC 8437 section 4)."""
     context.leave()
-    context.voice = PLAIN
     context.until = asyncio.get_running_loop().time() + LOGIN_SECONDS
     return ok("Nobody is logged in")
 
@@ -87,12 +94,11 @@ async def identify(context: Context, _: Id) -> Answer:
 
 async def enable(context: Context, command: Enable) -> Answer:
     """Answer ENABLE: what is unknown is passed over (RFC 5161 section 3.1)."""
-    known = [name for name in command.names if name in ("CONDSTORE", "QRESYNC", "UTF8=ACCEPT")]
-    await context.send(answers.enabled(name.encode() for name in dict.fromkeys(known)))
-    if "UTF8=ACCEPT" in known:
-        context.connection.utf8 = True
-    if "CONDSTORE" in known or "QRESYNC" in known:
+    names = dict.fromkeys(name for name in command.names if name in _EXTENSIONS)
+    if context.selected is not None and not _BEFORE_SELECT.isdisjoint(names):
+        return SELECTED_ALREADY
+    await context.send(answers.enabled(_SPELLED.get(name, name.encode()) for name in names))
+    if "CONDSTORE" in names or "QRESYNC" in names:
         await context.tell_modseqs()
-    if "QRESYNC" in known:
-        context.voice = replace(context.voice, vanished=True)
+    context.connection.dialect = replace(context.dialect, **{_EXTENSIONS[name]: True for name in names})
     return ok("Enabled")

@@ -18,6 +18,6 @@ async def get_quota(context: Context, command: GetQuota) -> Answer:
 async def get_quota_root(context: Context, command: GetQuotaRoot) -> Answer:
     """Answer GETQUOTAROOT."""
     await context.owner.mailbox(command.mailbox)
-    shown = quota_root(command.mailbox, utf8=context.connection.utf8)
+    shown = quota_root(command.mailbox, utf8=context.dialect.utf8)
     await context.send(shown + quota(*await context.owner.quota()))
     return ok("Getquotaroot completed")

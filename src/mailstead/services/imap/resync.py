@@ -33,4 +33,4 @@ async def catch_up(context: Context, resync: Resync) -> None:
         uid for uid in snapshot.changed_since(resync.modseq) if resync.known is None or uid in resync.known
     )
     await context.look_at(changed)
-    await context.tell_flags(list(selected.view.select(changed)), uids=True)
+    await context.tell_flags(list(selected.view.select(changed)), uids=not context.dialect.uid_only)

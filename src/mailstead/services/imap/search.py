@@ -14,7 +14,7 @@ from mailstead.accounts.bodies import SMALL
 from mailstead.accounts.reading import Columns, Located
 from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.imap import responses as answers
-from mailstead.imap.esearch import Result, Return, esearch
+from mailstead.imap.esearch import EVERYTHING, Result, Return, esearch
 from mailstead.imap.responses import Answer, ok
 from mailstead.imap.search import Search
 from mailstead.imap.searchkeys import Among, And, ChangedAt, Key, Leaf, Not, Or
@@ -53,7 +53,7 @@ class Found(NamedTuple):
 
 async def search(context: Context, command: Search) -> Answer:
     """Answer SEARCH or UID SEARCH."""
-    asked = command.asked
+    asked = command.asked or (EVERYTHING if context.dialect.rev2 else None)
     with saving(context, asked):
         found = await matching(context, command.key)
     if found is None:

@@ -13,19 +13,20 @@ from mailstead.imap.view import MailboxView
 from mailstead.mail.mailbox import SystemFlag, Uid
 from mailstead.mail.uidset import Saved, UidSet
 from mailstead.services.imap.context import Context
+from mailstead.services.imap.listing import line_of
 from mailstead.services.imap.resync import NOT_ENABLED, catch_up
 from mailstead.services.imap.selected import Selected
 
-CLOSED = ok("The other mailbox is closed", b"CLOSED").octets()  # RFC 7162 section 3.2.11
+CLOSED = ok("The other mailbox is closed", b"CLOSED").octets()  # RFC 7162 section 3.2.11, RFC 9051
 UNSEEN_ROWS = 4  # rows of pendings that are opened to find the first message that is not \Seen
 
 
 async def select(context: Context, command: Select | Examine) -> Answer:
     """Answer SELECT or EXAMINE; whatever was selected is not any more."""
     opening = command.opening
-    if opening is not None and opening.resync is not None and not context.voice.vanished:
+    if opening is not None and opening.resync is not None and not context.dialect.qresync:
         return NOT_ENABLED
-    if context.selected is not None and context.voice.vanished:
+    if context.selected is not None and (context.dialect.qresync or context.dialect.rev2):
         await context.send(CLOSED)
     context.deselect()
     account = context.owner
@@ -33,11 +34,13 @@ async def select(context: Context, command: Select | Examine) -> Answer:
     mailbox = await account.mailbox(command.mailbox)
     snapshot = await account.snapshot(mailbox.id)
     row = snapshot.mailbox
-    if read_only:
+    recent = range(0)
+    if read_only and not context.dialect.rev2:
         row = await account.exists(mailbox.id) or row
         recent = range(row.recent_uid, row.uid_next)
     else:
         recent = range(0)
+    if not (read_only or context.dialect.rev2):
         with contextlib.suppress(MailError):  # nothing can be written now, but all can be read
             recent = await account.take_recent(mailbox.id)
     keywords = {k for r in snapshot.rows.values() for names in r.keywords.values() for k in names}
@@ -49,18 +52,12 @@ async def select(context: Context, command: Select | Examine) -> Answer:
         answers.defined_flags(view.keywords),
         answers.permanent_flags(view.keywords, writable=not read_only),
         answers.exists(len(view)),
-        answers.recent(view.recent_count),
     ]
-    unseen = None
     try:
-        unseen = await _first_unseen(context, context.chosen)
-    except UnsealError:
-        pass  # one damaged message does not close the mailbox of the others
+        lines += await _of_rev2(context, command) if context.dialect.rev2 else await _of_rev1(context)
     except MailError:
         context.deselect()  # the client hears NO, and that nothing is selected
         raise
-    if unseen is not None:
-        lines.append(ok("First unseen", b"UNSEEN %d" % unseen).octets())
     lines += [
         ok("UIDs valid", b"UIDVALIDITY %d" % row.uid_validity).octets(),
         ok("Predicted next UID", b"UIDNEXT %d" % row.uid_next).octets(),
@@ -69,12 +66,29 @@ async def select(context: Context, command: Select | Examine) -> Answer:
     ]
     await context.send(b"".join(lines))
     if opening is not None:
-        context.voice = replace(context.voice, modseqs=True)
+        context.connection.dialect = replace(context.dialect, modseqs=True)
         if opening.resync is not None:
             await catch_up(context, opening.resync)
     if read_only:
         return ok("Examine completed", b"READ-ONLY")
     return ok("Select completed", b"READ-WRITE")
+
+
+async def _of_rev2(context: Context, command: Select | Examine) -> list[bytes]:
+    """What IMAP4rev2 says of a mailbox, and IMAP4rev1 does not (RFC 9051 section 6.3.2)."""
+    return [await line_of(context, context.chosen.mailbox, command.spelled)]
+
+
+async def _of_rev1(context: Context) -> list[bytes]:
+    """What IMAP4rev1 says of a mailbox, and IMAP4rev2 does not; numbers are nothing to UIDONLY."""
+    selected = context.chosen
+    lines = [answers.recent(selected.view.recent_count)]
+    if not context.dialect.uid_only:
+        with contextlib.suppress(UnsealError):  # one damaged message does not close the mailbox of the others
+            unseen = await _first_unseen(context, selected)
+            if unseen is not None:
+                lines.append(ok("First unseen", b"UNSEEN %d" % unseen).octets())
+    return lines
 
 
 async def _first_unseen(context: Context, selected: Selected) -> int | None:
@@ -112,7 +126,7 @@ async def expunge(context: Context, command: Expunge) -> Answer:
     await _expunge(context, selected, only)
     await context.refresh()
     await context.send(context.tell(expunges=True))
-    code = answers.highest_modseq(selected.told_modseq) if context.voice.modseqs else b""
+    code = answers.highest_modseq(selected.told_modseq) if context.dialect.modseqs else b""
     return ok("Expunge completed", code)
 
 

@@ -31,6 +31,7 @@ async def status_line(context: Context, name: str, found: Found, items: Collecti
         StatusItem.UIDNEXT: found.uid_next,
         StatusItem.UIDVALIDITY: found.uid_validity,
         StatusItem.UNSEEN: found.unseen,
+        StatusItem.DELETED: found.deleted,
         StatusItem.HIGHESTMODSEQ: found.highest_modseq,
         StatusItem.SIZE: found.size,
         StatusItem.APPENDLIMIT: context.connection.append_limit,
@@ -39,7 +40,7 @@ async def status_line(context: Context, name: str, found: Found, items: Collecti
     if StatusItem.DELETED_STORAGE in items:
         values[StatusItem.DELETED_STORAGE] = await _deleted_octets(context, found.mailbox_id, found.deleted)
     shown = [(item.value, values[item]) for item in items]
-    return answers.status(name, shown, utf8=context.connection.utf8)
+    return answers.status(name, shown, utf8=context.dialect.utf8)
 
 
 async def _deleted_octets(context: Context, mailbox_id: bytes, count: int) -> int:

@@ -58,8 +58,8 @@ async def store(context: Context, command: Store) -> Answer:
     if not command.silent:
         # What did not change is no news, and may be sealed yet.
         await context.look_at(uid for _, uid in there)
-        await context.tell_flags(there, uids=by_uid)
-    elif context.voice.modseqs:
+        await context.tell_flags(there, uids=by_uid and not context.dialect.uid_only)
+    elif context.dialect.modseqs:
         await context.tell_modseqs_of(there)
     code = answers.modified(uid if by_uid else number for number, uid in wanted if uid in modified)
     if len(there) + len(modified) < len(wanted) and not by_uid:
