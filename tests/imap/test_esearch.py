@@ -15,8 +15,8 @@ from mailstead.mail.uidset import SavedNumbers, SavedUids, UidSet
 MIN, MAX, ALL, COUNT = Result.MIN, Result.MAX, Result.ALL, Result.COUNT
 
 
-def of(*results: Result, page: Page | None = None, save: bool = False) -> Return:
-    return Return(frozenset(results), page, save)
+def of(*results: Result, page: Page | None = None, save: bool = False, relevancy: bool = False) -> Return:
+    return Return(frozenset(results), page, save, relevancy)
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,7 @@ def of(*results: Result, page: Page | None = None, save: bool = False) -> Return
     [
         (b"RETURN (MIN COUNT) ", of(MIN, COUNT)), (b"return (min max all count) ", of(MIN, MAX, ALL, COUNT)), (b"RETURN () ", of(ALL)),
         (b"RETURN (SAVE) ", of(save=True)), (b"RETURN (SAVE MIN) ", of(MIN, save=True)),
+        (b"RETURN (RELEVANCY) ", of(relevancy=True)), (b"RETURN (RELEVANCY ALL) ", of(ALL, relevancy=True)),
         (b"RETURN (PARTIAL 1:500 COUNT) ", of(COUNT, page=Page(1, 500))), (b"RETURN (PARTIAL -1:-100) ", of(page=Page(-1, -100))),
     ],
 )  # fmt: skip
@@ -64,6 +65,21 @@ def test_without_return_nothing_is_read() -> None:
 )  # fmt: skip
 def test_responses(asked: Return, found: list[int], said: bytes) -> None:
     assert esearch(b"A282", asked, found, None, uid=False) == said
+
+
+@pytest.mark.parametrize(
+    ("asked", "found", "scores", "said"),
+    [
+        (of(ALL, relevancy=True), [1, 5, 10], [4, 99, 42], b"ALL 1,5,10 RELEVANCY (4 99 42)"),  # RFC 6203 section 4
+        (of(ALL, relevancy=True), [5, 10, 1], [99, 42, 4], b"ALL 5,10,1 RELEVANCY (99 42 4)"),  # and section 6
+        (of(page=Page(2, 9), relevancy=True), [5, 10, 1], [99, 42, 4], b"PARTIAL (2:9 10,1) RELEVANCY (42 4)"),
+        (of(relevancy=True), [5, 1], [99, 4], b"RELEVANCY (99 4)"), (of(COUNT, relevancy=True), [], [], b"COUNT 0 RELEVANCY ()"),
+    ],
+)  # fmt: skip
+def test_scores(asked: Return, found: list[int], scores: list[int], said: bytes) -> None:
+    assert (
+        esearch(b"B1", asked, found, None, uid=False, scores=scores) == b'* ESEARCH (TAG "B1") %b\r\n' % said
+    )
 
 
 def test_uids_and_mod_sequences() -> None:

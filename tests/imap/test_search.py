@@ -75,6 +75,14 @@ def key(text: bytes, *more: bytes) -> Key:
         ),
         (b"CHARSET UTF-8 TEXT x", TextHas("x")), (b'charset "us-ascii" SEEN ', SEEN),
         (b'TEXT "\xc3\xa4"', TextHas("ä")),
+        (b'FUZZY (SUBJECT "IMAP break")', HeaderHas(b"subject", "IMAP break", ("imap", "break"))),  # RFC 6203 section 3
+        (
+            b"FUZZY SUBJECT work FROM user@example.com",
+            And((HeaderHas(b"subject", "work", ("work",)), HeaderHas(b"from", "user@example.com"))),
+        ),
+        (b'fuzzy FUZZY NOT BODY "Stra\xc3\x9fe"', Not(BodyHas("Straße", ("strasse",)))),
+        (b"FUZZY OR SEEN (TEXT a HEADER b c) TEXT d", And((Or((SEEN, And((TextHas("a", ("a",)), HeaderHas(b"b", "c", ("c",)))))), TextHas("d")))),
+        (b'FUZZY SUBJECT "..."', HeaderHas(b"subject", "...")), (b"OR FUZZY OR SEEN ALL OLD", Or((SEEN, Everything(), IsRecent(present=False)))),
     ],
 )  # fmt: skip
 def test_keys(text: bytes, expected: Key) -> None:
@@ -96,6 +104,8 @@ def test_literals_count_octets() -> None:
         b"BEFORE 31-Feb-2024", b"BEFORE 1-Foo-2024", b'ON "1-Jan-2020 "', b"UID", b"UID 0", b"UID x", b"KEYWORD", b"KEYWORD \\Seen",
         b"HEADER", b"HEADER a", b"TEXT", b'TEXT "a', b"TEXT {5}", b"CHARSET", b"CHARSET UTF-8", b"CHARSET UTF-8 ", b"0", b"1:0",
         b'CHARSET US-ASCII TEXT "\xc3\xa4"', b'TEXT "\xff"', b"SEEN CHARSET UTF-8 ALL", b"OR (SEEN) (ALL",
+        b"FUZZY", b"FUZZY ", b"(FUZZY) SEEN", b"FUZZY FOO",
+        b"RETURN (RELEVANCY) ALL", b"RETURN (RELEVANCY ALL) FUZZ SUBJECT x", b'RETURN (RELEVANCY) SUBJECT "FUZZY x"',
     ],
 )  # fmt: skip
 def test_what_is_no_search(text: bytes) -> None:
@@ -114,6 +124,8 @@ def test_other_charsets_are_refused_by_name() -> None:
     [
         b"(" * 10_000 + b"ALL" + b")" * 10_000, b"NOT " * 10_000 + b"ALL", b"OR " * 5_000 + b"ALL ALL" * 5_000,
         b"OR ALL " * 5_000 + b"ALL", b"ALL " * 5_000 + b"ALL", b"(" * 4000,
+        b"FUZZY " * 10_000 + b"ALL", b'FUZZY BODY "' + b" ".join(b"%d" % n for n in range(101)) + b'"',
+        b"FUZZY (" + b" ".join(b"BODY %d" % n for n in range(101)) + b")",
         b"OR NOT (ALL " * 100 + b"ALL" + b") ALL" * 100,
     ],
 )  # fmt: skip
@@ -136,5 +148,6 @@ def depth(tree: Key) -> int:
 def test_what_is_deep_as_text_is_flat_as_a_tree() -> None:
     assert depth(key(b"OR ALL " * 400 + b"ALL")) == 2
     assert depth(key(b"NOT " * 301 + b"ALL")) == 2
+    assert depth(key(b"FUZZY " * 300 + b"ALL")) == 1
     assert depth(key(b"(" * 300 + b"ALL" + b")" * 300)) == 1
     assert depth(key(b"NOT (ALL " * (DEPTH_CAP // 2 - 1) + b"ALL" + b")" * (DEPTH_CAP // 2 - 1))) <= DEPTH_CAP

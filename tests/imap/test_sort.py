@@ -48,7 +48,8 @@ def test_commands(line: bytes, command: object) -> None:
 
 @pytest.mark.parametrize("by", By)
 def test_every_criterion(by: By) -> None:
-    read = parse((b"a SORT (REVERSE %b) UTF-8 ALL" % by.name.encode(),))
+    key = b"FUZZY ALL" if by is By.RELEVANCY else b"ALL"
+    read = parse((b"a SORT (REVERSE %b) UTF-8 %b" % (by.name.encode(), key),))
     assert read == Sort((Criterion(by, reverse=True),), Everything())
 
 
@@ -73,6 +74,7 @@ def test_other_charsets_are_refused(command: bytes) -> None:
         b"SORT SIZE UTF-8 ALL", b"SORT (SIZE UTF-8 ALL", b"SORT (REVERSE) UTF-8 ALL", b"SORT (REVERSE REVERSE SIZE) UTF-8 ALL",
         b"SORT (COLOUR) UTF-8 ALL", b"SORT (SIZE  DATE) UTF-8 ALL", b"SORT (SIZE) UTF-8 COLOUR", b"SORT (SIZE ) UTF-8 ALL",
         b"SORT RETURN (SIZE) UTF-8 ALL", b"SORT RETURN (ALL PARTIAL 1:2) (SIZE) UTF-8 ALL", b"SORT (SIZE) RETURN (ALL) UTF-8 ALL",
+        b"SORT (RELEVANCY) UTF-8 SUBJECT x", b"SORT RETURN (RELEVANCY) (SIZE) UTF-8 SUBJECT x",
         b"THREAD RETURN (ALL) REFERENCES UTF-8 ALL", b"SORT (" + b" ".join([b"SIZE"] * 51) + b") UTF-8 ALL",
         b"THREAD", b"THREAD REFS UTF-8 ALL", b"THREAD REFERENCES", b"THREAD REFERENCES UTF-8", b"THREAD REFERENCES ALL",
         b"THREAD (REFERENCES) UTF-8 ALL",

@@ -63,7 +63,7 @@ def look(message: bytes, needle: str) -> tuple[bool, bool]:
     for _ in search.steps(message):
         pass
     absent = Probe({needle}).not_in_body(message, root.body_start, bodystructure(root))
-    return absent, needle in search.found
+    return absent, needle in search.found.strings
 
 
 @given(st.lists(parts, min_size=1, max_size=3), st.text(HARD, min_size=1, max_size=3), st.booleans())

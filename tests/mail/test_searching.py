@@ -54,7 +54,7 @@ def test_what_lies_across_a_border_is_found(encoding: str, string: str, data: st
         search = BodySearch({needle, "nowhere"})
         for _ in search.steps(whole):
             pass
-        assert search.found == {needle}
+        assert search.found.strings == {needle}
         scanner = Scanner()
         scanner.push(whole)
         pieces = list(body_pieces(scanner.finish().root, whole))
@@ -70,7 +70,7 @@ def test_what_a_charset_does_not_allow_hides_nothing_else(charset: str) -> None:
     for _ in search.steps(octets):
         pass
     latin = charset == "iso-8859-1"
-    assert search.found == set(map(fold, ("ende", "gr", "grüße" if latin else "köln")))
+    assert search.found.strings == set(map(fold, ("ende", "gr", "grüße" if latin else "köln")))
 
 
 def test_nothing_is_found_across_two_texts() -> None:
@@ -82,8 +82,8 @@ def test_nothing_is_found_across_two_texts() -> None:
     search = BodySearch({"", "ONE", "TWO", "ONETWO", "SUBJECT: INNER", "THREE", "PICTURE"})
     for _ in search.steps(whole):
         pass
-    assert search.found == {"", "ONE", "TWO", "SUBJECT: INNER", "THREE"}
+    assert search.found.strings == {"", "ONE", "TWO", "SUBJECT: INNER", "THREE"}
     search = BodySearch({""})
     for _ in search.steps(b"Content-Type: image/png\r\n\r\npicture"):
         pass
-    assert search.found == set()
+    assert search.found.strings == set()

@@ -46,16 +46,18 @@ class Return:
 
     Args:
         save: The result is what "$" means from here on.
+        relevancy: The scores of what is returned (RFC 6203 section 4).
     """
 
     results: frozenset[Result] = frozenset()
     page: Page | None = None
     save: bool = False
+    relevancy: bool = False
 
     @property
     def answers(self) -> bool:
         """Whether anything is said: to who only saves, nothing is."""
-        return bool(self.results) or self.page is not None
+        return bool(self.results) or self.page is not None or self.relevancy
 
     def saved(self, uids: Sequence[int]) -> UidSet:
         """What "$" means, of the UIDs that were found, in their order (RFC 5182 section 2.4, RFC 9394)."""
@@ -80,12 +82,14 @@ def read_return(tokens: Tokens) -> Return | None:
     tokens.at += 8
     results: set[Result] = set()
     page: Page | None = None
-    save = False
+    save = relevancy = False
     if not tokens.skip(b")"):
         while True:
             word = tokens.word()
             if word == b"SAVE":
                 save = True
+            elif word == b"RELEVANCY":
+                relevancy = True
             elif word == b"PARTIAL" and page is None:
                 tokens.space()
                 page = read_page(tokens)
@@ -98,10 +102,10 @@ def read_return(tokens: Tokens) -> Return | None:
             tokens.space()
     if page is not None and Result.ALL in results:
         raise BadSyntax("PARTIAL and ALL exclude each other")
-    if not results and page is None and not save:
+    if not results and page is None and not save and not relevancy:
         results.add(Result.ALL)
     tokens.space()
-    return Return(frozenset(results), page, save)
+    return Return(frozenset(results), page, save, relevancy)
 
 
 def read_page(tokens: Tokens) -> Page:
@@ -114,13 +118,22 @@ def read_page(tokens: Tokens) -> Page:
     return Page(sign * first, sign * tokens.number(HIGHEST, 1))
 
 
-def esearch(tag: bytes, asked: Return, found: Sequence[int], modseq: int | None, *, uid: bool) -> bytes:
+def esearch(
+    tag: bytes,
+    asked: Return,
+    found: Sequence[int],
+    modseq: int | None,
+    *,
+    uid: bool,
+    scores: Sequence[int] = (),
+) -> bytes:
     """The ESEARCH response.
 
     Args:
         found: Numbers or UIDs, in the order of the mailbox or as they were sorted: MIN is the first, and
             sets keep the order (RFC 5267 section 3).
         modseq: The highest of what was found, for who asked (RFC 7162 section 3.1.10).
+        scores: The relevancy of each, where it was asked for; told of what a page has, or of all.
     """
     shown = [b"* ESEARCH (TAG %b)" % string(tag)]
     if uid:
@@ -136,6 +149,9 @@ def esearch(tag: bytes, asked: Return, found: Sequence[int], modseq: int | None,
     if asked.page is not None:
         page = asked.page.of(found)
         shown.append(b"PARTIAL (%b %b)" % (asked.page.octets(), in_order(page).encode() if page else b"NIL"))
+    if asked.relevancy:
+        told = scores if asked.page is None else asked.page.of(scores)
+        shown.append(b"RELEVANCY (%b)" % b" ".join([b"%d" % score for score in told]))
     if modseq is not None:
         shown.append(b"MODSEQ %d" % modseq)
     return b" ".join(shown) + b"\r\n"

@@ -1,4 +1,7 @@
-"""SEARCH: every key of RFC 3501 section 6.4.4, as a tree that is never deep, read without recursion."""
+"""SEARCH: every key of RFC 3501 section 6.4.4, as a tree that is never deep, read without recursion.
+
+FUZZY (RFC 6203 section 3) is no level of it: the keys below it that have words know them.
+"""
 
 import re
 from dataclasses import dataclass, field
@@ -34,10 +37,12 @@ from mailstead.imap.searchkeys import (
     Within,
 )
 from mailstead.imap.tokens import NUMBER_CAP, BadSyntax, Tokens, limit
+from mailstead.mail.fuzzy import words
 from mailstead.mail.mailbox import SystemFlag
 
 WORDS_CAP = 1000  # keys and parentheses of one search
 DEPTH_CAP = 50  # of the tree, where an OR of ORs is one level
+FUZZY_WORDS_CAP = 100  # in all strings of one search
 
 BAD_CHARSET = no("Unknown charset", b"BADCHARSET (US-ASCII UTF-8)")
 
@@ -81,7 +86,7 @@ def read_search(tokens: Tokens, *, uid: bool) -> Search:
         tokens.at += 8
         charset = read_charset(tokens)
         tokens.space()
-    return Search(read_keys(tokens, charset), uid, asked)
+    return Search(read_keys(tokens, charset, fuzzy=asked is not None and asked.relevancy), uid, asked)
 
 
 def read_charset(tokens: Tokens) -> str:
@@ -92,15 +97,24 @@ def read_charset(tokens: Tokens) -> str:
     return charset
 
 
-def read_keys(tokens: Tokens, charset: str) -> Key:
-    """All search keys up to the end of the command, as one."""
-    return _Reader(tokens, charset).keys()
+def read_keys(tokens: Tokens, charset: str, *, fuzzy: bool = False) -> Key:
+    """All search keys up to the end of the command, as one.
+
+    Args:
+        fuzzy: One of them must be FUZZY: the scores are asked for (RFC 6203 sections 4 and 6).
+    """
+    reader = _Reader(tokens, charset)
+    key = reader.keys()
+    if fuzzy and not reader.fuzzy:
+        raise BadSyntax("RELEVANCY goes with FUZZY")
+    return key
 
 
 class _Kind(Enum):
     ALL_OF = auto()
     EITHER = auto()
     NEITHER = auto()
+    FUZZY = auto()
 
 
 @dataclass(slots=True)
@@ -108,6 +122,9 @@ class _Open:
     kind: _Kind
     keys: list[Key] = field(default_factory=list[Key])
     depth: int = 0
+
+
+_TAKES_KEYS = {b"NOT": _Kind.NEITHER, b"OR": _Kind.EITHER, b"FUZZY": _Kind.FUZZY}
 
 
 class _Reader:
@@ -118,6 +135,9 @@ class _Reader:
         self._charset = charset
         self._open = [_Open(_Kind.ALL_OF)]
         self._words = 0
+        self._vague = 0  # of those that are open, how many are FUZZY
+        self._fuzzy_words = 0
+        self.fuzzy = False
 
     def keys(self) -> Key:
         """All keys up to the end, as one."""
@@ -138,9 +158,12 @@ class _Reader:
         if tokens.peek() and tokens.peek() in _SET_BEGINS:
             return Among(tokens.sequence_set(uid=False))
         word = tokens.word()
-        if word in (b"NOT", b"OR"):
+        if word in _TAKES_KEYS:
             tokens.space()
-            self._open.append(_Open(_Kind.NEITHER if word == b"NOT" else _Kind.EITHER))
+            self._open.append(_Open(_TAKES_KEYS[word]))
+            if word == b"FUZZY":
+                self._vague += 1
+                self.fuzzy = True
             return None
         fixed = _FIXED.get(word)
         return fixed if fixed is not None else self._leaf(word)
@@ -148,19 +171,19 @@ class _Reader:
     def _leaf(self, word: bytes) -> Leaf:
         tokens = self._tokens
         if word in _FIELDS:
-            return HeaderHas(word.lower(), self._argument())
+            return HeaderHas(word.lower(), *self._text())
         if word in _DATES:
             when, sent = _DATES[word]
             return Dated(when, self._day(), sent)
         match word:
             case b"BODY":
-                return BodyHas(self._argument())
+                return BodyHas(*self._text())
             case b"TEXT":
-                return TextHas(self._argument())
+                return TextHas(*self._text())
             case b"HEADER":
                 tokens.space()
                 name = tokens.astring().lower()
-                return HeaderHas(name, self._argument())
+                return HeaderHas(name, *self._text())
             case b"KEYWORD" | b"UNKEYWORD":
                 tokens.space()
                 return HasKeyword(read_keyword(tokens), word == b"KEYWORD")
@@ -194,12 +217,18 @@ class _Reader:
             tokens.space()
         return ChangedAt(read_modseq(tokens))
 
-    def _argument(self) -> str:
+    def _text(self) -> tuple[str, tuple[str, ...]]:
+        """A string, and its words where it is looked for in a fuzzy way."""
         self._tokens.space()
         try:
-            return self._tokens.astring().decode(self._charset)
+            text = self._tokens.astring().decode(self._charset)
         except UnicodeDecodeError as error:
             raise BadSyntax("A string is not in the charset") from error
+        found = words(text) if self._vague else ()
+        self._fuzzy_words += len(found)
+        if self._fuzzy_words > FUZZY_WORDS_CAP:
+            raise limit("Too many words to look for in a fuzzy way")
+        return text, found
 
     def _day(self) -> date:
         self._tokens.space()
@@ -228,6 +257,7 @@ class _Reader:
                     raise BadSyntax("Unbalanced parentheses")
                 return True
             self._open.pop()
+            self._vague -= top.kind is _Kind.FUZZY
             key, depth = _joined(top), top.depth + _growth(top)
             if depth > DEPTH_CAP:
                 raise limit("Search nested too deep")
@@ -237,7 +267,9 @@ def _growth(group: _Open) -> int:
     """How much deeper a group is than what it holds."""
     if group.kind is _Kind.NEITHER and isinstance(group.keys[0], Not):
         return -1  # NOT NOT is nothing
-    return 0 if group.kind is _Kind.ALL_OF and len(group.keys) == 1 else 1
+    if group.kind is _Kind.FUZZY or (group.kind is _Kind.ALL_OF and len(group.keys) == 1):
+        return 0
+    return 1
 
 
 def _joined(group: _Open) -> Key:
@@ -245,6 +277,8 @@ def _joined(group: _Open) -> Key:
     match group.kind:
         case _Kind.NEITHER:
             return keys[0].key if isinstance(keys[0], Not) else Not(keys[0])
+        case _Kind.FUZZY:
+            return keys[0]
         case _Kind.ALL_OF:
             return keys[0] if len(keys) == 1 else And(tuple(keys))
         case _Kind.EITHER:

@@ -97,24 +97,31 @@ class Nothing:
 
 @dataclass(frozen=True, slots=True)
 class HeaderHas:
-    """A field of this name (lower case) contains *text*; any such field does when that is empty."""
+    """A field of this name (lower case) contains *text*; any such field does when that is empty.
+
+    Args:
+        words: Of *text*, where it is looked for in a fuzzy way (RFC 6203); as `mail.fuzzy.words` gives them.
+    """
 
     name: bytes
     text: str
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class BodyHas:
-    """The body contains *text*."""
+    """The body contains *text*; *words* as in `HeaderHas`."""
 
     text: str
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class TextHas:
-    """The header or the body contains *text*."""
+    """The header or the body contains *text*; *words* as in `HeaderHas`."""
 
     text: str
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""SORT: its criteria, its search keys and its response (RFC 5256 section 3, RFC 5267, RFC 5957)."""
+"""SORT: its criteria, its search keys and its response (RFC 5256 section 3, RFC 5267, RFC 5957, RFC 6203)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,6 +21,7 @@ class By(Enum):
     DISPLAYFROM = auto()
     DISPLAYTO = auto()
     FROM = auto()
+    RELEVANCY = auto()
     SIZE = auto()
     SUBJECT = auto()
     TO = auto()
@@ -28,7 +29,7 @@ class By(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One criterion, from the lowest to the highest or the other way round."""
+    """One criterion, from the lowest to the highest or the other way round; RELEVANCY from the highest."""
 
     by: By
     reverse: bool = False
@@ -59,7 +60,9 @@ def read_sort(tokens: Tokens, *, uid: bool) -> Sort:
     tokens.space()
     charset = read_charset(tokens)
     tokens.space()
-    return Sort(criteria, read_keys(tokens, charset), uid, asked)
+    scored = asked is not None and asked.relevancy
+    fuzzy = scored or any(criterion.by is By.RELEVANCY for criterion in criteria)
+    return Sort(criteria, read_keys(tokens, charset, fuzzy=fuzzy), uid, asked)
 
 
 def _criteria(tokens: Tokens) -> tuple[Criterion, ...]:

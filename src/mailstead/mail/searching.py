@@ -6,11 +6,13 @@ What is no text (an image, an archive) is not looked through. Large texts are de
 that whoever searches them can let others have their turn.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 from mailstead.mail.casemap import border, fold
 from mailstead.mail.encodedwords import text
+from mailstead.mail.fuzzy import Counter
 from mailstead.mail.header import fields
 from mailstead.mail.part import Part
 from mailstead.mail.structure import Scanner
@@ -74,13 +76,31 @@ def _large_text(part: Part, octets: bytes) -> Iterator[Piece]:
     yield Piece(fold(held), len(held), first)
 
 
-class BodySearch:
-    """Which of some folded strings the texts of a body have; it takes a step at a time."""
+class InBody(NamedTuple):
+    """What the texts of a body have.
 
-    def __init__(self, wanted: Collection[str]) -> None:
-        self.found: set[str] = set()
+    Args:
+        strings: Of the folded strings that were looked for.
+        words: Of the words that were looked for in a fuzzy way, and what they are worth (`mail.fuzzy`).
+    """
+
+    strings: frozenset[str] = frozenset()
+    words: Mapping[str, float] = MappingProxyType({})
+
+
+class BodySearch:
+    """Which of some folded strings and of some words the texts of a body have; it takes a step at a time."""
+
+    def __init__(self, wanted: Collection[str], words: Collection[str] = ()) -> None:
+        self._found: set[str] = set()
         self._missing = set(wanted)
         self._overlap = max((len(w) for w in wanted), default=1) - 1
+        self._counter = Counter(words) if words else None
+
+    @property
+    def found(self) -> InBody:
+        """What was found, when all steps are done."""
+        return InBody(frozenset(self._found), {} if self._counter is None else self._counter.values())
 
     def steps(self, octets: bytes) -> Iterator[int]:
         """Look through a whole message; how many octets each step was about."""
@@ -92,9 +112,12 @@ class BodySearch:
         for piece in body_pieces(scanner.finish().root, octets):
             string = piece.text if piece.first else before + piece.text
             hits = {w for w in self._missing if w in string}
-            self.found |= hits
+            self._found |= hits
             self._missing -= hits
-            if not self._missing:
+            if self._counter is not None:
+                for size in self._counter.push(piece.text, first=piece.first):
+                    yield size >> 2
+            elif not self._missing:
                 return
             before = string[max(0, len(string) - self._overlap) :]
             yield piece.octets

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mailstead.mail.searching import PIECE
+from mailstead.mail.searching import PIECE, InBody
 from mailstead.services.imap import search as searching
 from mailstead.services.imap.judge import Judge
 from mailstead.store.database import Database
@@ -140,13 +140,13 @@ async def test_few_large_messages_are_searched_at_once(
 ) -> None:
     now, most = 0, 0
 
-    async def slowly(wanted: set[str], octets: bytes) -> frozenset[str]:
+    async def slowly(judge: Judge, octets: bytes) -> InBody:
         nonlocal now, most
         now += 1
         most = max(most, now)
         await asyncio.sleep(0.05)
         now -= 1
-        return frozenset()
+        return InBody()
 
     monkeypatch.setattr(searching, "_found", slowly)
     monkeypatch.setattr(Judge, "rules_out", lambda *_: False)

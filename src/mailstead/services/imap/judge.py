@@ -1,7 +1,7 @@
 """Whether a message is what a SEARCH looks for, as far as it has been opened."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
 
@@ -34,8 +34,9 @@ from mailstead.mail.casemap import fold
 from mailstead.mail.dates import day_of
 from mailstead.mail.header import first
 from mailstead.mail.mailbox import SeqNumber, Uid
-from mailstead.mail.searching import field_texts, header_text
+from mailstead.mail.searching import InBody, field_texts, header_text
 from mailstead.mail.uidset import SavedNumbers, SavedUids, SeqSet
+from mailstead.services.imap.relevancy import TextKey, fuzzy_test, score
 from mailstead.services.imap.selected import Selected
 
 
@@ -57,7 +58,8 @@ class Candidate:
     a: EntryA | None = None
     b: EntryB | None = None
     octets: bytes | None = None
-    found: frozenset[str] | None = None  # those of the judge's *wanted* that the body has
+    found: InBody | None = None  # what the body has of the judge's *wanted* and *words*
+    scores: dict[TextKey, float] = field(default_factory=dict[TextKey, float])
     _described: Described | None = None
 
     @property
@@ -87,16 +89,21 @@ class Judge:
 
     Args:
         now: Seconds since the epoch.
+        scored: What is relevant is asked for, too: of several keys that would do, all are looked at.
     """
 
-    def __init__(self, selected: Selected, key: Key, now: float) -> None:
+    def __init__(self, selected: Selected, key: Key, now: float, *, scored: bool = False) -> None:
         self._selected = selected
         self._now = now
+        self._scored = scored
         self.deepest = Depth.STATE
         self.asks_flags = False
         self.wanted: set[str] = set()  # folded strings that are looked for in bodies
-        self.of: Test = self._test(key)
-        self._probe = Probe(self.wanted)
+        self.words: set[str] = set()  # and words
+        self.scores: dict[int, int] = {}  # of the UIDs that match, where they are asked for
+        test = self._test(key)
+        self.of: Test = self._scoring(key, test) if scored else test
+        self._probe = Probe({*self.wanted, *map(str.upper, self.words)})  # as the ASCII of a body is folded
 
     def rules_out(self, candidate: Candidate, octets: bytes) -> bool:
         """Whether the body of a message has nothing that is looked for, without taking it apart."""
@@ -105,6 +112,15 @@ class Judge:
             return False
         return self._probe.not_in_body(octets, len(header), described.bodystructure)
 
+    def _scoring(self, key: Key, test: Test) -> Test:
+        def judged(c: Candidate) -> Verdict:
+            verdict = test(c)
+            if verdict:
+                self.scores[c.uid] = score(key, c)
+            return verdict
+
+        return judged
+
     def _test(self, key: Key) -> Test:
         match key:
             case Not():
@@ -112,6 +128,8 @@ class Judge:
                 return lambda c: None if (found := inner(c)) is None else not found
             case And():
                 return _joined([self._test(k) for k in key.keys], ends=False)
+            case Or() if self._scored:
+                return _all_judged([self._test(k) for k in key.keys])
             case Or():
                 return _joined([self._test(k) for k in key.keys], ends=True)
             case _:
@@ -185,11 +203,14 @@ class Judge:
 
         return sent
 
-    def _text(self, key: HeaderHas | BodyHas | TextHas) -> Test:
+    def _text(self, key: TextKey) -> Test:
+        self._needs(Depth.COLUMN_B if isinstance(key, HeaderHas) else Depth.BODY)
+        if key.words:
+            self.words.update(() if isinstance(key, HeaderHas) else key.words)
+            return fuzzy_test(key)
         needle = fold(key.text)
         probe = Probe((needle,))
         if isinstance(key, HeaderHas):
-            self._needs(Depth.COLUMN_B)
             name = key.name
 
             def field_has(c: Candidate) -> Verdict:
@@ -200,11 +221,10 @@ class Judge:
                 return any(needle in v for v in field_texts(c.header, name))
 
             return field_has
-        self._needs(Depth.BODY)
         self.wanted.add(needle)
 
         def body_has(c: Candidate) -> Verdict:
-            return None if c.found is None else needle in c.found
+            return None if c.found is None else needle in c.found.strings
 
         if isinstance(key, BodyHas):
             return body_has
@@ -233,6 +253,16 @@ def _joined(tests: list[Test], *, ends: bool) -> Test:
             if found is None:
                 verdict = None
         return verdict
+
+    return test
+
+
+def _all_judged(tests: list[Test]) -> Test:
+    """Any of the tests, but all of them look at a message: each may have its score."""
+
+    def test(c: Candidate) -> Verdict:
+        found = {one(c) for one in tests}
+        return True if True in found else None if None in found else False
 
     return test
 

@@ -6,8 +6,9 @@ fields in its second; a body is opened only for a message that nothing else deci
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
 from mailstead.accounts.bodies import SMALL
@@ -19,7 +20,7 @@ from mailstead.imap.responses import Answer, ok
 from mailstead.imap.search import Search
 from mailstead.imap.searchkeys import Among, And, ChangedAt, Key, Leaf, Not, Or
 from mailstead.mail.mailbox import Uid
-from mailstead.mail.searching import PIECE, BodySearch
+from mailstead.mail.searching import PIECE, BodySearch, InBody
 from mailstead.mail.uidset import STAR, SavedNumbers, SeqSet, UidSet
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.judge import Candidate, Depth, Judge, Verdict
@@ -36,10 +37,16 @@ Undecided = tuple[Candidate, Located]
 
 
 class Found(NamedTuple):
-    """The messages that match, in the order of the mailbox; *with_modseq*: mod-sequences are asked for."""
+    """The messages that match, in the order of the mailbox.
+
+    Args:
+        with_modseq: Mod-sequences are asked for.
+        scores: Their relevancy, where that is asked for (RFC 6203 section 4).
+    """
 
     messages: list[Numbered]
     with_modseq: bool
+    scores: Mapping[int, int] = MappingProxyType({})
 
     def highest_modseq(self, context: Context, of: UidSet | None = None) -> int | None:
         """What the response to who asked for mod-sequences ends with (RFC 7162 section 3.1.6).
@@ -55,7 +62,7 @@ async def search(context: Context, command: Search) -> Answer:
     """Answer SEARCH or UID SEARCH."""
     asked = command.asked or (EVERYTHING if context.dialect.rev2 else None)
     with saving(context, asked):
-        found = await matching(context, command.key)
+        found = await matching(context, command.key, scored=asked is not None and asked.relevancy)
     if found is None:
         return NOT_TOLD
     if asked is None:
@@ -93,11 +100,16 @@ async def give(
     if asked.answers:
         modseq = found.highest_modseq(context, saved if ends else None)
         shown = [u if uid else number for number, u in ordered]
-        await context.send(esearch(context.connection.tag, asked, shown, modseq, uid=uid))
+        scores = [found.scores[u] for _, u in ordered] if asked.relevancy else []
+        await context.send(esearch(context.connection.tag, asked, shown, modseq, uid=uid, scores=scores))
 
 
-async def matching(context: Context, key: Key) -> Found | None:
-    """The messages that match; None when a number in *key* was never told."""
+async def matching(context: Context, key: Key, *, scored: bool = False) -> Found | None:
+    """The messages that match; None when a number in *key* was never told.
+
+    Args:
+        scored: How relevant they are is asked for.
+    """
     selected = context.chosen
     view = selected.view
     keys = list(_leaves(key))
@@ -109,14 +121,14 @@ async def matching(context: Context, key: Key) -> Found | None:
     if with_modseq:
         await context.tell_modseqs()
     messages = view.present(SeqSet([(1, STAR)]))
-    judge = Judge(selected, key, context.owner.now())
+    judge = Judge(selected, key, context.owner.now(), scored=scored)
     if judge.deepest is Depth.STATE and judge.asks_flags:
         await context.look_at(uid for _, uid in messages)
     found: list[Numbered] = []
     for _, some in groupby(messages, key=lambda m: row_number(m[1])):
         found += await _row(context, judge, list(some))
         await take_turns(context)
-    return Found(found, with_modseq)
+    return Found(found, with_modseq, judge.scores)
 
 
 async def take_turns(context: Context) -> None:
@@ -192,20 +204,20 @@ async def look_through(judge: Judge, candidate: Candidate, octets: bytes) -> Ver
     verdict = None if known else judge.of(candidate)
     if verdict is None:
         absent = len(octets) <= SMALL and judge.rules_out(candidate, octets)
-        candidate.found = frozenset() if absent else await _found(judge.wanted, octets)
+        candidate.found = InBody() if absent else await _found(judge, octets)
         verdict = judge.of(candidate)
     return verdict
 
 
-async def _found(wanted: set[str], octets: bytes) -> frozenset[str]:
-    body, done = BodySearch(wanted), 0
+async def _found(judge: Judge, octets: bytes) -> InBody:
+    body, done = BodySearch(judge.wanted, judge.words), 0
     for cost in body.steps(octets):
         done += cost
         if done >= PIECE:
             done = 0
             await asyncio.sleep(0)
     await asyncio.sleep(0)
-    return frozenset(body.found)
+    return body.found
 
 
 def _leaves(key: Key) -> Iterator[Leaf]:

@@ -34,7 +34,9 @@ _IN_ENVELOPE: dict[By, Callable[[EntryA, HeaderSummary], _Key]] = {
 async def sort(context: Context, command: Sort) -> Answer:
     """Answer SORT or UID SORT."""
     with saving(context, command.asked):
-        found = await matching(context, command.key)
+        scored = command.asked is not None and command.asked.relevancy
+        scored = scored or any(criterion.by is By.RELEVANCY for criterion in command.criteria)
+        found = await matching(context, command.key, scored=scored)
         if found is None:
             return NOT_TOLD
         ordered = await _sorted(context, command.criteria, found)
@@ -49,7 +51,7 @@ async def sort(context: Context, command: Sort) -> Answer:
 async def _sorted(context: Context, criteria: Sequence[Criterion], found: Found) -> list[Numbered]:
     """What was found, without what was expunged meanwhile, by *criteria*."""
     numbers = {uid: number for number, uid in found.messages}
-    by = [criterion.by for criterion in criteria]
+    by = [criterion.by for criterion in criteria if criterion.by is not By.RELEVANCY]
     keys: list[list[_Key]] = [[] for _ in by]
     there: list[Numbered] = []
     needs_envelope = not _IN_COLUMN.keys() >= set(by)
@@ -60,12 +62,13 @@ async def _sorted(context: Context, criteria: Sequence[Criterion], found: Found)
                 column.append(key)
     order = list(range(len(there)))
     for criterion in reversed(criteria):  # a sort keeps what an earlier one did to equals
-        order.sort(key=keys.pop().__getitem__, reverse=criterion.reverse)
+        column = [-found.scores[uid] for _, uid in there] if criterion.by is By.RELEVANCY else keys.pop()
+        order.sort(key=column.__getitem__, reverse=criterion.reverse)
         await asyncio.sleep(0)
     return [there[at] for at in order]
 
 
-def _maker(criteria: list[By]) -> Callable[[Seen], list[_Key]]:
+def _maker(criteria: Sequence[By]) -> Callable[[Seen], list[_Key]]:
     """What makes the keys of a message."""
     if _IN_COLUMN.keys() >= set(criteria):
         in_column = [_IN_COLUMN[by] for by in criteria]
