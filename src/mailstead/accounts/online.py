@@ -23,9 +23,9 @@ Watcher = Callable[[], None]
 
 @dataclass(eq=False, slots=True)
 class Watch:
-    """A session that wants to hear of changes of one mailbox."""
+    """A session that wants to hear of changes of one mailbox, or of anything in the account for None."""
 
-    mailbox_id: bytes
+    mailbox_id: bytes | None
     tell: Watcher
     modseq: int = 0  # that it was told of
 

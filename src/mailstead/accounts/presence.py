@@ -33,6 +33,7 @@ ROWS_AT_ONCE = 256  # account rows looked at in one read
 
 Ended = Callable[[], None]
 Key = tuple[int, int, int]  # account id and generations
+Modseqs = dict[bytes | None, int]  # of mailboxes, and of the whole account
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +188,7 @@ class Presence:
 
         def work(
             tx: Tx,
-        ) -> list[tuple[_Account, AccessRow | None, dict[bytes, int], set[tuple[bytes, bytes]]]]:
+        ) -> list[tuple[_Account, AccessRow | None, Modseqs, set[tuple[bytes, bytes]]]]:
             return [(a, *_read(tx, a)) for a in accounts]
 
         try:
@@ -268,13 +269,13 @@ async def _quiet(stirred: asyncio.Event, seconds: float) -> bool:
     return False
 
 
-def _read(tx: Tx, here: _Account) -> tuple[AccessRow | None, dict[bytes, int], set[tuple[bytes, bytes]]]:
+def _read(tx: Tx, here: _Account) -> tuple[AccessRow | None, Modseqs, set[tuple[bytes, bytes]]]:
     account_id = here.online.account_id
     access = rows.access(tx, account_id)
     if access == here.access:
         return access, {}, set()
-    modseqs: dict[bytes, int] = {}
-    for mailbox_id in {w.mailbox_id for w in here.online.watches}:
+    modseqs: Modseqs = {None: access.modseq if access is not None else -1}
+    for mailbox_id in {w.mailbox_id for w in here.online.watches if w.mailbox_id is not None}:
         row = get_mailbox(tx, account_id, mailbox_id)
         if row is not None:
             modseqs[mailbox_id] = row.highest_modseq

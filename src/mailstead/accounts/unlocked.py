@@ -186,8 +186,8 @@ class UnlockedAccount:
 
         return range(*await o.database.write(work))
 
-    def watch(self, mailbox_id: bytes, tell: Watcher) -> Callable[[], None]:
-        """Have *tell* called, on the loop, whenever something may have changed in a mailbox.
+    def watch(self, mailbox_id: bytes | None, tell: Watcher) -> Callable[[], None]:
+        """Have *tell* called, on the loop, whenever something may have changed in a mailbox; None: anywhere.
 
         Returns:
             What ends it.

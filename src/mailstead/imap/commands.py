@@ -5,7 +5,19 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-from mailstead.imap import append, fetch, listing, mailboxes, quota, search, session, sort, store, thread
+from mailstead.imap import (
+    append,
+    fetch,
+    listing,
+    mailboxes,
+    notify,
+    quota,
+    search,
+    session,
+    sort,
+    store,
+    thread,
+)
 from mailstead.imap.dialect import PLAIN, Dialect
 from mailstead.imap.tokens import BadSyntax, Parts, Tokens
 
@@ -18,7 +30,7 @@ Command = (
     | mailboxes.Select | mailboxes.Examine | mailboxes.Create | mailboxes.Delete | mailboxes.Rename
     | mailboxes.Subscribe | mailboxes.Unsubscribe | listing.List | listing.Lsub | mailboxes.Status
     | mailboxes.MyRights | mailboxes.GetAcl | mailboxes.SetAcl | mailboxes.DeleteAcl | mailboxes.ListRights
-    | quota.GetQuota | quota.GetQuotaRoot
+    | notify.Notify | quota.GetQuota | quota.GetQuotaRoot
     | mailboxes.Check | mailboxes.Close | mailboxes.Unselect | mailboxes.Expunge
     | search.Search | sort.Sort | thread.Thread | fetch.Fetch | store.Store | store.Copy | store.Move
 )  # fmt: skip
@@ -67,6 +79,7 @@ READ: dict[bytes, tuple[Kind, Read]] = {
     b"LISTRIGHTS": (mailboxes.ListRights, mailboxes.read_list_rights),
     b"GETQUOTA": (quota.GetQuota, quota.read_get_quota),
     b"GETQUOTAROOT": (quota.GetQuotaRoot, quota.read_get_quota_root),
+    b"NOTIFY": (notify.Notify, notify.read_notify),
     b"APPEND": (append.Append, append.without_message),
     b"IDLE": _plain(session.Idle()),
     b"CHECK": _plain(mailboxes.Check()),

@@ -119,10 +119,16 @@ def read_fetch(tokens: Tokens, *, uid: bool) -> Fetch:
         name = _name(tokens)
         macro = _MACROS.get(name)
         return _fetch(tokens, messages, [*items, *(macro or (_item(tokens, name),))])
+    return _fetch(tokens, messages, [*items, *read_items(tokens)])
+
+
+def read_items(tokens: Tokens) -> list[FetchItem]:
+    """fetch-att *(SP fetch-att) ")", behind the first parenthesis."""
+    items: list[FetchItem] = []
     for _ in range(ITEMS_CAP):
         items.append(_item(tokens, _name(tokens)))
         if tokens.skip(b")"):
-            return _fetch(tokens, messages, items)
+            return items
         tokens.space()
     raise limit("Too many FETCH items")
 

@@ -132,12 +132,9 @@ def _decoded(tokens: Tokens, reference: bytes, *patterns: bytes) -> tuple[str, .
         raise BadSyntax(BAD_NAME) from error
 
 
-def listed_one(entry: Entry, names: Iterable[str], old: str = "") -> Listed:
-    """The line of a mailbox by itself: what a plain LIST says of it among all *names*."""
-    below = entry.name + HIERARCHY
-    children = any(name.startswith(below) for name in names)
-    attribute = Attribute.HAS_CHILDREN if children else Attribute.HAS_NO_CHILDREN
-    return Listed(entry.name, (attribute,), entry.special_use, old=old)
+def children_of(*, exist: bool) -> Attribute:
+    """What says whether there is something below a name."""
+    return Attribute.HAS_CHILDREN if exist else Attribute.HAS_NO_CHILDREN
 
 
 _PLAIN = Options(returns=frozenset((Return.CHILDREN, Return.SPECIAL_USE)))

@@ -6,7 +6,19 @@ Rule 2: a state changes only when the answer is OK, but that a refused SELECT de
 
 from enum import Enum, auto
 
-from mailstead.imap import append, fetch, listing, mailboxes, quota, search, session, sort, store, thread
+from mailstead.imap import (
+    append,
+    fetch,
+    listing,
+    mailboxes,
+    notify,
+    quota,
+    search,
+    session,
+    sort,
+    store,
+    thread,
+)
 from mailstead.imap.commands import Kind
 from mailstead.mail.uidset import SeqSet
 
@@ -51,6 +63,7 @@ _LOGGED_IN: _Row = {
     mailboxes.SetAcl: None,
     mailboxes.DeleteAcl: None,
     mailboxes.ListRights: None,
+    notify.Notify: None,
     quota.GetQuota: None,
     quota.GetQuotaRoot: None,
     append.Append: None,

@@ -97,6 +97,11 @@ class MailboxView:
         return bool(self._arrived or self._gone or self._changed)
 
     @property
+    def arrived(self) -> list[Uid]:
+        """The messages that the client was not told of yet."""
+        return list(map(Uid, self._arrived))
+
+    @property
     def recent_count(self) -> int:
         """How many of the messages it knows of are recent."""
         return sum(len(positions) for positions in self._recent.among(self._told))
@@ -227,20 +232,22 @@ class MailboxView:
         self._keywords = new
         return FlagsDefined(self.keywords)
 
-    def tell(self, *, expunges: bool) -> list[News]:
+    def tell(self, *, expunges: bool, arrivals: bool = True, flags: bool = True) -> list[News]:
         """Take the news that may be told now, and count it as told.
 
         Args:
             expunges: False during FETCH, STORE and SEARCH, where EXPUNGE is forbidden
                 because it would renumber what the client is asking about (RFC 9051
                 section 7.5.1).
+            arrivals: False for who does not want to hear of new messages (RFC 5465).
+            flags: False for who does not want to hear of changed ones.
         """
         news: list[News] = []
         if expunges and self._gone:
             self._tell_gone(news)
-        if self._arrived:
+        if arrivals and self._arrived:
             self._tell_arrived(news)
-        if self._changed:
+        if flags and self._changed:
             self._tell_changed(news)
         return news
 

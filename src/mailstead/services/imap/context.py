@@ -12,12 +12,14 @@ from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.imap import responses as answers
 from mailstead.imap.dialect import Dialect
 from mailstead.imap.news import told
+from mailstead.imap.notify import UNASKED, Event, Group
 from mailstead.imap.responses import ok
 from mailstead.imap.server import ServerConnection
 from mailstead.imap.view import MailboxView, News
 from mailstead.log import Log
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.net.wire import NEVER, Wire
+from mailstead.services.imap.elsewhere import Elsewhere
 from mailstead.services.imap.selected import Numbered, Selected
 from mailstead.store.numbers import by_row
 
@@ -43,6 +45,9 @@ class Context:
         self.account: UnlockedAccount | None = None
         self.name = ""  # who is logged in
         self.selected: Selected | None = None
+        self.notify = UNASKED
+        self.elsewhere: Elsewhere | None = None
+        self.newcomers: list[Uid] = []  # the client has heard that they are there, and wants to hear more
         self.busy = True  # a command is being answered
         self.until = NEVER  # when the time to log in is over
 
@@ -105,10 +110,25 @@ class Context:
     def leave(self) -> None:
         """The connection is over: let go of mailbox and account."""
         self.deselect()
+        self.forget_elsewhere()
+        self.notify = UNASKED
         self.name = ""
         if self.account is not None:
             self.account.close()
             self.account = None
+
+    def stir(self) -> None:
+        """The client asks what is new: look, even if nothing is known to have changed."""
+        if self.selected is not None:
+            self.selected.stirred = True
+        if self.elsewhere is not None:
+            self.elsewhere.stirred = True
+
+    def forget_elsewhere(self) -> None:
+        """Nothing is wanted of other mailboxes."""
+        if self.elsewhere is not None:
+            self.elsewhere.unwatch()
+            self.elsewhere = None
 
     # News of the selected mailbox
 
@@ -143,8 +163,8 @@ class Context:
             selected.retell(uid)
         return found.own
 
-    async def news(self, log: Log, *, expunges: bool) -> None:
-        """Tell what is new, as far as it may be told now."""
+    async def news(self, log: Log, *, expunges: bool, polled: bool) -> None:
+        """Tell what is new, as far as it may be told now (`tell`)."""
         if self.selected is None:
             return
         if self.selected.stirred:
@@ -153,7 +173,7 @@ class Context:
             except (MailError, UnsealError) as error:
                 self.selected.stirred = True  # news that cannot be had now is told later
                 log.warning("imap.news.put-off", detail=str(error))
-        await self.send(self.tell(expunges=expunges))
+        await self.send(self.tell(expunges=expunges, polled=polled))
 
     async def _arrive(self, selected: Selected, uids: list[Uid]) -> None:
         if not selected.read_only and not self.dialect.rev2:
@@ -162,15 +182,28 @@ class Context:
                 selected.view.own_recent(await self.owner.take_recent(selected.mailbox.id))
         selected.view.arrive(uids)
 
-    def tell(self, *, expunges: bool) -> bytes:
-        """What is new and may be told now."""
+    def tell(self, *, expunges: bool, polled: bool = True) -> bytes:
+        """What is new and may be told now.
+
+        Args:
+            polled: The client asked for news, which it hears whatever NOTIFY says.
+        """
         selected = self.selected
         if selected is None:
             return b""
-        octets = self._told(selected.view.tell(expunges=expunges)) if selected.view.waiting else b""
+        octets = b""
+        if selected.view.waiting:
+            octets = self._news(selected, self.notify.selected, expunges=expunges, polled=polled)
         if not selected.view.waiting:
             selected.told_modseq = selected.snapshot.highest_modseq
         return octets
+
+    def _news(self, selected: Selected, wanted: Group, *, expunges: bool, polled: bool) -> bytes:
+        hears = polled or Event.MESSAGE_NEW in wanted.events
+        if hears and wanted.items:
+            self.newcomers += selected.view.arrived
+        flags = polled or Event.FLAG_CHANGE in wanted.events
+        return self._told(selected.view.tell(expunges=expunges and hears, arrivals=hears, flags=flags))
 
     async def tell_modseqs(self) -> None:
         """From here on changes are told with mod-sequences: a command said so (RFC 7162 section 3.1)."""

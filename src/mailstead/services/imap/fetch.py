@@ -59,21 +59,32 @@ async def fetch(context: Context, command: Fetch) -> Answer:
     if command.modifiers.vanished:  # told before what is there (RFC 7162 section 3.2.6)
         since = command.modifiers.changed_since or Modseq(0)
         await context.send(vanished(gone_since(selected.snapshot, since, command.messages), earlier=True))
-    if Item.FLAGS in items or command.sets_seen:
+    if command.sets_seen:
         await context.look_at(uid for _, uid in wanted)
     if command.sets_seen and not selected.read_only:
         items = await _see(context, wanted, items)
-    if context.dialect.modseqs and Item.FLAGS in items and Item.MODSEQ not in items:
-        items = (*items, Item.MODSEQ)
-    if IN_STATE.issuperset(items):
-        await _tell_state(context, wanted, items)
-        return ok("Fetch completed")
     try:
-        there = await _rows(context, wanted, items)
+        there = await respond(context, wanted, items)
     except UnknownEncoding:
         return UNKNOWN_ENCODING
     gone = there < len(wanted) and isinstance(command.messages, SeqSet)
     return SOME_GONE if gone else ok("Fetch completed")
+
+
+async def respond(context: Context, wanted: list[Numbered], items: tuple[FetchItem, ...]) -> int:
+    """Send *items* of messages; how many of them were there.
+
+    Raises:
+        MailError, UnsealError, UnknownEncoding: of the last that failed, after all others.
+    """
+    if Item.FLAGS in items:
+        await context.look_at(uid for _, uid in wanted)
+        if context.dialect.modseqs and Item.MODSEQ not in items:
+            items = (*items, Item.MODSEQ)
+    if IN_STATE.issuperset(items):
+        await _tell_state(context, wanted, items)
+        return len(wanted)
+    return await _rows(context, wanted, items)
 
 
 def _meant(selected: Selected, command: Fetch) -> list[Numbered] | None:

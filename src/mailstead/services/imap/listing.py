@@ -7,11 +7,12 @@ from itertools import islice
 from mailstead.accounts.status import Status
 from mailstead.accounts.unlocked import Mailbox
 from mailstead.errors import Refused, UnsealError
-from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Listed, Lsub, listed, listed_one, subscribed
+from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Listed, Lsub, children_of, listed, subscribed
 from mailstead.imap.listoptions import Options, Return
 from mailstead.imap.mailboxes import StatusItem
 from mailstead.imap.patterns import Pattern
 from mailstead.imap.responses import Answer, my_rights, ok
+from mailstead.mail.mailbox import HIERARCHY
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.status import status_line
 
@@ -56,8 +57,10 @@ async def _lines(context: Context, line: Listed, options: Options, status: Statu
 async def line_of(context: Context, mailbox: Mailbox, old: str = "") -> bytes:
     """The LIST response of one mailbox, which was called *old* or spelled so."""
     mailboxes, _ = await context.owner.names()
-    entry = Entry(mailbox.name, mailbox.special_use)
-    return listed_one(entry, (m.name for m in mailboxes), old).octets(utf8=context.dialect.utf8)
+    below = mailbox.name + HIERARCHY
+    attributes = (children_of(exist=any(m.name.startswith(below) for m in mailboxes)),)
+    line = Listed(mailbox.name, attributes, mailbox.special_use, old=old)
+    return line.octets(utf8=context.dialect.utf8)
 
 
 async def lsub(context: Context, command: Lsub) -> Answer:

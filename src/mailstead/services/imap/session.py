@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mailstead.accounts.logins import Logins
 from mailstead.delivery.appending import Appending
 from mailstead.errors import MailError, Reason, UnsealError
-from mailstead.imap import append, mailboxes, session
+from mailstead.imap import append, mailboxes, session, store
 from mailstead.imap import responses as answers
 from mailstead.imap.capability import Offer
 from mailstead.imap.commands import Command
@@ -23,6 +23,7 @@ from mailstead.imap.events import (
     SaslResponse,
     WantsContinuation,
 )
+from mailstead.imap.notify import UNASKED
 from mailstead.imap.responses import FOR_REASON, Answer, Condition, ok
 from mailstead.imap.server import ServerConnection
 from mailstead.imap.state import State, by_number
@@ -37,6 +38,7 @@ from mailstead.services.imap.compress import switch
 from mailstead.services.imap.context import Context, CutOff
 from mailstead.services.imap.handlers import HANDLERS
 from mailstead.services.imap.login import LOGIN_SECONDS, Entrance
+from mailstead.services.imap.notify import tell
 from mailstead.services.stopping import Stopping
 
 CROWDED_SECONDS = 10.0  # and in a crowd
@@ -44,6 +46,8 @@ IDLE_SECONDS = 31 * 60.0  # RFC 9051 section 5.4 asks for 30 minutes at least, w
 MESSAGE_SECONDS, MESSAGE_RATE = 180.0, 500.0  # of an APPEND, and octets a second
 ERRORS, DELAYED_ERRORS = 20, 5
 LARGE_ONES = 2
+POLLS = (session.Noop, mailboxes.Check, mailboxes.Expunge, store.Move)  # they ask what is new
+_ASKING = (State.AUTHENTICATED, State.SELECTED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +145,7 @@ class Session:
         try:
             await wire.drain()
             context.busy, wire.idle = False, self._connection.state is not State.APPENDING
-            octets = await wire.read_or_nudge(nudged=self._connection.state is State.IDLE)
+            octets = await wire.read_or_nudge(nudged=self._listens)
         except TooLate:
             stopping = self._service.stopping.is_set()
             return self._say_goodbye(answers.SHUTTING_DOWN if stopping else answers.TOO_SLOW)
@@ -152,13 +156,23 @@ class Session:
         finally:
             context.busy, wire.idle = True, False
         if octets is None:
-            await context.news(self._service.log, expunges=True)
+            await self._tell(expunges=self._connection.state is State.IDLE or context.notify.at_once)
             return True
         if not octets:
             wire.close()
             return False
         self._connection.receive(octets)
         return True
+
+    @property
+    def _listens(self) -> bool:
+        """Whether the client is told of news while it asks for nothing."""
+        state = self._connection.state
+        return state is State.IDLE or (self._context.notify is not UNASKED and state in _ASKING)
+
+    async def _tell(self, *, expunges: bool, polled: bool = False) -> None:
+        await self._context.news(self._service.log, expunges=expunges, polled=polled)
+        await tell(self._context, self._service.log)
 
     def _say_goodbye(self, last: Answer) -> bool:
         self._wire.write(last.octets())
@@ -192,7 +206,7 @@ class Session:
             case session.StartTls():
                 return await self._start_tls()
             case session.Idle():
-                await self._context.news(self._service.log, expunges=True)
+                await self._tell(expunges=True)
                 self._wire.write(self._connection.go_ahead())
             case Need():
                 raise AssertionError("every event was answered")
@@ -214,7 +228,7 @@ class Session:
         if answer is None:
             return
         self._upload.discard()  # of an APPEND that failed before its end
-        await self._context.news(self._service.log, expunges=not by_number(event))
+        await self._tell(expunges=not by_number(event), polled=isinstance(event, POLLS))
         await self._answer(answer)
         switch(self._context, event, answer)
 
@@ -258,8 +272,7 @@ class Session:
             case AppendEnd():
                 return await self._upload.finish(event)
             case session.Noop() | mailboxes.Check():
-                if context.selected is not None:
-                    context.selected.stirred = True
+                context.stir()
                 return ok("Completed")
             case session.Done():
                 return ok("Idle completed")

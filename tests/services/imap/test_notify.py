@@ -1,0 +1,134 @@
+"""NOTIFY (RFC 5465): what happens is told as it happens, to who asked for it."""
+
+import re
+from pathlib import Path
+
+from mailstead.store.database import Database
+from tests.support.imap import QUICK, Client, imap_worker
+
+PLAIN = b"From: a@b.test\r\nSubject: one\r\n\r\nbody\r\n"
+EVERYTHING = b"(personal (MessageNew MessageExpunge FlagChange MailboxName SubscriptionChange))"
+
+
+async def heard(client: Client, count: int) -> list[bytes]:
+    """So many responses that nobody asked for; the numbers of a mailbox's life left out."""
+    lines = [await client.response() for _ in range(count)]
+    return [re.sub(rb" (UIDVALIDITY|HIGHESTMODSEQ) \d+", b"", line) for line in lines]
+
+
+async def test_other_mailboxes_are_told_of_between_commands(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path, pace=QUICK) as w:
+        await w.house.move_in()
+        other, client = await w.login(None), await w.login(None)
+        await other.ok(b"CREATE Lists/Lemonade")
+        await other.append(PLAIN, b"Lists/Lemonade")
+        said = await client.ok(b"NOTIFY SET STATUS (subtree Lists (MessageNew MessageExpunge))")
+        assert [re.sub(rb"UIDVALIDITY \d+", b"UIDVALIDITY 4", line) for line in said.untagged] == [
+            b'* STATUS "Lists" (MESSAGES 0 UIDNEXT 1 UIDVALIDITY 4)',
+            b'* STATUS "Lists/Lemonade" (MESSAGES 1 UIDNEXT 2 UIDVALIDITY 4)',
+        ]
+        await other.append(PLAIN, b"Lists/Lemonade")
+        assert await heard(client, 1) == [b'* STATUS "Lists/Lemonade" (MESSAGES 2 UIDNEXT 3)']
+        await w.house.deliver(PLAIN)
+        await other.select(b"Lists/Lemonade")
+        await other.ok(b"STORE 1 +FLAGS (\\Deleted)")
+        await other.ok(b"EXPUNGE")
+        assert await heard(client, 1) == [b'* STATUS "Lists/Lemonade" (MESSAGES 1 UIDNEXT 3)']
+        await client.ok(b"NOTIFY NONE")
+        await other.append(PLAIN, b"Lists/Lemonade")
+        assert not (await client.ok(b"NOOP")).untagged
+
+
+async def test_names_and_subscriptions(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path, pace=QUICK) as w:
+        await w.house.move_in()
+        other, client = await w.login(None), await w.login(None)
+        assert not (await client.ok(b"NOTIFY SET " + EVERYTHING)).untagged
+        await other.ok(b"CREATE a/b")
+        assert await heard(client, 2) == [
+            b'* LIST (\\HasChildren) "/" "a"', b'* LIST (\\HasNoChildren) "/" "a/b"',
+        ]  # fmt: skip
+        await other.ok(b"RENAME a/b c")
+        assert await heard(client, 1) == [b'* LIST (\\HasNoChildren) "/" "c" ("OLDNAME" ("a/b"))']
+        await other.ok(b"SUBSCRIBE c")
+        assert await heard(client, 1) == [b'* LIST (\\HasNoChildren \\Subscribed) "/" "c"']
+        await other.ok(b"DELETE c")
+        assert await heard(client, 1) == [b'* LIST (\\NonExistent \\Subscribed) "/" "c"']
+        await other.ok(b"UNSUBSCRIBE c")
+        assert await heard(client, 1) == [b'* LIST (\\NonExistent) "/" "c"']
+        await other.ok(b"DELETE a")
+        assert await heard(client, 1) == [b'* LIST (\\NonExistent) "/" "a"']
+
+
+async def test_flags_elsewhere(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path, pace=QUICK) as w:
+        await w.house.move_in()
+        await w.house.deliver(PLAIN)
+        other, client = await w.login(), await w.login(None)
+        await client.ok(b"ENABLE CONDSTORE")
+        await client.ok(b"NOTIFY SET (inboxes (MessageNew MessageExpunge FlagChange))")
+        await other.ok(b"STORE 1 +FLAGS (\\Seen)")
+        assert await heard(client, 1) == [b'* STATUS "INBOX" (MESSAGES 1 UIDNEXT 2 UNSEEN 0)']
+        await other.ok(b"STORE 1 +FLAGS (\\Flagged)")
+        assert await heard(client, 1) == [b'* STATUS "INBOX" (MESSAGES 1 UIDNEXT 2 UNSEEN 0)']
+
+
+async def test_new_messages_come_with_what_is_wanted(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path, pace=QUICK) as w:
+        await w.house.move_in()
+        other, client = await w.login(), await w.login()
+        await client.ok(
+            b"NOTIFY SET (selected (MessageNew (UID FLAGS BODY[HEADER.FIELDS (FROM SUBJECT)]) MessageExpunge))"
+        )
+        await other.append(PLAIN)
+        said = [await client.response() for _ in range(2)]
+        assert said[0] == b"* 1 EXISTS"
+        assert said[1].startswith(b"* 1 FETCH (UID 1 FLAGS () BODY[HEADER.FIELDS (FROM SUBJECT)] {")
+        assert b"Subject: one" in said[1]
+        await other.ok(b"NOOP")
+        await other.ok(b"STORE 1 +FLAGS (\\Deleted)")  # which nobody asked to hear
+        await other.ok(b"EXPUNGE")
+        assert await heard(client, 1) == [b"* 1 EXPUNGE"]
+
+
+async def test_delayed_expunges_wait_for_a_command(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path, pace=QUICK) as w:
+        await w.house.move_in()
+        await w.house.deliver(PLAIN)
+        other, client = await w.login(), await w.login()
+        await client.ok(b"NOTIFY SET (selected-delayed (MessageNew MessageExpunge FlagChange))")
+        await other.ok(b"STORE 1 +FLAGS (\\Deleted)")
+        assert await heard(client, 1) == [b"* 1 FETCH (UID 1 FLAGS (\\Deleted))"]
+        await other.ok(b"EXPUNGE")
+        await other.append(PLAIN)
+        assert await heard(client, 1) == [b"* 2 EXISTS"]
+        assert not (await client.command(b"FETCH 1 (FLAGS)")).untagged
+        assert (await client.ok(b"NOOP")).untagged == [b"* 1 EXPUNGE"]
+
+
+async def test_none_is_silent_but_for_who_asks(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path, pace=QUICK) as w:
+        await w.house.move_in()
+        other, client = await w.login(), await w.login()
+        await client.ok(b"NOTIFY NONE")
+        await other.append(PLAIN)
+        assert not (await client.ok(b"STATUS Trash (MESSAGES)")).having(b"EXISTS")
+        assert (await client.ok(b"NOOP")).having(b"EXISTS")
+
+
+async def test_with_idle_and_uidonly(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path, pace=QUICK) as w:
+        await w.house.move_in()
+        other, client = await w.login(), await w.login(None)
+        await client.ok(b"ENABLE UIDONLY")
+        await client.select()
+        await client.ok(b"NOTIFY SET (selected (MessageNew (FLAGS) MessageExpunge)) " + EVERYTHING)
+        tag = client.begin(b"IDLE")
+        assert (await client.response()).startswith(b"+")
+        await other.append(PLAIN)
+        assert await heard(client, 2) == [b"* 1 EXISTS", b"* 1 UIDFETCH (FLAGS ())"]
+        await other.append(PLAIN, b"Trash")
+        assert await heard(client, 1) == [b'* STATUS "Trash" (MESSAGES 1 UIDNEXT 2 UNSEEN 1)']
+        client.send(b"DONE\r\n")
+        assert (await client.end(tag)).status == b"OK"
+        await client.ok(b"UNAUTHENTICATE")
