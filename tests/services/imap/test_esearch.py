@@ -86,7 +86,7 @@ async def test_what_was_found_is_used_again(
         await client.bad(b"SEARCH RETURN (SAVE) 99")
         assert len((await client.ok(b"FETCH $ UID")).untagged) == 1, "BAD leaves it"
 
-        async def fails(*_: object) -> None:
+        async def fails(*_: object, **__: object) -> None:
             raise Unavailable(Reason.STORAGE_UNAVAILABLE)
 
         with monkeypatch.context() as patch:
