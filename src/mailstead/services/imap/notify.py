@@ -103,7 +103,7 @@ async def _tell_elsewhere(context: Context, elsewhere: Elsewhere) -> None:
 
 def _moved(old: Status | None, new: Status, events: frozenset[Event]) -> bool:
     if old is None:
-        return new.messages > 0
+        return new.uid_next > 1
     if (old.messages, old.uid_next) != (new.messages, new.uid_next):
         return True
     return Event.FLAG_CHANGE in events and old.highest_modseq != new.highest_modseq
