@@ -1,8 +1,16 @@
 """NOTIFY (RFC 5465): what happens is told as it happens, to who asked for it."""
 
+import asyncio
+import itertools
 import re
 from pathlib import Path
 
+import pytest
+
+from mailstead.imap.notify import Notify
+from mailstead.services.imap import notify
+from mailstead.services.imap.context import Context
+from mailstead.services.imap.elsewhere import Seen
 from mailstead.store.database import Database
 from tests.support.imap import QUICK, Client, imap_worker
 
@@ -132,3 +140,30 @@ async def test_with_idle_and_uidonly(sqlite: Database, tmp_path: Path) -> None:
         client.send(b"DONE\r\n")
         assert (await client.end(tag)).status == b"OK"
         await client.ok(b"UNAUTHENTICATE")
+
+
+async def test_what_happens_all_the_time_is_looked_at_now_and_then(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at thousands of mailboxes for every message would leave nothing to the others."""
+    looks: list[float] = []
+    look = notify._look
+
+    async def slow(context: Context, wanted: Notify) -> Seen:
+        looks.append(asyncio.get_running_loop().time())
+        await asyncio.sleep(0.01)
+        return await look(context, wanted)
+
+    monkeypatch.setattr(notify, "_look", slow)
+    async with imap_worker(sqlite, tmp_path, pace=QUICK) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        await client.ok(b"NOTIFY SET " + EVERYTHING)
+        for _ in range(10):
+            await w.house.deliver(PLAIN)
+            await asyncio.sleep(0.01)
+        while not client.heard.count(b"MESSAGES 10 "):
+            await asyncio.sleep(0.01)
+    between = [b - a for a, b in itertools.pairwise(looks[1:])]
+    assert between, "it looked again, and found the last one"
+    assert min(between) >= 0.1

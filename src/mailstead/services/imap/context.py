@@ -127,7 +127,7 @@ class Context:
     def forget_elsewhere(self) -> None:
         """Nothing is wanted of other mailboxes."""
         if self.elsewhere is not None:
-            self.elsewhere.unwatch()
+            self.elsewhere.close()
             self.elsewhere = None
 
     # News of the selected mailbox

@@ -1,11 +1,14 @@
 """What a session was told of the mailboxes that it has not selected (RFC 5465)."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mailstead.accounts.status import Status
 from mailstead.accounts.unlocked import Mailbox
 from mailstead.imap.notify import Notify
+
+REST = 10.0  # times as long as a look took
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,9 +22,45 @@ class Seen:
 
 @dataclass(eq=False, slots=True)
 class Elsewhere:
-    """What is wanted of other mailboxes, and what was told of them; *unwatch* ends it."""
+    """What is wanted of other mailboxes, and what was told of them.
+
+    Args:
+        nudge: Called when there may be something to tell; of much that happens, now and then.
+    """
 
     wanted: Notify
-    unwatch: Callable[[], None] = lambda: None
+    nudge: Callable[[], None]
     seen: Seen = Seen()
     stirred: bool = False  # something may have changed since
+    unwatch: Callable[[], None] = lambda: None
+    _rested: float = 0.0  # loop time from which on it may look again
+    _alarm: asyncio.TimerHandle | None = None
+
+    def stir(self) -> None:
+        """Something may have changed."""
+        self.stirred = True
+        self.nudge()
+
+    @property
+    def rested(self) -> bool:
+        """Whether to look now; otherwise there will be a nudge when it is time."""
+        loop = asyncio.get_running_loop()
+        if loop.time() >= self._rested:
+            return True
+        if self._alarm is None:
+            self._alarm = loop.call_at(self._rested, self._wake)
+        return False
+
+    def looked(self, seconds: float) -> None:
+        """A look took so long: others have many times that before the next."""
+        self._rested = asyncio.get_running_loop().time() + REST * seconds
+
+    def _wake(self) -> None:
+        self._alarm = None
+        self.nudge()
+
+    def close(self) -> None:
+        """Nothing is wanted any more."""
+        self.unwatch()
+        if self._alarm is not None:
+            self._alarm.cancel()

@@ -4,6 +4,7 @@ What a session was told is kept and compared with what is there, so nothing that
 looks is missed, and what came and went between them is not told.
 """
 
+import asyncio
 from bisect import bisect_left
 
 from mailstead.accounts.status import Status
@@ -25,13 +26,8 @@ async def notify(context: Context, command: Notify) -> Answer:
     context.forget_elsewhere()
     context.notify = command
     if command.elsewhere:
-        elsewhere = context.elsewhere = Elsewhere(command)
-
-        def stir() -> None:
-            elsewhere.stirred = True
-            context.wire.nudge()
-
-        elsewhere.unwatch = context.owner.watch(None, stir)
+        elsewhere = context.elsewhere = Elsewhere(command, context.wire.nudge)
+        elsewhere.unwatch = context.owner.watch(None, elsewhere.stir)
         elsewhere.seen = await _look(context, command)
         if command.status:
             await context.send(await _statuses(context, elsewhere.seen, command))
@@ -70,14 +66,17 @@ async def _status(context: Context, seen: Seen, mailbox_id: bytes, wanted: Notif
     return await status_line(context, mailbox.name, seen.statuses[mailbox_id], items)
 
 
-async def tell(context: Context, log: Log) -> None:
-    """Tell what NOTIFY asked for, beyond the news of the selected mailbox."""
+async def tell(context: Context, log: Log, *, polled: bool) -> None:
+    """Tell what NOTIFY asked for, beyond the news of the selected mailbox; at once to who asks."""
     newcomers, context.newcomers = context.newcomers, []
     try:
         if newcomers and context.selected is not None:
             await _tell_newcomers(context, newcomers)
-        if context.elsewhere is not None and context.elsewhere.stirred:
-            await _tell_elsewhere(context, context.elsewhere)
+        elsewhere = context.elsewhere
+        if elsewhere is not None and elsewhere.stirred and (polled or elsewhere.rested):
+            begun = asyncio.get_running_loop().time()
+            await _tell_elsewhere(context, elsewhere)
+            elsewhere.looked(asyncio.get_running_loop().time() - begun)
     except FAILURES as error:
         log.warning("imap.notify.failed", detail=str(error))
 

@@ -172,7 +172,7 @@ class Session:
 
     async def _tell(self, *, expunges: bool, polled: bool = False) -> None:
         await self._context.news(self._service.log, expunges=expunges, polled=polled)
-        await tell(self._context, self._service.log)
+        await tell(self._context, self._service.log, polled=polled)
 
     def _say_goodbye(self, last: Answer) -> bool:
         self._wire.write(last.octets())
