@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from mailstead.accounts import mboxes, pages
+from mailstead.accounts import annotations, mboxes, pages
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.entries import Described, EntryA, EntryB, compressed_a, compressed_b, pack_a, pack_b
 from mailstead.accounts.mboxes import MailboxName
@@ -193,6 +193,7 @@ def stored() -> list[Vector]:
         MailboxName(MAILBOX, "INBOX", SpecialUse.INBOX),
         MailboxName(b"m" * 16, "Entw\u00fcrfe/alt", None, False),
     ]
+    noted = {"/shared/comment": "h\u00e4".encode(), "/private/vendor/x/y": b"\0\xff", "/private/none": b""}
     tomb = (3600).to_bytes(8, "big")
     for group, packed in ((0, packed_a), (1, packed_b)):
         for uid, octets in packed.items():
@@ -206,6 +207,7 @@ def stored() -> list[Vector]:
         (Kind.COUNTS, MAILBOX, 0, 0, ZERO_ID, Counts(1, 2, 3, 4, 5).encode()),
         (Kind.MBOXES, ZERO_ID, 0, 0, ZERO_ID, mboxes.encode(names)),
         (Kind.TOMB, MAILBOX, 0, 0, b"t" * 16, tomb),
+        (Kind.METADATA, MAILBOX, 0, 0, ZERO_ID, annotations.encode(noted)),
     ):
         assert content is not None
         record = keys.seal(kind, place, index, 3, modseq, content, object_id)

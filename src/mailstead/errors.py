@@ -33,6 +33,7 @@ class Reason(Enum):
     LOGIN_FAILED = auto()
     TOO_BUSY = auto()
     TOO_MANY_KEYWORDS = auto()
+    TOO_MANY_ANNOTATIONS = auto()
     DAMAGED = auto()
 
 

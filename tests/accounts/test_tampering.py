@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mailstead.accounts.annotations import SERVER
 from mailstead.accounts.login import Credential, unlock_root
 from mailstead.accounts.waysin import root_ring
 from mailstead.crypto import primitives
@@ -23,6 +24,11 @@ async def lived_in(h: House, absorb: bool) -> None:
     for n in range(3):
         await h.deliver(f"Subject: ann {n}\r\n\r\n{'a' * 1000}\r\n".encode(), "ann@b.test")
         await h.deliver(f"Subject: ben {n}\r\n\r\n{'b' * 1000}\r\n".encode(), "ben@b.test")
+    for address in ("ann@b.test", "ben@b.test"):
+        account = await h.unlock(address)
+        for place in (await h.inbox(account), SERVER):
+            await account.annotations.change(place, {"/private/comment": address.encode()})
+        account.close()
     if absorb:
         for address in ("ann@b.test", "ben@b.test"):
             account = await h.unlock(address)
@@ -39,6 +45,8 @@ async def read_everything(h: House) -> dict[int, bytes]:
         inbox = await h.inbox(account)
         await account.absorb(inbox)
         await account.status(inbox)
+        for place in (inbox, SERVER):
+            assert await account.annotations.of(place) == {"/private/comment": b"ann@b.test"}
         found = await h.read_all(account)
         assert not await account.quarantined(), "moved aside"
         return found

@@ -15,8 +15,8 @@ import pytest
 import zstandard
 from mnemonic import Mnemonic
 
+from mailstead.accounts import annotations, mboxes, pages
 from mailstead.accounts import entries as packed
-from mailstead.accounts import mboxes, pages
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.states import RowStates
 from mailstead.crypto import frame, keyring, passwords, primitives, slots
@@ -36,8 +36,10 @@ ACCOUNT = bytes.fromhex(LANE["account"])
 MESSAGES = [(lane, v) for lane in (LANE, OWN["as_it_is"]) for v in lane["messages"]]
 DICTIONARY = (ROOT / "src" / "mailstead" / "crypto" / "dictionary1.bin").read_bytes()
 # The clear numbers of docs/format.md, "Kinds", written out again.
-KINDS = {"PAGE": 16, "STATE": 17, "MBOXES": 19, "TOMB": 25, "COUNTS": 27}
-LABELS = {"PAGE": b"page", "STATE": b"state", "COUNTS": b"state", "MBOXES": b"mboxes", "TOMB": b"tomb"}
+KINDS = {"PAGE": 16, "STATE": 17, "MBOXES": 19, "TOMB": 25, "COUNTS": 27, "METADATA": 28}
+LABELS = {
+    "PAGE": b"page", "STATE": b"state", "COUNTS": b"state", "MBOXES": b"mboxes", "TOMB": b"tomb", "METADATA": b"metadata",
+}  # fmt: skip
 
 
 def octets(text: str) -> bytes:
@@ -296,6 +298,24 @@ def test_what_is_in_states_counts_and_names() -> None:
         (n.mailbox_id, n.special_use or 0, n.subscribed, n.name)
         for n in mboxes.decode(content_of("MBOXES", 0))
     ] == names
+
+
+def test_what_is_in_annotations() -> None:
+    content = content_of("METADATA", 0)
+    assert len(content) == 1024
+    take = oracle.Take(content)
+    assert take.n(1) == 1
+    found: list[tuple[bytes, bytes]] = []
+    for _ in range(take.n(2)):
+        name_octets, value_octets = take.n(2), take.n(4)
+        found.append((take(name_octets), take(value_octets)))
+    assert found == [
+        (b"/private/none", b""),
+        (b"/private/vendor/x/y", b"\0\xff"),
+        (b"/shared/comment", "hä".encode()),
+    ]
+    assert not any(take.octets)
+    assert annotations.decode(content) == {name.decode(): value for name, value in found}
 
 
 def test_the_dictionary() -> None:

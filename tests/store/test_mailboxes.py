@@ -1,17 +1,19 @@
 """What the rows of mailboxes promise, on both engines."""
 
+import contextlib
 import os
 
 import pytest
 
-from mailstead.crypto.sealed import Sealed, SealedRecord
+from mailstead.crypto.sealed import ZERO_ID, Kind, Sealed, SealedRecord
 from mailstead.errors import Reason, Refused
 from mailstead.store import mailboxes as boxes
 from mailstead.store import messages as rows
-from mailstead.store.accounts import AccountRow, access, add_account, set_status
+from mailstead.store.accounts import AccountRow, access, add_account, quota, set_status
+from mailstead.store.annotations import annotations, put_annotations
 from mailstead.store.database import Database, Tx
 from mailstead.store.objects import add_refs, drop_refs, extents, has_object, small_bodies
-from mailstead.store.records import LostRace
+from mailstead.store.records import LostRace, put_record
 
 BOX = b"B" * 16
 
@@ -147,3 +149,50 @@ async def test_access_tells_of_every_change(database: Database) -> None:
     assert after is not None
     assert (after.status, after.access_version) == (1, before.access_version + 1)
     assert await database.read(lambda tx: access(tx, number + 1)) is None
+
+
+def annotated(octets: int, version: int = 1) -> SealedRecord:
+    return SealedRecord(version, 1, b"w" * 16, Sealed(b"s" * octets))
+
+
+async def test_annotations_count_what_they_take(database: Database) -> None:
+    number = await account(database)
+
+    async def put(place: bytes, octets: int, version: int = 1) -> int:
+        await database.write(lambda tx: put_annotations(tx, number, place, annotated(octets, version)))
+        return (await database.read(lambda tx: quota(tx, number)))[0]
+
+    assert await put(BOX, 1000) == 1000
+    assert await put(ZERO_ID, 500) == 1500
+    assert await put(BOX, 200, 2) == 700
+    for place, version in ((BOX, 1), (BOX, 2), (BOX, 4), (ZERO_ID, 1), (ZERO_ID, 3)):
+        with pytest.raises(LostRace):
+            await put(place, 9000, version)
+    for limit, octets, over in (
+        (1000, 500, False),
+        (1000, 501, True),
+        (100, 199, False),
+        (100, 200, False),
+        (100, 201, True),
+    ):
+        await database.write(lambda tx, n=limit: tx.execute("UPDATE account SET quota_octets = ?", (n,)))
+        with pytest.raises(Refused) if over else contextlib.nullcontext():
+            await put(BOX, octets, 3)
+        assert (await database.read(lambda tx: quota(tx, number)))[0] == (700 if over else 500 + octets)
+        await database.write(
+            lambda tx: tx.execute(
+                "UPDATE record SET version = 2, octets = ? WHERE place = ?", (b"s" * 200, BOX)
+            )
+        )
+        await database.write(lambda tx: tx.execute("UPDATE account SET used_octets = 700"))
+    found = await database.read(lambda tx: annotations(tx, number, [ZERO_ID, BOX, b"?" * 16]))
+    assert {place: len(record.sealed.octets) for place, record in found.items()} == {ZERO_ID: 500, BOX: 200}
+    await database.write(lambda tx: boxes.mark_deleted(tx, number, BOX))
+    with pytest.raises(Refused) as caught:
+        await put(BOX, 10, 3)
+    assert caught.value.reason is Reason.NO_SUCH_MAILBOX
+    counts = SealedRecord(1, 1, b"w" * 16, Sealed(b"c" * 77))  # which does not count
+    await database.write(lambda tx: put_record(tx, number, Kind.COUNTS, counts, BOX))
+    await database.write(lambda tx: boxes.purge_mailbox(tx, number, BOX))
+    assert await database.read(lambda tx: quota(tx, number)) == (500, 100)
+    assert set(await database.read(lambda tx: annotations(tx, number, [ZERO_ID, BOX]))) == {ZERO_ID}

@@ -103,8 +103,7 @@ class Folders:
         def edit(names: Names) -> _Change:
             if wanted in names and names[wanted].exists:
                 raise Refused(Reason.MAILBOX_EXISTS)
-            if special_use is not None and any(n.special_use is special_use for n in names.values()):
-                raise Refused(Reason.SPECIAL_USE_TAKEN)
+            _check_use(names, special_use)
             change = _Change(_make_superiors(names, wanted), [])
             subscribed = wanted in names
             names[wanted] = MailboxName(made, wanted, special_use, subscribed)
@@ -188,6 +187,27 @@ class Folders:
 
         await self._edit(edit)
 
+    async def try_use(self, mailbox_id: bytes, use: SpecialUse | None, also: Callable[[Tx], None]) -> None:
+        """Say what a mailbox is for, and write *also* in the same transaction; tried once.
+
+        Raises:
+            LostRace: another session wrote first.
+            Refused: the mailbox is gone, it is INBOX, or another has this special use.
+        """
+
+        def edit(names: Names) -> _Change:
+            entry = next((n for n in names.values() if n.exists and n.mailbox_id == mailbox_id), None)
+            if entry is None:
+                raise Refused(Reason.NO_SUCH_MAILBOX)
+            if entry.name == INBOX and use is not None:
+                raise Refused(Reason.MAILBOX_FIXED)
+            if entry.name != INBOX:
+                _check_use(names, use, entry)
+                names[entry.name] = replace(entry, special_use=use)
+            return _Change([], [])
+
+        await self._try(edit, also)
+
     async def _up_to_date(self, work: Callable[[Tx, Names], T]) -> T:
         """What *work* makes of the names as they are in its snapshot; a list is opened once."""
         account_id = self._keys.account_id
@@ -207,24 +227,26 @@ class Folders:
         return found.value
 
     async def _edit(self, edit: Edit) -> _Change:
-        async def turn(_: int) -> _Change:
-            known = await self._up_to_date(lambda _, __: self._known)
-            names = dict(known.names)
-            change = edit(names)
-            if change is None:
-                return _Change([], [])
-            if len(names) > MOST:
-                raise Refused(Reason.TOO_MANY_MAILBOXES)
-            content = mboxes.encode(list(names.values()))
-            version = known.version + 1
-            record = self._keys.seal(Kind.MBOXES, ZERO_ID, 0, version, 0, content)
-            await self._database.write(lambda tx: self._write(tx, record, change))
-            self._known = _Known(record.write_id, version, names)
-            return change
+        return await until_won(lambda _: self._try(edit))
 
-        return await until_won(turn)
+    async def _try(self, edit: Edit, also: Callable[[Tx], None] | None = None) -> _Change:
+        known = await self._up_to_date(lambda _, __: self._known)
+        names = dict(known.names)
+        change = edit(names)
+        if change is None:
+            return _Change([], [])
+        if len(names) > MOST:
+            raise Refused(Reason.TOO_MANY_MAILBOXES)
+        content = mboxes.encode(list(names.values()))
+        version = known.version + 1
+        record = self._keys.seal(Kind.MBOXES, ZERO_ID, 0, version, 0, content)
+        await self._database.write(lambda tx: self._write(tx, record, change, also))
+        self._known = _Known(record.write_id, version, names)
+        return change
 
-    def _write(self, tx: Tx, record: SealedRecord, change: _Change) -> None:
+    def _write(
+        self, tx: Tx, record: SealedRecord, change: _Change, also: Callable[[Tx], None] | None
+    ) -> None:
         keys = self._keys
         modseq = fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 1)
         put_record(tx, keys.account_id, Kind.MBOXES, record)
@@ -232,6 +254,14 @@ class Folders:
             add_mailbox(tx, keys.account_id, mailbox_id, modseq)
         for mailbox_id in change.deleted:
             mark_deleted(tx, keys.account_id, mailbox_id)
+        if also is not None:
+            also(tx)
+
+
+def _check_use(names: Names, use: SpecialUse | None, but: MailboxName | None = None) -> None:
+    """A special use is one mailbox's."""
+    if use is not None and any(n.special_use is use and n is not but for n in names.values()):
+        raise Refused(Reason.SPECIAL_USE_TAKEN)
 
 
 def _normal(name: str) -> str:

@@ -8,6 +8,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable, Iterable
 from dataclasses import dataclass, field
 
+from mailstead.accounts.annotations import Annotations
 from mailstead.accounts.bodies import Bodies
 from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.folders import Folders
@@ -48,6 +49,7 @@ class Online:
     snapshots: Snapshots = field(init=False)
     statuses: Statuses = field(init=False)
     folders: Folders = field(init=False)
+    annotations: Annotations = field(init=False)
     reader: Reader = field(init=False)
     bodies: Bodies = field(init=False)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -58,6 +60,7 @@ class Online:
         self.snapshots = Snapshots(self.database, self.keys)
         self.statuses = Statuses(self.database, self.keys)
         self.folders = Folders(self.database, self.keys)
+        self.annotations = Annotations(self.database, self.keys, self.folders, self.writing)
         self.reader = Reader(self.database, self.keys, self.body_keys)
         self.bodies = Bodies(self.database, self.keys)
 

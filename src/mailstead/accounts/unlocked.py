@@ -5,14 +5,14 @@ spellings of it: what is a method here is written once, what is not is protocol.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
 
 from mailstead.accounts.absorb import absorb_all
+from mailstead.accounts.annotations import Annotations
 from mailstead.accounts.changes import change_flags, expunge
 from mailstead.accounts.copying import Copied, Copying
 from mailstead.accounts.entries import BodyKey
 from mailstead.accounts.flagging import FlagChange, FlagOutcome
-from mailstead.accounts.mboxes import MailboxName
+from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.online import Online, Watch, Watcher
 from mailstead.accounts.purging import purge_deleted
 from mailstead.accounts.reading import Columns, Fetched, Located
@@ -26,20 +26,6 @@ from mailstead.store.mailboxes import MailboxRow, get_mailbox, take_recent
 from mailstead.store.messages import quarantined
 
 BEGINNING = Uid(0)
-
-
-@dataclass(frozen=True, slots=True)
-class Mailbox:
-    """One mailbox with its name, as only its owner sees it."""
-
-    id: bytes
-    name: str
-    special_use: SpecialUse | None
-    uid_validity: int
-    uid_next: Uid
-    highest_modseq: Modseq
-    messages: int
-    subscribed: bool
 
 
 class UnlockedAccount:
@@ -100,7 +86,7 @@ class UnlockedAccount:
         """
         names, rows = await self._online.folders.names()
         by_id = {row.mailbox_id: row for row in rows}
-        mailboxes = [_mailbox(n, by_id[n.mailbox_id]) for n in names if n.mailbox_id in by_id]
+        mailboxes = [Mailbox.of(n, by_id[n.mailbox_id]) for n in names if n.mailbox_id in by_id]
         return mailboxes, [n.name for n in names if not n.exists]
 
     async def mailbox(self, name: str) -> Mailbox:
@@ -112,7 +98,7 @@ class UnlockedAccount:
         found = await self._online.folders.find(name)
         if found is None:
             raise Refused(Reason.NO_SUCH_MAILBOX)
-        return _mailbox(*found)
+        return Mailbox.of(*found)
 
     async def create_mailbox(self, name: str, special_use: SpecialUse | None = None) -> bytes:
         """Make a mailbox, and those above it that are missing; its id (`Folders.create`)."""
@@ -131,11 +117,13 @@ class UnlockedAccount:
     async def rename_mailbox(self, name: str, to: str) -> None:
         """Rename a mailbox and all below it (`Folders.rename`); of INBOX only the messages go.
 
-        Those who look at INBOX see them go (RFC 9051 section 6.3.6).
+        Those who look at INBOX see them go (RFC 9051 section 6.3.6). Its annotations stay, and are those
+        of the new one, too (RFC 5464 section 4.1).
         """
         if name.upper() == INBOX:
             target_id = await self.create_mailbox(to)
             inbox_id = (await self.mailbox(INBOX)).id
+            await self.annotations.copy(inbox_id, target_id)
             await self.move(inbox_id, map(Uid, (await self.snapshot(inbox_id)).uids), target_id)
             return
         async with self._online.writing():
@@ -145,6 +133,11 @@ class UnlockedAccount:
         """Subscribe to a name, or unsubscribe from it (`Folders.subscribe`)."""
         async with self._online.writing():
             await self._online.folders.subscribe(name, wanted=wanted)
+
+    @property
+    def annotations(self) -> Annotations:
+        """What is noted about the mailboxes, and about the server."""
+        return self._online.annotations
 
     async def status(self, mailbox_id: bytes) -> Status:
         """The counts of a mailbox; no page is opened (`Statuses.status`)."""
@@ -283,16 +276,3 @@ class UnlockedAccount:
     async def quarantined(self) -> list[tuple[bytes, int, str]]:
         """Mailbox id, UID and reason of every message that could not be opened."""
         return await self._online.database.read(lambda tx: quarantined(tx, self.account_id))
-
-
-def _mailbox(name: MailboxName, row: MailboxRow) -> Mailbox:
-    return Mailbox(
-        name.mailbox_id,
-        name.name,
-        name.special_use,
-        row.uid_validity,
-        Uid(row.uid_next),
-        Modseq(row.highest_modseq),
-        row.messages,
-        name.subscribed,
-    )

@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
+from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.reading import Located
 from mailstead.accounts.snapshot import Snapshot
-from mailstead.accounts.unlocked import Mailbox, UnlockedAccount
+from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.cli.output import time_of
 from mailstead.cli.query import spelled
 from mailstead.imap.searchkeys import And, Key

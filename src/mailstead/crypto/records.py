@@ -29,6 +29,7 @@ LABELS: dict[Kind, bytes] = {
     Kind.ANCHOR: b"EMS1 manifest",
     Kind.TOMB: b"EMS1 tomb",
     Kind.ACCESSLOG: b"EMS1 accesslog",
+    Kind.METADATA: b"EMS1 metadata",
 }
 
 # What a content may be in plain octets (docs/format.md, "Caps").
@@ -41,6 +42,7 @@ CAPS: dict[Kind, int] = {
     Kind.SETTINGS: 1 << 20,
     Kind.COUNTS: 1 << 10,
     Kind.TOMB: 8 << 20,
+    Kind.METADATA: 128 << 10,
 }
 
 

@@ -26,6 +26,7 @@ class Kind(IntEnum):
     TOMB = 25
     ACCESSLOG = 26
     COUNTS = 27
+    METADATA = 28
     OUTQ = 32
     SPOOL = 33
 

@@ -110,6 +110,7 @@ FOR_REASON: dict[Reason, Answer] = {
     Reason.LOGIN_FAILED: LOGIN_FAILED,
     Reason.TOO_BUSY: no("Too busy, try again later", b"UNAVAILABLE"),
     Reason.TOO_MANY_KEYWORDS: no("Too many keywords", b"LIMIT"),
+    Reason.TOO_MANY_ANNOTATIONS: no("Too many annotations", b"METADATA TOOMANY"),
     Reason.DAMAGED: no("The data is damaged; the server's log says more", b"CONTACTADMIN"),
 }
 

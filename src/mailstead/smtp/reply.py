@@ -112,5 +112,6 @@ FOR_REASON: dict[Reason, Reply] = {
     Reason.LOGIN_FAILED: AUTH_FAILED,
     Reason.TOO_BUSY: reply(451, "4.3.2 Too busy, try again later"),
     Reason.TOO_MANY_KEYWORDS: reply(451, "4.3.0 Local error, try again later"),
+    Reason.TOO_MANY_ANNOTATIONS: reply(451, "4.3.0 Local error, try again later"),
     Reason.DAMAGED: reply(451, "4.3.0 Recipient cannot receive mail now, try again later"),
 }

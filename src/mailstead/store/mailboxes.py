@@ -6,6 +6,7 @@ until its rows are purged; from that moment nobody finds it and nothing can be p
 
 from dataclasses import dataclass
 
+from mailstead.crypto.sealed import Kind
 from mailstead.errors import Reason, Refused
 from mailstead.store.database import Tx
 from mailstead.store.records import LostRace
@@ -127,7 +128,14 @@ def deleted_mailboxes(tx: Tx, account_id: int) -> list[bytes]:
 
 def purge_mailbox(tx: Tx, account_id: int, mailbox_id: bytes) -> None:
     """Delete the row of a deleted mailbox that has nothing left, with what is kept beside it."""
-    tx.execute("DELETE FROM record WHERE account_id = ? AND place = ?", (account_id, mailbox_id))
+    gone = tx.execute(
+        "DELETE FROM record WHERE account_id = ? AND place = ? RETURNING kind, LENGTH(octets)",
+        (account_id, mailbox_id),
+    )
+    tx.execute(
+        "UPDATE account SET used_octets = used_octets - ? WHERE account_id = ?",
+        (sum(octets for kind, octets in gone if kind == Kind.METADATA), account_id),
+    )
     tx.execute(
         "DELETE FROM mailbox WHERE account_id = ? AND mailbox_id = ? AND uid_validity = 0",
         (account_id, mailbox_id),

@@ -7,8 +7,8 @@ import contextlib
 import re
 from collections.abc import Callable
 
+from mailstead.accounts import annotations, mboxes, pages
 from mailstead.accounts import entries as packed
-from mailstead.accounts import mboxes, pages
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.states import RowStates
 from mailstead.crypto import frame, keyring, passwords, primitives
@@ -163,7 +163,7 @@ def records(octets: bytes) -> None:
         keyring.decode_root, SlotHeader.decode, frame.unframe, lambda o: pages.split(0, o),
         lambda o: pages.pick(0, o, {1, 300}), lambda o: packed.unpack_a(o).envelope,
         lambda o: packed.unpack_b(o).described, lambda o: frame.decompress(o, 65536), frame.decompress_entry,
-        lambda o: frame.read_seek_table(o, 2, 70000),
+        lambda o: frame.read_seek_table(o, 2, 70000), annotations.decode,
     ]  # fmt: skip
     for decode in decoders:
         with contextlib.suppress(UnsealError):

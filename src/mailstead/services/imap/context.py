@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 
 from mailstead.accounts.flagging import FlagChange, FlagOutcome, unexpected
+from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.snapshot import Snapshot, news
-from mailstead.accounts.unlocked import Mailbox, UnlockedAccount
+from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.imap import responses as answers
 from mailstead.imap.dialect import Dialect

@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.status import Status
-from mailstead.accounts.unlocked import Mailbox
 from mailstead.imap.notify import Notify
 
 REST = 10.0  # times as long as a look took

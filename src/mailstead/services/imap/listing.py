@@ -4,8 +4,8 @@ import asyncio
 import contextlib
 from itertools import islice
 
+from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.status import Status
-from mailstead.accounts.unlocked import Mailbox
 from mailstead.errors import Refused, UnsealError
 from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Listed, Lsub, children_of, listed, subscribed
 from mailstead.imap.listoptions import Options, Return

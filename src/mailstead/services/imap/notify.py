@@ -7,8 +7,8 @@ looks is missed, and what came and went between them is not told.
 import asyncio
 from bisect import bisect_left
 
+from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.status import Status
-from mailstead.accounts.unlocked import Mailbox
 from mailstead.imap.listing import Attribute, Listed, children_of
 from mailstead.imap.mailboxes import StatusItem
 from mailstead.imap.notify import OF_MESSAGES, Event, Notify

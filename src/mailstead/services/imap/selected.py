@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.states import MessageState, RowStates
-from mailstead.accounts.unlocked import Mailbox
 from mailstead.imap.responses import SYSTEM_FLAGS, flag_names
 from mailstead.imap.view import MailboxView
 from mailstead.mail.flags import Flags

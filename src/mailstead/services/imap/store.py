@@ -1,7 +1,7 @@
 """STORE, COPY and MOVE (RFC 9051 sections 6.4.6 to 6.4.8)."""
 
 from mailstead.accounts.flagging import FlagChange
-from mailstead.accounts.unlocked import Mailbox
+from mailstead.accounts.mailbox import Mailbox
 from mailstead.errors import Reason, Refused
 from mailstead.imap import responses as answers
 from mailstead.imap.responses import READ_ONLY, TRY_CREATE, Answer, bad, no, ok

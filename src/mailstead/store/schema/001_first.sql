@@ -15,7 +15,7 @@ CREATE TABLE account (
   last_uid_validity BIGINT NOT NULL,
   inbox_id {bytes} NOT NULL,
   quota_octets BIGINT NOT NULL,            -- 0: none
-  used_octets BIGINT NOT NULL,             -- the sum of object.stored_octets
+  used_octets BIGINT NOT NULL,             -- the sum of object.stored_octets, and of sealed annotations
   access_version BIGINT NOT NULL,          -- counts every change of a way in
   created BIGINT NOT NULL
 );
