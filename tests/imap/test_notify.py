@@ -27,11 +27,11 @@ COUNTS = frozenset((Event.MESSAGE_NEW, Event.MESSAGE_EXPUNGE))
         ),
         (
             b'SET STATUS (subtree (Lists "a b") (MessageNew MessageExpunge)) (mailboxes inbox NONE)'
-            b" (personal (MailboxName SubscriptionChange))",
+            b" (personal (MailboxName SubscriptionChange MailboxMetadataChange servermetadatachange))",
             Notify((
                 Group(Scope(Reach.SUBTREE, frozenset(("Lists", "a b"))), COUNTS),
                 Group(Scope(Reach.MAILBOXES, frozenset(("INBOX",))), frozenset()),
-                Group(Scope(Reach.PERSONAL), frozenset((Event.MAILBOX_NAME, Event.SUBSCRIPTION_CHANGE))),
+                Group(Scope(Reach.PERSONAL), frozenset(Event) - COUNTS - {Event.FLAG_CHANGE}),
             ), status=True),
         ),
     ],
@@ -42,7 +42,8 @@ def test_what_is_wanted(text: bytes, command: Notify) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    [b"SET", b"SET STATUS", b"NONE x", b"MAYBE", b"SET (selected (MailboxName))", b"SET (personal (MessageNew))",
+    [b"SET", b"SET STATUS", b"NONE x", b"MAYBE", b"SET (selected (MailboxName))", b"SET (selected (MailboxMetadataChange))", b"SET (selected (ServerMetadataChange))",
+      b"SET (personal (MessageNew))",
      b"SET (personal (FlagChange))", b"SET (personal (MessageExpunge FlagChange))", b"SET (personal ())",
      b"SET (selected NONE) (selected-delayed NONE)", b"SET (personal (MessageNew (UID) MessageExpunge))",
      b"SET (subtree-one x (MailboxName))", b"SET (subtree (MailboxName))", b"SET (personal MailboxName)",

@@ -141,6 +141,7 @@ LINES = {
     "SUBSCRIBE": b" a", "UNSUBSCRIBE": b" a", "LIST": b' "" a', "LSUB": b' "" a', "STATUS": b" a (UNSEEN)", "MYRIGHTS": b" a",
     "GETACL": b" a", "SETACL": b" a b c", "DELETEACL": b" a b", "LISTRIGHTS": b" a b", "IDLE": b"", "CHECK": b"", "CLOSE": b"",
     "UNSELECT": b"", "EXPUNGE": b"", "SEARCH": b" ALL", "FETCH": b" 1 UID", "STORE": b" 1 FLAGS ()", "COPY": b" 1 a", "MOVE": b" 1 a",
+    "GETMETADATA": b" a /private/a", "SETMETADATA": b" a (/private/a NIL)",
 }  # fmt: skip
 
 
@@ -276,7 +277,8 @@ PIECES = st.lists(
     st.sampled_from(
         [b"\r\n", b"\n", b"a ", b"NOOP\r\n", b"a LOGIN bob {6}\r\n", b"a LOGIN bob secret\r\n", b"secret", b"b SELECT x\r\n", b"c IDLE\r\n",
          b"DONE\r\n", b"d APPEND x {3+}\r\n", b"d APPEND x {3}\r\n", b"abc", b"\0", b"e AUTHENTICATE PLAIN\r\n", b"AGJvYgBzZWNyZXQ=\r\n",
-         b"*\r\n", b"f LOGOUT\r\n", b"g FETCH 1 BODY[]\r\n", b"{5+}\r\n", b"{5}\r\n", b"h CLOSE\r\n", b'"', b"i APPEND x {2000+}\r\n"]
+         b"*\r\n", b"f LOGOUT\r\n", b"g FETCH 1 BODY[]\r\n", b"{5+}\r\n", b"{5}\r\n", b"h CLOSE\r\n", b'"', b"i APPEND x {2000+}\r\n",
+         b"j SETMETADATA x (/private/a ~{3+}\r\n", b"j SETMETADATA x (/private/a ~{3}\r\n", b")\r\n"]
     ),
     max_size=20,
 )  # fmt: skip

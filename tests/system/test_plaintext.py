@@ -174,6 +174,10 @@ SAID_BY_IMAP = (
     b"COPY 1 Zq7kanarienowhere", b'MOVE 1 "other Zq7kanarie"', b'ID ("name" "Zq7kanarie")',
     b"ENABLE Zq7kanarie", b"Zq7kanarie", b'GETACL "other Zq7kanarie"', b"SETACL INBOX Zq7kanarie lr",
     b'LISTRIGHTS "other Zq7kanarie" Zq7kanarie', b"EXPUNGE", b"CLOSE",
+    b'SETMETADATA "" (/private/Zq7kanarie "Zq7kanarie")', b'SETMETADATA INBOX (/shared/comment "Zq7kanarie" /private/Zq7kanarie "")',
+    b'SETMETADATA "other Zq7kanarie" (/private/vendor/x/Zq7kanarie ~{11+}\r\nZq7kanarie\0 /shared/comment "Zq7kanarie")',
+    b'SETMETADATA INBOX (/shared/comment "other" /private/Zq7kanarie NIL)', b'SETMETADATA INBOX (/private/specialuse "Zq7kanarie")',
+    b'GETMETADATA (DEPTH infinity) "other Zq7kanarie" (/private /shared/Zq7kanarie)', b"SETMETADATA INBOX (Zq7kanarie NIL)",
 )  # fmt: skip
 
 
@@ -194,6 +198,10 @@ def test_nothing_that_is_said_by_imap_is_on_the_disk(tmp_path_factory: pytest.Te
     assert talk.append(b"Subject: x\r\n\r\n" + b"Zq7kanarie is in a large one\r\n" * 30_000).status == b"OK"
     answered = [talk.ask(command).status for command in SAID_BY_IMAP]
     assert answered.count(b"OK") > 20
+    noted = [
+        status for command, status in zip(SAID_BY_IMAP, answered, strict=True) if b"SETMETADATA" in command
+    ]
+    assert noted.count(b"OK") == 4
     assert b"" not in answered
     talk.send(b"a APPEND INBOX {1000000}\r\n" + b"")
     assert talk.line().startswith(b"+")
@@ -225,7 +233,11 @@ async def test_the_search_finds_names_and_keywords_that_are_not_sealed(
         client = await w.login()
         await client.append(b"Subject: x\r\n\r\n")
         assert hits_below(tmp_path)[1] == 0
-        for command in (b'CREATE "Zq7kanarie"', b"STORE 1 +FLAGS ($Zq7kanarie)"):
+        for command in (
+            b'CREATE "Zq7kanarie"', b"STORE 1 +FLAGS ($Zq7kanarie)", b'SETMETADATA INBOX (/private/Zq7kanarie "x")',
+            b'SETMETADATA INBOX (/private/comment "Zq7kanarie")', b'SETMETADATA "" (/private/Zq7kanarie "x")',
+            b'SETMETADATA "" (/private/comment "Zq7kanarie")',
+        ):  # fmt: skip
             before = hits_below(tmp_path)[1]
             await client.ok(command)
             assert hits_below(tmp_path)[1] > before, command

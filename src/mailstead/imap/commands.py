@@ -10,6 +10,7 @@ from mailstead.imap import (
     fetch,
     listing,
     mailboxes,
+    metadata,
     notify,
     quota,
     search,
@@ -30,7 +31,7 @@ Command = (
     | mailboxes.Select | mailboxes.Examine | mailboxes.Create | mailboxes.Delete | mailboxes.Rename
     | mailboxes.Subscribe | mailboxes.Unsubscribe | listing.List | listing.Lsub | mailboxes.Status
     | mailboxes.MyRights | mailboxes.GetAcl | mailboxes.SetAcl | mailboxes.DeleteAcl | mailboxes.ListRights
-    | notify.Notify | quota.GetQuota | quota.GetQuotaRoot
+    | notify.Notify | quota.GetQuota | quota.GetQuotaRoot | metadata.GetMetadata | metadata.SetMetadata
     | mailboxes.Check | mailboxes.Close | mailboxes.Unselect | mailboxes.Expunge
     | search.Search | sort.Sort | thread.Thread | fetch.Fetch | store.Store | store.Copy | store.Move
 )  # fmt: skip
@@ -80,6 +81,8 @@ READ: dict[bytes, tuple[Kind, Read]] = {
     b"GETQUOTA": (quota.GetQuota, quota.read_get_quota),
     b"GETQUOTAROOT": (quota.GetQuotaRoot, quota.read_get_quota_root),
     b"NOTIFY": (notify.Notify, notify.read_notify),
+    b"GETMETADATA": (metadata.GetMetadata, metadata.read_get_metadata),
+    b"SETMETADATA": (metadata.SetMetadata, metadata.read_set_metadata),
     b"APPEND": (append.Append, append.without_message),
     b"IDLE": _plain(session.Idle()),
     b"CHECK": _plain(mailboxes.Check()),

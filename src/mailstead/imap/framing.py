@@ -154,8 +154,10 @@ class Framer:
         return octets[:-1]
 
     def keep(self) -> None:
-        """The announced literal becomes part of the command."""
-        self._left = self._decide().size
+        """The announced literal becomes part of the command; the "~" of a literal8 stays before it."""
+        announced = self._decide()
+        self._parts[-1] += b"~" if announced.binary else b""
+        self._left = announced.size
         self._mode = _Mode.KEEP
 
     def hand_out(self) -> None:

@@ -21,6 +21,8 @@ class Event(Enum):
     FLAG_CHANGE = b"FlagChange"
     MAILBOX_NAME = b"MailboxName"
     SUBSCRIPTION_CHANGE = b"SubscriptionChange"
+    MAILBOX_METADATA_CHANGE = b"MailboxMetadataChange"
+    SERVER_METADATA_CHANGE = b"ServerMetadataChange"  # of whichever mailboxes it is asked for
 
 
 _EVENTS = {event.value.upper(): event for event in Event}
@@ -72,6 +74,11 @@ class Notify:
     def elsewhere(self) -> bool:
         """Whether anything is wanted of other mailboxes."""
         return any(g.events and not g.scope.of_selected for g in self.groups)
+
+    @property
+    def of_server(self) -> bool:
+        """Whether annotations of the server are wanted."""
+        return any(Event.SERVER_METADATA_CHANGE in g.events for g in self.groups)
 
     def of(self, name: str, *, subscribed: bool) -> frozenset[Event]:
         """What is wanted of a mailbox that is not selected: what the first group says that has it."""

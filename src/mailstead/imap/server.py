@@ -20,6 +20,7 @@ from mailstead.imap.events import (
 )
 from mailstead.imap.framing import AFTER_LOGIN, BEFORE_LOGIN, Announced, Fault, Framer, Limits, Piece
 from mailstead.imap.incoming import Incoming
+from mailstead.imap.metadata import SetMetadata, unwanted_literal
 from mailstead.imap.responses import NO_TAG, Answer, Condition, bad, no
 from mailstead.imap.session import Authenticate, Done, Idle, Login, base64
 from mailstead.imap.state import AFTER, AFTER_NO, State
@@ -216,10 +217,10 @@ class ServerConnection:
                 raise BadSyntax(NO_PLAINTEXT)
             if not balanced(announced.parts[-1]):
                 raise BadSyntax(BROKEN_QUOTES)
-            if announced.binary:
+            if announced.binary and kind is not SetMetadata:
                 raise BadSyntax(NO_LITERAL8)
             if (answer := self._framer.too_large(announced)) is not None:
-                raise BadSyntax(answer)
+                raise BadSyntax(unwanted_literal(announced.size) if kind is SetMetadata else answer)
         except BadSyntax as error:
             fault = self._framer.refuse()
             return BadCommand(error.answer if fault is None else fault.answer)

@@ -5,6 +5,7 @@ from mailstead.imap.tokens import BadSyntax, Tokens, limit
 from mailstead.mail.mailbox import SpecialUse
 
 USES_CAP = 50
+ENTRY = "/private/specialuse"  # the annotation that says it (section 4)
 NO_SUCH_USE = no("No mailbox can be for that", b"USEATTR")
 
 # INBOX has none; \All, \Flagged and \Important would be views of what is in other mailboxes.
@@ -49,3 +50,16 @@ def _several(tokens: Tokens) -> set[SpecialUse | None]:
             return found
         tokens.space()
     raise limit("Too many special uses")
+
+
+def use_of(value: bytes | None) -> SpecialUse | None:
+    """What a mailbox is to be for by the value of `ENTRY`: attributes as LIST shows them, or nothing.
+
+    Raises:
+        ValueError: no mailbox can be for that.
+    """
+    wanted = {_USES.get(word.upper()) for word in value.split(b" ")} if value else {None}
+    if value and None in wanted:
+        raise ValueError("an unknown special use")
+    (use,) = wanted  # of several, too
+    return use

@@ -11,6 +11,7 @@ from mailstead.imap import (
     fetch,
     listing,
     mailboxes,
+    metadata,
     notify,
     quota,
     search,
@@ -66,6 +67,8 @@ _LOGGED_IN: _Row = {
     notify.Notify: None,
     quota.GetQuota: None,
     quota.GetQuotaRoot: None,
+    metadata.GetMetadata: None,
+    metadata.SetMetadata: None,
     append.Append: None,
     session.Idle: None,
 }

@@ -1,7 +1,7 @@
 """One command's octets, taken apart from left to right (RFC 9051 section 9); linear, without recursion.
 
 A command is its text pieces with the literals in between: `parts[0]`, `parts[2]`, ... are text, the
-others are literals. No token holds NUL, and text holds no CR or LF at all.
+others are literals. No token but a literal8 holds NUL, and text holds no CR or LF at all.
 """
 
 import re
@@ -141,11 +141,11 @@ class Tokens:
         quoted = self._take(_QUOTED, "a string")[1:-1]
         return _QUOTED_PAIR.sub(rb"\1", quoted) if b"\\" in quoted else quoted
 
-    def _literal(self) -> bytes:
+    def _literal(self, *, binary: bool = False) -> bytes:
         octets = self._parts[self._piece + 1]
         self._piece += 2
         self.text, self.at = self._parts[self._piece], 0
-        if b"\0" in octets:
+        if b"\0" in octets and not binary:
             raise BadSyntax(NUL_IN_STRING)
         return octets
 
@@ -161,13 +161,27 @@ class Tokens:
             raise BadSyntax("Expected a string or NIL")
         return None
 
+    def nstring8(self) -> bytes | None:
+        """A string, a literal8, which may hold NUL (RFC 3516), or None for NIL."""
+        at_tilde = self.at
+        if self.skip(b"~") and self.at_literal():
+            return self._literal(binary=True)
+        self.at = at_tilde
+        return self.nstring()
+
     def list_mailbox(self) -> bytes:
         """A mailbox name with wildcards, still encoded."""
         return self.string() if self.at_string() else self._take(_LIST, "a pattern")
 
-    def mailbox(self, *, new: bool = False) -> str:
-        """A mailbox name in its one spelling; a *new* one may end in "/" (RFC 3501 section 6.3.3)."""
+    def mailbox(self, *, new: bool = False, server: bool = False) -> str:
+        """A mailbox name in its one spelling; a *new* one may end in "/" (RFC 3501 section 6.3.3).
+
+        Args:
+            server: It may be empty, which is the server (RFC 5464 section 4.1).
+        """
         octets = self.astring()
+        if server and not octets:
+            return ""
         if new and len(octets) > 1:
             octets = octets.removesuffix(b"/")
         try:

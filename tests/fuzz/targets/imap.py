@@ -8,6 +8,7 @@ from mailstead.imap.body import without_extensions
 from mailstead.imap.commands import parse
 from mailstead.imap.events import AppendChunk, AppendEnd, BadCommand, Need, SaslResponse, WantsContinuation
 from mailstead.imap.listing import Entry, List, listed
+from mailstead.imap.metadata import SetMetadata, find
 from mailstead.imap.mutf7 import decode, encode
 from mailstead.imap.patterns import Pattern
 from mailstead.imap.responses import LOGGING_OUT, ok
@@ -63,6 +64,25 @@ def imap_conversation(octets: bytes) -> None:
     raise AssertionError("a connection that does not come to an end")
 
 
+def annotated(octets: bytes) -> None:
+    """What SETMETADATA sets is answered by GETMETADATA in words that set the same again; NUL parts literals."""
+    parts = (b"a SETMETADATA " + octets).split(b"\0")
+    with contextlib.suppress(BadSyntax):
+        command = parse(tuple(parts[: len(parts) - (len(parts) + 1) % 2]))
+        assert isinstance(command, SetMetadata)
+        found = find({n: v for n, v in command.changes if v is not None}, [n for n, _ in command.changes])
+        assert found.shown == command.changes
+        connection = ServerConnection(plaintext_login=True, append_limit=1000)
+        connection.receive(b"a LOGIN a b\r\n")
+        connection.next_event()
+        connection.reply(ok("Done"))
+        connection.receive(b"a SETMETADATA" + found.octets(command.mailbox).removeprefix(b"* METADATA"))
+        while isinstance(event := connection.next_event(), WantsContinuation):
+            pass
+        many = isinstance(event, BadCommand) and event.reply.code == b"METADATA TOOMANY"
+        assert event == command or many
+
+
 def mutf7(octets: bytes) -> None:
     """Names: one spelling each."""
     with contextlib.suppress(ValueError):
@@ -82,5 +102,5 @@ def section(octets: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    f.__name__: f for f in (imap_command, imap_conversation, mutf7, section)
+    f.__name__: f for f in (imap_command, imap_conversation, annotated, mutf7, section)
 }

@@ -149,10 +149,10 @@ async def test_what_happens_all_the_time_is_looked_at_now_and_then(
     looks: list[float] = []
     look = notify._look
 
-    async def slow(context: Context, wanted: Notify) -> Seen:
+    async def slow(context: Context, wanted: Notify, old: Seen) -> Seen:
         looks.append(asyncio.get_running_loop().time())
         await asyncio.sleep(0.01)
-        return await look(context, wanted)
+        return await look(context, wanted, old)
 
     monkeypatch.setattr(notify, "_look", slow)
     async with imap_worker(sqlite, tmp_path, pace=QUICK) as w:
@@ -167,3 +167,62 @@ async def test_what_happens_all_the_time_is_looked_at_now_and_then(
     between = [b - a for a, b in itertools.pairwise(looks[1:])]
     assert between, "it looked again, and found the last one"
     assert min(between) >= 0.1
+
+
+async def test_annotations_are_told_by_their_names(database: Database, tmp_path: Path) -> None:
+    """Sections 5.6 and 5.7; what the client did itself is no news, and values are not told."""
+    async with imap_worker(database, tmp_path, pace=QUICK) as w:
+        await w.house.move_in()
+        other, client = await w.login(None), await w.login(b"INBOX")
+        await other.ok(b'SETMETADATA INBOX (/private/a "1" /private/b "2")')
+        await other.ok(b'SETMETADATA "" (/private/z "1")')
+        await other.ok(b'SETMETADATA Trash (/private/a "1")')
+        said = await client.ok(
+            b"NOTIFY SET (mailboxes Trash NONE) (personal (MailboxMetadataChange ServerMetadataChange))"
+        )
+        assert not said.untagged
+        await other.ok(b'SETMETADATA INBOX (/private/a "3" /private/b NIL /shared/comment "x")')
+        assert await heard(client, 1) == [b'* METADATA "INBOX" /private/a /private/b /shared/comment']
+        await other.ok(b'SETMETADATA "" (/shared/comment "x" /private/z "1")')
+        assert await heard(client, 1) == [b'* METADATA "" /shared/comment']
+        await other.ok(b'SETMETADATA Trash (/private/a "2")')  # which nobody asked to hear
+        await other.ok(b'SETMETADATA "" (/shared/comment NIL)')
+        assert await heard(client, 1) == [b'* METADATA "" /shared/comment']
+        await other.ok(b"SETMETADATA Sent (/private/specialuse NIL)")
+        assert await heard(client, 1) == [b'* METADATA "Sent" /private/specialuse']
+        await other.ok(rb'SETMETADATA Sent (/private/specialuse "\\Sent" /private/c "x")')
+        assert await heard(client, 1) == [b'* METADATA "Sent" /private/c /private/specialuse']
+        for mine in (
+            b'INBOX (/private/a "4" /private/new "x")', b'"" (/private/z "2")', b"Sent (/private/specialuse NIL /private/c NIL)",
+        ):  # fmt: skip
+            assert not (await client.ok(b"SETMETADATA " + mine)).untagged
+        assert not (await client.ok(b"NOOP")).untagged
+        # Both at once: only what the other did is news.
+        await other.ok(b'SETMETADATA INBOX (/private/d "x")')
+        client.send(b'x1 SETMETADATA INBOX (/private/a "5")\r\nx2 NOOP\r\n')
+        said_lines = [await client.response() for _ in range(3)]
+        assert b'* METADATA "INBOX" /private/d' in said_lines, said_lines
+        await other.ok(b'SETMETADATA INBOX (/private/a "6")')
+        assert await heard(client, 1) == [b'* METADATA "INBOX" /private/a']
+        await other.ok(b"CREATE work")
+        await other.ok(b'SETMETADATA work ("/private/with space" "x")')
+        assert await heard(client, 1) == [b'* METADATA "work" "/private/with space"']
+        await other.ok(b"RENAME work play")
+        await other.ok(b"SETMETADATA play (/private/a NIL)")
+        await other.ok(b'SETMETADATA play (/private/a "")')
+        assert await heard(client, 1) == [b'* METADATA "play" /private/a']
+
+
+async def test_annotations_of_what_is_listened_to_from_now_on_are_no_news(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    async with imap_worker(sqlite, tmp_path, pace=QUICK) as w:
+        await w.house.move_in()
+        other, client = await w.login(None), await w.login(None)
+        await other.ok(b"CREATE work")
+        await other.ok(b'SETMETADATA work (/private/a "1")')
+        await client.ok(b"NOTIFY SET (subscribed (MailboxMetadataChange SubscriptionChange))")
+        await other.ok(b"SUBSCRIBE work")
+        assert await heard(client, 1) == [b'* LIST (\\HasNoChildren \\Subscribed) "/" "work"']
+        await other.ok(b'SETMETADATA work (/private/b "1")')
+        assert await heard(client, 1) == [b'* METADATA "work" /private/b']

@@ -1,9 +1,10 @@
 """What a session was told of the mailboxes that it has not selected (RFC 5465)."""
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 
+from mailstead.accounts.annotations import NewUse, Noted
 from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.status import Status
 from mailstead.imap.notify import Notify
@@ -13,11 +14,12 @@ REST = 10.0  # times as long as a look took
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """The account as the client was told of it: mailboxes by id, their counts, and subscribed names."""
+    """The account as the client was told of it; all by mailbox id, but for the names subscribed to."""
 
     mailboxes: dict[bytes, Mailbox] = field(default_factory=dict[bytes, Mailbox])
     statuses: dict[bytes, Status] = field(default_factory=dict[bytes, Status])
     subscribed: frozenset[str] = frozenset()
+    noted: dict[bytes, Noted] = field(default_factory=dict[bytes, Noted])
 
 
 @dataclass(eq=False, slots=True)
@@ -64,3 +66,12 @@ class Elsewhere:
         self.unwatch()
         if self._alarm is not None:
             self._alarm.cancel()
+
+    def annotated(self, place: bytes, changes: Mapping[str, bytes | None], new_use: NewUse | None) -> None:
+        """The client itself set annotations: that is no news to it (RFC 5465 section 5)."""
+        seen = self.seen
+        noted = {**seen.noted, place: seen.noted.get(place, Noted()).with_own(changes)}
+        mailboxes = dict(seen.mailboxes)
+        if new_use is not None and place in mailboxes:
+            mailboxes[place] = replace(mailboxes[place], special_use=new_use.use)
+        self.seen = replace(seen, mailboxes=mailboxes, noted=noted)

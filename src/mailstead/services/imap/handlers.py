@@ -3,7 +3,19 @@
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from mailstead.imap import fetch, listing, mailboxes, notify, quota, search, session, sort, store, thread
+from mailstead.imap import (
+    fetch,
+    listing,
+    mailboxes,
+    metadata,
+    notify,
+    quota,
+    search,
+    session,
+    sort,
+    store,
+    thread,
+)
 from mailstead.imap.responses import Answer
 from mailstead.services.imap import folders
 from mailstead.services.imap import listing as naming
@@ -13,6 +25,7 @@ from mailstead.services.imap.compress import compress
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.fetch import fetch as answer_fetch
 from mailstead.services.imap.login import enable, identify, unauthenticate
+from mailstead.services.imap.metadata import get_metadata, set_metadata
 from mailstead.services.imap.notify import notify as answer_notify
 from mailstead.services.imap.quota import get_quota, get_quota_root
 from mailstead.services.imap.search import search as answer_search
@@ -48,6 +61,8 @@ HANDLERS: dict[type, Callable[[Context, Any], Awaitable[Answer]]] = {
     notify.Notify: answer_notify,
     quota.GetQuota: get_quota,
     quota.GetQuotaRoot: get_quota_root,
+    metadata.GetMetadata: get_metadata,
+    metadata.SetMetadata: set_metadata,
     fetch.Fetch: answer_fetch,
     store.Store: storing.store,
     store.Copy: storing.copy,

@@ -7,17 +7,21 @@ looks is missed, and what came and went between them is not told.
 import asyncio
 from bisect import bisect_left
 
+from mailstead.accounts.annotations import SERVER, Noted
 from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.status import Status
 from mailstead.imap.listing import Attribute, Listed, children_of
 from mailstead.imap.mailboxes import StatusItem
+from mailstead.imap.metadata import changed
 from mailstead.imap.notify import OF_MESSAGES, Event, Notify
 from mailstead.imap.responses import Answer, ok
+from mailstead.imap.specialuse import ENTRY
 from mailstead.log import Log
 from mailstead.mail.mailbox import HIERARCHY, Uid
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.elsewhere import Elsewhere, Seen
 from mailstead.services.imap.fetch import FAILURES, respond
+from mailstead.services.imap.metadata import use_of_mailbox
 from mailstead.services.imap.status import status_line
 
 
@@ -28,19 +32,23 @@ async def notify(context: Context, command: Notify) -> Answer:
     if command.elsewhere:
         elsewhere = context.elsewhere = Elsewhere(command, context.wire.nudge)
         elsewhere.unwatch = context.owner.watch(None, elsewhere.stir)
-        elsewhere.seen = await _look(context, command)
+        elsewhere.seen = await _look(context, command, Seen())
         if command.status:
             await context.send(await _statuses(context, elsewhere.seen, command))
     return ok("Notify completed")
 
 
-async def _look(context: Context, wanted: Notify) -> Seen:
+async def _look(context: Context, wanted: Notify, old: Seen) -> Seen:
     mailboxes, others = await context.owner.names()
     counted = [m.id for m in mailboxes if not OF_MESSAGES.isdisjoint(_wanted(wanted, m))]
+    noted = [m.id for m in mailboxes if Event.MAILBOX_METADATA_CHANGE in _wanted(wanted, m)]
+    if wanted.of_server:
+        noted.append(SERVER)
     return Seen(
         {m.id: m for m in mailboxes},
         await context.owner.statuses(counted) if counted else {},
         frozenset((*(m.name for m in mailboxes if m.subscribed), *others)),
+        await context.owner.annotations.noted(noted, old.noted) if noted else {},
     )
 
 
@@ -92,8 +100,9 @@ async def _tell_elsewhere(context: Context, elsewhere: Elsewhere) -> None:
     """What has happened since the last time, of what is wanted."""
     elsewhere.stirred = False
     wanted, old = elsewhere.wanted, elsewhere.seen
-    new = elsewhere.seen = await _look(context, wanted)
+    new = elsewhere.seen = await _look(context, wanted, old)
     lines = [line.octets(utf8=context.dialect.utf8) for line in _names(old, new, wanted)]
+    lines += _annotations(old, new, wanted, utf8=context.dialect.utf8)
     for mailbox_id, status in new.statuses.items():
         if _moved(old.statuses.get(mailbox_id), status, _wanted(wanted, new.mailboxes[mailbox_id])):
             lines.append(await _status(context, new, mailbox_id, wanted))
@@ -141,4 +150,21 @@ def _names(old: Seen, new: Seen, wanted: Notify) -> list[Listed]:
     told = {found.name for found in lines}
     changed = sorted(old.subscribed ^ new.subscribed)
     lines += [line(n) for n in changed if n not in told and wants(n, Event.SUBSCRIPTION_CHANGE)]
+    return lines
+
+
+def _annotations(old: Seen, new: Seen, wanted: Notify, *, utf8: bool) -> list[bytes]:
+    """METADATA responses with the entries that are others now, of the server and of mailboxes."""
+    nothing, lines = Noted(), list[bytes]()
+    if wanted.of_server:
+        names = new.noted.get(SERVER, nothing).changed_since(old.noted.get(SERVER, nothing))
+        lines += [changed("", names)] if names else []
+    for mailbox_id, mailbox in new.mailboxes.items():
+        before = old.mailboxes.get(mailbox_id)
+        if any(Event.MAILBOX_METADATA_CHANGE not in _wanted(wanted, m) for m in (mailbox, before or mailbox)):
+            continue
+        names = new.noted.get(mailbox_id, nothing).changed_since(old.noted.get(mailbox_id, nothing))
+        if use_of_mailbox(mailbox) != (b"" if before is None else use_of_mailbox(before)):
+            names.append(ENTRY)
+        lines += [changed(mailbox.name, names, utf8=utf8)] if names else []
     return lines
