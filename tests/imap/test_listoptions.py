@@ -11,6 +11,7 @@ from mailstead.imap.commands import parse
 from mailstead.imap.listing import Entry, List, listed
 from mailstead.imap.listoptions import Options, Return, Select
 from mailstead.imap.mailboxes import StatusItem
+from mailstead.imap.metadata import READ_CAP
 from mailstead.imap.patterns import Pattern
 from mailstead.imap.responses import Condition
 from mailstead.imap.tokens import BadSyntax
@@ -263,3 +264,31 @@ def test_levels_cost_no_memory(command: bytes) -> None:
 )
 def test_many_patterns_are_any_of_them(patterns: list[str], name: str) -> None:
     assert (name in Pattern("", *patterns)) == any(name in Pattern("", p) for p in patterns)
+
+
+def test_a_list_with_annotations() -> None:
+    """RFC 9590 section 6: return-option =/ "METADATA" SP entries."""
+    color = "/shared/vendor/cmu/cyrus-imapd/color"
+    line = b'A01 LIST "" %% RETURN (METADATA ("%b"))' % color.encode()
+    assert parse((line,)) == List("", ("%",), Options(metadata=(color,)))
+    line = b'a LIST "" * RETURN (CHILDREN metadata /private/a STATUS (MESSAGES) METADATA (/private/b /private/c))'
+    returns = frozenset((Return.CHILDREN,))
+    options = Options(frozenset(), returns, (StatusItem.MESSAGES,), ("/private/b", "/private/c"))
+    assert parse((line,)) == List("", ("*",), options)
+    found = parse((b'a LIST (SUBSCRIBED) "" * RETURN (METADATA (', b"/private/a", b"))"))
+    assert found == List(
+        "", ("*",), Options(found.options.selects, frozenset((Return.SUBSCRIBED,)), (), ("/private/a",))
+    )  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        b"METADATA", b"METADATA ()", b"METADATA (DEPTH 1) /private/a", b"METADATA (MAXSIZE 5) (/private/a)", b"METADATA (/private/vendor/x)",
+        b"METADATA /private/a /private/b", b"METADATA (/private/a /foo/b)", b"METADATA (%b)" % b" ".join([b"/private/%d" % n for n in range(READ_CAP + 1)]),
+    ],
+)  # fmt: skip
+def test_no_list_with_annotations(option: bytes) -> None:
+    for line in (b'a LIST "" * RETURN (%b)', b'a LIST (METADATA (/private/a)) "" * RETURN (%b)'):
+        with pytest.raises(BadSyntax):
+            parse((line % option,))

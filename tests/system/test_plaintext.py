@@ -178,6 +178,7 @@ SAID_BY_IMAP = (
     b'SETMETADATA "other Zq7kanarie" (/private/vendor/x/Zq7kanarie ~{11+}\r\nZq7kanarie\0 /shared/comment "Zq7kanarie")',
     b'SETMETADATA INBOX (/shared/comment "other" /private/Zq7kanarie NIL)', b'SETMETADATA INBOX (/private/specialuse "Zq7kanarie")',
     b'GETMETADATA (DEPTH infinity) "other Zq7kanarie" (/private /shared/Zq7kanarie)', b"SETMETADATA INBOX (Zq7kanarie NIL)",
+    b'LIST "" "*" RETURN (METADATA (/private/vendor/x/Zq7kanarie))',
 )  # fmt: skip
 
 

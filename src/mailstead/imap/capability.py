@@ -13,6 +13,7 @@ _AFTER_LOGIN: tuple[bytes, ...] = (
     b"THREAD=REFERENCES", b"ESORT", b"I18NLEVEL=1", b"SEARCH=FUZZY",
     b"MULTIAPPEND", b"UTF8=ACCEPT", b"BINARY", b"PREVIEW", b"OBJECTID", b"QUOTA",
     b"QUOTA=RES-STORAGE", b"ACL", b"RIGHTS=texk", b"UNAUTHENTICATE", b"UIDONLY", b"NOTIFY", b"METADATA",
+    b"LIST-METADATA",
 )  # fmt: skip
 _UNCOMPRESSED: tuple[bytes, ...] = (b"COMPRESS=DEFLATE",)
 

@@ -1,9 +1,10 @@
-"""The options of an extended LIST (RFC 5258 section 3, RFC 5819, RFC 6154 section 3)."""
+"""The options of an extended LIST (RFC 5258 section 3, RFC 5819, RFC 6154 section 3, RFC 9590)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from mailstead.imap.mailboxes import StatusItem, read_status_items
+from mailstead.imap.metadata import read_entries
 from mailstead.imap.tokens import BadSyntax, Tokens, limit
 
 OPTIONS_CAP = 50  # of a kind; the same one may come again
@@ -33,11 +34,13 @@ class Options:
 
     Args:
         status: What STATUS is to say of each mailbox, in this order; nothing for no STATUS (RFC 5819).
+        metadata: The annotations of each mailbox that are to be told; nothing for none (RFC 9590).
     """
 
     selects: frozenset[Select] = frozenset()
     returns: frozenset[Return] = frozenset()
     status: tuple[StatusItem, ...] = ()
+    metadata: tuple[str, ...] = ()
 
     @property
     def criteria(self) -> tuple[Select, ...]:
@@ -78,32 +81,36 @@ def read_options(tokens: Tokens, selects: frozenset[Select] | None, *, extended:
         selects: The selection options, which were read before.
         extended: The patterns alone make it an extended LIST.
     """
-    returns: set[Return] = set()
-    status: tuple[StatusItem, ...] = ()
+    found = Options()
     if tokens.text[tokens.at : tokens.at + 9].upper() == b" RETURN (":
         tokens.at += 9
         extended = True
-        status = _read_returns(tokens, returns)
+        found = _read_returns(tokens)
     if selects is None and not extended:
         return None
-    returns.update(_IMPLIED[s] for s in selects or () if s in _IMPLIED)
-    return Options(selects or frozenset(), frozenset(returns), status)
+    implied = {_IMPLIED[s] for s in selects or () if s in _IMPLIED}
+    return replace(found, selects=selects or frozenset(), returns=found.returns | implied)
 
 
-def _read_returns(tokens: Tokens, returns: set[Return]) -> tuple[StatusItem, ...]:
-    """Take up *returns*, and give what follows STATUS; when that comes again, the last one counts."""
+def _read_returns(tokens: Tokens) -> Options:
+    """What is to be said; when STATUS or METADATA comes again, the last one counts."""
+    returns: set[Return] = set()
     status: tuple[StatusItem, ...] = ()
+    metadata: tuple[str, ...] = ()
     if tokens.skip(b")"):
-        return status
+        return Options()
     for _ in range(OPTIONS_CAP):
         match tokens.word():
             case b"STATUS":
                 status = read_status_items(tokens)
+            case b"METADATA":
+                tokens.space()
+                metadata = read_entries(tokens)
             case word if word in _RETURNS:
                 returns.add(_RETURNS[word])
             case _:
                 raise BadSyntax("Unknown LIST return option")
         if tokens.skip(b")"):
-            return status
+            return Options(returns=frozenset(returns), status=status, metadata=metadata)
         tokens.space()
     raise limit("Too many return options")

@@ -1,4 +1,4 @@
-"""What goes with the lines of an extended LIST: STATUS (RFC 5819) and MYRIGHTS (RFC 8440)."""
+"""What goes with the lines of an extended LIST: STATUS (RFC 5819), MYRIGHTS (RFC 8440) and METADATA (RFC 9590)."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -198,3 +198,97 @@ async def test_mailboxes_that_have_not_changed_are_not_counted_again(
         changed = await lines(client, command)
         assert len(counted) == 1
         assert set(changed) - set(first) == {b'* STATUS "work/7" (MESSAGES 1)'}
+
+
+async def test_dialogs_of_rfc_9590_adapted(database: Database, tmp_path: Path) -> None:
+    """Section 5: "foo" has no colour, "bar" is no mailbox; and only what was looked for has annotations."""
+    async with imap_worker(database, tmp_path) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        for name in (b"foo/deep", b"bar/deep"):
+            await client.ok(b"CREATE " + name)
+        await client.ok(b"DELETE bar")
+        await client.ok(b'SETMETADATA INBOX ("/shared/vendor/cmu/cyrus-imapd/color" "#b71c1c")')
+        color = b'METADATA ("/shared/vendor/cmu/cyrus-imapd/color")'
+        assert await lines(client, b'LIST "" (INBOX foo bar) RETURN (%b)' % color) == [
+            b'* LIST () "/" "INBOX"', b'* METADATA "INBOX" (/shared/vendor/cmu/cyrus-imapd/color "#b71c1c")',
+            b'* LIST () "/" "foo"', b'* METADATA "foo" (/shared/vendor/cmu/cyrus-imapd/color NIL)',
+            b'* LIST (\\NonExistent \\HasChildren) "/" "bar"',
+        ]  # fmt: skip
+        await client.ok(b"SUBSCRIBE foo/deep")
+        assert await lines(client, b'LIST (SUBSCRIBED RECURSIVEMATCH) "" (INBOX foo) RETURN (%b)' % color) == [
+            b'* LIST (\\Subscribed) "/" "INBOX"', b'* METADATA "INBOX" (/shared/vendor/cmu/cyrus-imapd/color "#b71c1c")',
+            b'* LIST () "/" "foo" ("CHILDINFO" ("SUBSCRIBED"))',
+        ]  # fmt: skip
+        several = b'LIST "" (Sent foo) RETURN (MYRIGHTS STATUS (MESSAGES) METADATA (/private/specialuse /Private/x))'
+        assert await lines(client, several) == [
+            b'* LIST () "/" "Sent"', b'* MYRIGHTS "Sent" lrswipkxtecda', b'* STATUS "Sent" (MESSAGES 0)',
+            rb'* METADATA "Sent" (/private/specialuse "\\Sent" /Private/x NIL)',
+            b'* LIST () "/" "foo"', b'* MYRIGHTS "foo" lrswipkxtecda', b'* STATUS "foo" (MESSAGES 0)',
+            b'* METADATA "foo" (/private/specialuse NIL /Private/x NIL)',
+        ]  # fmt: skip
+        await client.ok(b'CREATE "&AOk-"')
+        await client.ok(b"ENABLE UTF8=ACCEPT")
+        listed = await lines(client, 'LIST "" "é" RETURN (METADATA /private/a)'.encode())
+        assert listed[1] == '* METADATA "é" (/private/a NIL)'.encode()
+        assert b"LIST-METADATA" in (await client.ok(b"CAPABILITY")).untagged[0].split()
+
+
+async def test_annotations_of_a_thousand_mailboxes_are_read_together(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with imap_worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        for n in range(994):
+            await client.ok(b"CREATE m%d" % n)
+        for n in range(0, 994, 10):
+            await client.ok(b'SETMETADATA m%d (/private/comment "number %d")' % (n, n))
+        reads: list[int] = []  # of records, by statements
+        read = w.house.database.read
+
+        async def and_count(work: Callable[..., Any]) -> object:
+            counting = Counting()
+            found = await read(lambda tx: work(counting.over(tx)))
+            reads.extend([counting.statements] if counting.statements else [])
+            return found
+
+        class Counting:
+            statements = 0
+
+            def over(self, tx: Any) -> "Counting":
+                self._tx = tx
+                return self
+
+            def execute(self, sql: str, *args: Any) -> Any:
+                self.statements += "octets FROM record" in sql
+                return self._tx.execute(sql, *args)
+
+        monkeypatch.setattr(w.house.database, "read", and_count)
+        listed = await lines(client, b'LIST "" * RETURN (METADATA (/private/comment))')
+        assert reads == [1] * 16, "64 mailboxes by each"
+        assert len(listed) == 2000
+        told = dict(zip(listed[0::2], listed[1::2], strict=True))
+        for n in range(994):
+            value = b'"number %d"' % n if n % 10 == 0 else b"NIL"
+            assert told[b'* LIST () "/" "m%d"' % n] == b'* METADATA "m%d" (/private/comment %b)' % (n, value)
+
+
+async def test_annotations_that_do_not_open_hide_no_others(sqlite: Database, tmp_path: Path) -> None:
+    """RFC 9590 section 4: their METADATA is dropped, and LIST is OK."""
+    async with imap_worker(sqlite, tmp_path, failures=True) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        for name in (b"INBOX", b"Sent"):
+            await client.ok(b'SETMETADATA %b (/private/comment "x")' % name)
+        inbox = await w.house.inbox(account := await w.house.unlock())
+        account.close()
+        await sqlite.write(
+            lambda tx: tx.execute(
+                "UPDATE record SET octets = ? WHERE kind = ? AND place = ?",
+                (b"\0" * 1200, int(Kind.METADATA), inbox),
+            )
+        )
+        assert await lines(client, b'LIST "" (INBOX Sent) RETURN (METADATA /private/comment)') == [
+            b'* LIST () "/" "INBOX"', b'* LIST () "/" "Sent"', b'* METADATA "Sent" (/private/comment "x")',
+        ]  # fmt: skip

@@ -1,22 +1,28 @@
-"""LIST and LSUB: names, and behind each mailbox what else was asked for (RFC 5819, RFC 8440)."""
+"""LIST and LSUB: names, and behind each mailbox what else was asked for (RFC 5819, RFC 8440, RFC 9590)."""
 
 import asyncio
 import contextlib
+from collections.abc import Mapping
 from itertools import islice
 
+from mailstead.accounts.annotations import Entries
 from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.status import Status
 from mailstead.errors import Refused, UnsealError
 from mailstead.imap.listing import DELIMITER_ONLY, Entry, List, Listed, Lsub, children_of, listed, subscribed
 from mailstead.imap.listoptions import Options, Return
 from mailstead.imap.mailboxes import StatusItem
+from mailstead.imap.metadata import find
 from mailstead.imap.patterns import Pattern
 from mailstead.imap.responses import Answer, my_rights, ok
 from mailstead.mail.mailbox import HIERARCHY
 from mailstead.services.imap.context import Context
+from mailstead.services.imap.metadata import with_use
 from mailstead.services.imap.status import status_line
 
 AT_ONCE = 1000  # names that are sent as one
+ANNOTATED_AT_ONCE = 64  # and with annotations, of which each can have 128 KiB
+OCTETS_AT_ONCE = 64 << 10  # or a little more
 
 
 async def list_(context: Context, command: List) -> Answer:
@@ -28,30 +34,67 @@ async def list_(context: Context, command: List) -> Answer:
     found = listed(
         _entries(mailboxes, others), Pattern(command.reference, *command.patterns), command.options
     )
-    options = command.options or Options()
-    ids = {m.name: m.id for m in mailboxes}
-    if StatusItem.HIGHESTMODSEQ in options.status:
+    more = _More(context, command.options or Options(), mailboxes)
+    if StatusItem.HIGHESTMODSEQ in more.options.status:
         await context.tell_modseqs()
     while some := list(islice(found, AT_ONCE)):
-        statuses: dict[bytes, Status] = {}
-        if options.status:
-            statuses = await context.owner.statuses([ids[line.name] for line in some if line.whole])
-        told = [await _lines(context, line, options, statuses.get(ids.get(line.name, b""))) for line in some]
-        await context.send(b"".join(told))
-        await asyncio.sleep(0)
+        await more.send(some)
     return ok("List completed")
 
 
-async def _lines(context: Context, line: Listed, options: Options, status: Status | None) -> bytes:
-    """The LIST response of a name, and what goes with it; a mailbox that is gone since has no STATUS."""
-    utf8 = context.dialect.utf8
-    octets = line.octets(utf8=utf8)
-    if line.whole and Return.MY_RIGHTS in options.returns:
-        octets += my_rights(line.name, utf8=utf8)
-    if status is not None:
-        with contextlib.suppress(Refused, UnsealError):  # it is gone since, or damaged
-            octets += await status_line(context, line.name, status, options.status)
-    return octets
+class _More:
+    """What one LIST says of mailboxes besides their names."""
+
+    def __init__(self, context: Context, options: Options, mailboxes: list[Mailbox]) -> None:
+        self.options = options
+        self._context = context
+        self._mailboxes = {m.name: m for m in mailboxes}
+
+    async def send(self, lines: list[Listed]) -> None:
+        """Send the LIST responses of names, each with what goes with it; fewer at once with annotations."""
+        owner = self._context.owner
+        statuses: dict[bytes, Status] = {}
+        if self.options.status:
+            statuses = await owner.statuses(self._ids(lines))
+        annotations: dict[bytes, Entries] = {}
+        together = ANNOTATED_AT_ONCE if self.options.metadata else AT_ONCE
+        for at in range(0, len(lines), together):
+            some = lines[at : at + together]
+            if self.options.metadata:
+                annotations = await owner.annotations.many(self._ids(some))
+            told = bytearray()
+            for line in some:
+                told += await self._lines(line, statuses, annotations)
+                if len(told) >= OCTETS_AT_ONCE:
+                    await self._send(told)
+                    told = bytearray()
+            await self._send(told)
+
+    async def _send(self, octets: bytearray) -> None:
+        await self._context.send(bytes(octets))
+        await asyncio.sleep(0)
+
+    def _ids(self, lines: list[Listed]) -> list[bytes]:
+        return [self._mailboxes[line.name].id for line in lines if line.whole]
+
+    async def _lines(
+        self, line: Listed, statuses: Mapping[bytes, Status], annotations: Mapping[bytes, Entries]
+    ) -> bytes:
+        """The LIST response of a name and what goes with it; what cannot be had of a mailbox is left out."""
+        utf8 = self._context.dialect.utf8
+        octets = line.octets(utf8=utf8)
+        if not line.whole:
+            return octets
+        mailbox = self._mailboxes[line.name]
+        if Return.MY_RIGHTS in self.options.returns:
+            octets += my_rights(line.name, utf8=utf8)
+        if (status := statuses.get(mailbox.id)) is not None:
+            with contextlib.suppress(Refused, UnsealError):  # it is gone since, or damaged
+                octets += await status_line(self._context, line.name, status, self.options.status)
+        if (entries := annotations.get(mailbox.id)) is not None:
+            found = find(with_use(mailbox, entries), self.options.metadata)
+            octets += found.octets(line.name, utf8=utf8)
+        return octets
 
 
 async def line_of(context: Context, mailbox: Mailbox, old: str = "") -> bytes:
