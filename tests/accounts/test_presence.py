@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+from array import array
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from mailstead.bus.bell import open_bell
 from mailstead.clock import SystemClock
 from mailstead.log import Log
 from mailstead.mail.mailbox import SystemFlag, Uid
+from mailstead.mail.sortkeys import By, Criterion
 from mailstead.store import accounts as rows
 from mailstead.store.database import Database
 from tests.support.house import PASSWORD, House, house
@@ -86,6 +88,26 @@ async def test_sessions_share_keys_that_the_last_one_wipes(sqlite: Database, tmp
         two.close()
         w.logins._memory.remembered.forget_account(two.account_id)
         assert len(w.office.arena._free) == free, "a key is left in memory"
+
+
+async def test_sessions_share_orders_that_the_last_one_forgets(sqlite: Database, tmp_path: Path) -> None:
+    async with worker(sqlite, tmp_path, NEVER) as w:
+        await w.house.move_in()
+        await w.house.deliver(b"Subject: x\r\n\r\n")
+        one, two = await w.login(), await w.login()
+        inbox = await w.house.inbox(one)
+        kept = w.presence._kept_orders
+        for account in (one, two):
+            answer = await account.orders.sorted(
+                inbox, array("I", [1]), (Criterion(By.SUBJECT),), lambda: None
+            )
+            assert answer is kept.get(one.account_id, inbox).finished[Criterion(By.SUBJECT),]
+            assert list(answer.places) == [0]
+        one.close()
+        assert kept._mailboxes
+        two.close()
+        assert not kept._mailboxes
+        assert not kept._octets
 
 
 async def test_a_delivery_in_another_worker_is_told(databases: list[Database], tmp_path: Path) -> None:

@@ -1,15 +1,19 @@
 """SORT and THREAD: what is read of them, and what their responses look like."""
 
+from array import array
+
 import pytest
 
 from mailstead.imap.commands import parse
 from mailstead.imap.esearch import Page, Result, Return
 from mailstead.imap.searchkeys import And, Everything, HasFlag, HasKeyword, HeaderHas
-from mailstead.imap.sort import By, Criterion, Sort, sorted_data
-from mailstead.imap.thread import Algorithm, Thread, thread_data
+from mailstead.imap.sort import Sort, sorted_data
+from mailstead.imap.thread import Thread, thread_data
 from mailstead.imap.tokens import BadSyntax
 from mailstead.mail.mailbox import SystemFlag
-from mailstead.mail.threads import Forest
+from mailstead.mail.sortkeys import By, Criterion
+from mailstead.mail.threadlist import Piece
+from mailstead.mail.threads import Algorithm
 
 
 @pytest.mark.parametrize(
@@ -86,16 +90,20 @@ def test_what_cannot_be_read(line: bytes) -> None:
 
 
 def test_responses() -> None:
-    assert sorted_data([]) == b"* SORT\r\n"
-    assert sorted_data([2, 84, 882]) == b"* SORT 2 84 882\r\n"
-    assert sorted_data([2], 917162500) == b"* SORT 2 (MODSEQ 917162500)\r\n"
-    assert thread_data(Forest([], {}), []) == b"* THREAD\r\n"
+    assert b"".join(sorted_data([])) == b"* SORT\r\n"
+    assert b"".join(sorted_data([2, 84, 882])) == b"* SORT 2 84 882\r\n"
+    assert b"".join(sorted_data([2], 917162500)) == b"* SORT 2 (MODSEQ 917162500)\r\n"
+    assert b"".join(thread_data([], [])) == b"* THREAD\r\n"
+
+
+def test_long_responses_come_in_pieces() -> None:
+    pieces = list(sorted_data(range(10_000, 0, -1)))
+    assert max(map(len, pieces)) < 25_000
+    assert b"".join(pieces).split() == [b"*", b"SORT", *[b"%d" % n for n in range(10_000, 0, -1)]]
 
 
 def test_threads_of_the_rfc() -> None:
     """RFC 5256 section 4."""
-    numbers = [2, 3, 6, 4, 23, 44, 7, 96]
-    forest = Forest([0, 1], {1: [2], 2: [3, 5], 3: [4], 5: [6], 6: [7]})
-    assert thread_data(forest, numbers) == b"* THREAD (2)(3 6 (4 23)(44 7 96))\r\n"
-    assert thread_data(Forest([2], {2: [0, 1]}), [3, 5]) == b"* THREAD ((3)(5))\r\n"
-    assert thread_data(Forest([9], {9: [0, 2], 0: [1]}), [3, 5, 7]) == b"* THREAD ((3 5)(7))\r\n"
+    pieces = [Piece(b"(n)(n n (n n)", array("I", (0, 1, 2, 3, 4))), Piece(b"(n n n))", array("I", (5, 6, 7)))]
+    data = b"".join(thread_data(pieces, [2, 3, 6, 4, 23, 44, 7, 96]))
+    assert data == b"* THREAD (2)(3 6 (4 23)(44 7 96))\r\n"

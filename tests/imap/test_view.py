@@ -157,6 +157,19 @@ def test_expunges_are_told_from_the_highest() -> None:
     assert not view.is_gone(4)
 
 
+def test_the_whole_of_it_is_what_it_is_now() -> None:
+    view = MailboxView(uid_array([3, 5, 9]))
+    before = view.whole()
+    view.expunge([5])
+    view.arrive([10])
+    assert [list(column) for column in view.whole()] == [[1, 3], [3, 9]]
+    view.tell(expunges=True)
+    view.arrive([11])
+    view.tell(expunges=True)
+    assert [list(column) for column in view.whole()] == [[1, 2, 3, 4], [3, 9, 10, 11]]
+    assert [list(column) for column in before] == [[1, 2, 3], [3, 5, 9]]
+
+
 def test_what_came_and_went_unheard_is_not_told() -> None:
     view = MailboxView(uid_array([1]))
     view.arrive([2, 3], recent=True)

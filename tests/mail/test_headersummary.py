@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from mailstead.errors import UnsealError
 from mailstead.mail import headersummary
-from mailstead.mail.headersummary import NOBODY, FirstAddress, read_envelope
+from mailstead.mail.headersummary import NOBODY, FirstAddress, date_and_subject, read_envelope
 from mailstead.mail.render import envelope
 from mailstead.mail.structure import Scanner
 
@@ -43,6 +43,7 @@ def test_literals_and_escapes() -> None:
     assert found.to == FirstAddress("Jürgen".encode(), b"j", b"a.test")
     assert found.message_id == b'<"1\\2"@a>'
     assert found.date is None
+    assert date_and_subject(made(header.encode())) == (None, b'a "b" \\c')
 
 
 def test_both_ways_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +53,7 @@ def test_both_ways_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     quick = [read_envelope(e) for e in envelopes]
     slow = [headersummary._Reader(e).envelope() for e in envelopes]
     assert quick == slow
+    assert [date_and_subject(e) for e in envelopes] == [(found.date, found.subject) for found in slow]
     assert sum(headersummary._SIMPLE.fullmatch(e) is not None for e in envelopes) > len(envelopes) // 2
 
 

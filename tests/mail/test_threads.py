@@ -1,30 +1,48 @@
 """Threads: the RFC's rules one by one, a model that follows it word for word, and mail that contradicts itself."""
 
 import time
+from collections.abc import Sequence
 from itertools import pairwise
+from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mailstead.imap.thread import thread_data
-from mailstead.mail.threads import Forest, Post, Threading, by_references, by_subject
+from mailstead.mail.threadlist import thread_list
+from mailstead.mail.threads import STEP, Algorithm, Forest, Posts, threaded
+from tests.support.steps import finished
 
 
-def run(steps: Threading) -> Forest:
-    try:
-        while True:
-            next(steps)
-    except StopIteration as done:
-        forest: Forest = done.value
-        return forest
+class Post(NamedTuple):
+    """One message; an id is any number."""
+
+    sent: int
+    subject: str
+    reply: bool
+    id: int | None = None
+    references: Sequence[int] = ()
+
+
+def columns(posts: Sequence[Post]) -> Posts:
+    """The messages as they are threaded: 0 is no id."""
+
+    def number(own: int | None) -> int:
+        return 0 if own is None else own + (own >= 0)
+
+    sent, subjects, replies, ids, references = zip(*posts, strict=True) if posts else ([],) * 5
+    return Posts(sent, subjects, replies, [*map(number, ids)], [[*map(number, some)] for some in references])
+
+
+def threads(posts: Sequence[Post], *, subject: bool = False) -> Forest:
+    """The threads of messages."""
+    return finished(threaded(columns(posts), Algorithm.ORDEREDSUBJECT if subject else Algorithm.REFERENCES))
 
 
 def shown(posts: list[Post], *, subject: bool = False) -> str:
     """The response to THREAD, from its first parenthesis on, of messages 1, 2, 3 ..."""
-    forest = run(by_subject(posts) if subject else by_references(posts))
-    data = thread_data(forest, range(1, len(posts) + 1)).decode()
-    assert data.startswith("* THREAD")
-    return data.removeprefix("* THREAD").strip()
+    pieces = finished(thread_list(threads(posts, subject=subject), len(posts)))
+    assert all(len(piece.places) <= STEP for piece in pieces)
+    return b"".join([piece.text(range(1, len(posts) + 1)) for piece in pieces]).decode()
 
 
 def post(
@@ -136,7 +154,7 @@ def test_it_is_what_the_rfc_says_word_for_word(posts: list[Post]) -> None:
 @given(ANY)
 @settings(max_examples=500)
 def test_every_message_is_there_once_whatever_they_say(posts: list[Post]) -> None:
-    for forest in (run(by_references(posts)), run(by_subject(posts))):
+    for forest in (threads(posts), threads(posts, subject=True)):
         met: list[int] = []
         waiting = [(top, True) for top in forest.tops]
         while waiting:
@@ -246,7 +264,7 @@ def test_hostile_references_are_linear() -> None:
     posts = [post(-n, *range(n * 99, n * 99 + 100)) for n in range(2000)]
     posts += [post(-n, *[(n * 7919 * k) % 198_000 for k in range(100)]) for n in range(2000, 4000)]
     posts += [post(n * 99, *range((n + 1) * 99, n * 99, -1)) for n in range(2000)]
-    forest = run(by_references(posts))
+    forest = threads(posts)
     assert len(forest.tops) + sum(map(len, forest.children.values())) >= len(posts)
     assert time.process_time() - began < 10  # squares would be hours
 
@@ -256,5 +274,5 @@ def test_many_answers_at_the_end_of_a_long_chain_are_linear() -> None:
     count = 50_000
     posts = [post(n, n - 1) for n in range(count, 0, -1)]  # whose ends are met before their beginnings
     posts += [post(-n, count) for n in range(1, count)]
-    assert len(run(by_references(posts)).tops) == 1
+    assert len(threads(posts).tops) == 1
     assert time.process_time() - began < 10

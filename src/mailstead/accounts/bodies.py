@@ -1,6 +1,7 @@
 """The octets of messages: small ones many at a time, larger ones a block at a time."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from typing import TypeVar
 
 from mailstead.accounts.entries import BodyKey
 from mailstead.accounts.keys import SessionKeys
@@ -13,6 +14,23 @@ from mailstead.store.database import Database, Tx
 from mailstead.store.objects import body_octets, extents, has_object, small_bodies
 
 SMALL = BLOCK  # octets of a message that `Bodies.small` opens
+READ_TOGETHER = 256 << 10  # octets
+
+T = TypeVar("T")
+
+
+def together(messages: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
+    """Messages whose bodies are read together: some small ones, or a large one."""
+    some: list[T] = []
+    octets = 0
+    for message in messages:
+        if some and octets + size(message) > READ_TOGETHER:
+            yield some
+            some, octets = [], 0
+        some.append(message)
+        octets += size(message)
+    if some:
+        yield some
 
 
 class Bodies:

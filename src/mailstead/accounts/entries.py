@@ -112,10 +112,22 @@ class EntryB(NamedTuple):
         Raises:
             UnsealError: it is damaged.
         """
+        return Described(*self._inflated())
+
+    @property
+    def header(self) -> bytes:
+        """The header block that `described` has.
+
+        Raises:
+            UnsealError: it is damaged.
+        """
+        return self._inflated()[3]
+
+    def _inflated(self) -> list[bytes]:
         found = fields(decompress_entry(self.compressed))
         if len(found) != 4:
             raise UnsealError("page entry has another number of fields")
-        return Described(*found)
+        return found
 
 
 def compressed_a(envelope: bytes, *, compress: bool = True) -> bytes:

@@ -12,10 +12,13 @@ from mailstead.accounts.annotations import Annotations
 from mailstead.accounts.bodies import Bodies
 from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.folders import Folders
+from mailstead.accounts.keptorders import KeptOrders
 from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.orders import Orders
 from mailstead.accounts.reading import Reader
 from mailstead.accounts.snapshot import Snapshots
 from mailstead.accounts.status import Statuses
+from mailstead.accounts.summaries import Summaries
 from mailstead.store.database import Database
 
 Ringer = Callable[[Iterable[int]], None]
@@ -39,6 +42,7 @@ class Online:
         ring: Tells this process and all others that something of an account changed.
         erased: Told when messages went for good, whose keys may still lie in a log.
         body_keys: What this process keeps of rows; nothing where one session is all there is.
+        kept_orders: What it keeps of mailboxes that were sorted.
     """
 
     database: Database
@@ -46,12 +50,14 @@ class Online:
     ring: Ringer
     erased: Callable[[], None]
     body_keys: BodyKeys | None = None
+    kept_orders: KeptOrders = field(default_factory=KeptOrders)
     snapshots: Snapshots = field(init=False)
     statuses: Statuses = field(init=False)
     folders: Folders = field(init=False)
     annotations: Annotations = field(init=False)
     reader: Reader = field(init=False)
     bodies: Bodies = field(init=False)
+    orders: Orders = field(init=False)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)  # there may be something to tidy
     watches: set[Watch] = field(default_factory=set[Watch])
@@ -63,6 +69,8 @@ class Online:
         self.annotations = Annotations(self.database, self.keys, self.folders, self.writing)
         self.reader = Reader(self.database, self.keys, self.body_keys)
         self.bodies = Bodies(self.database, self.keys)
+        summaries = Summaries(self.reader, self.bodies)
+        self.orders = Orders(self.keys.account_id, self.snapshots, summaries, self.kept_orders)
 
     @property
     def account_id(self) -> int:

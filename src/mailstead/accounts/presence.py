@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from mailstead.accounts.absorb import absorb_once
 from mailstead.accounts.bodykeys import BodyKeys
+from mailstead.accounts.keptorders import KeptOrders
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.online import Online
 from mailstead.accounts.purging import purge_deleted
@@ -78,6 +79,7 @@ class Presence:
     ) -> None:
         self._pace = pace
         self._body_keys = body_keys
+        self._kept_orders = KeptOrders()
         self._database = database
         self._bell = bell
         self._clock = clock
@@ -102,7 +104,9 @@ class Presence:
         key = (account.account_id, account.root_gen, account.read_gen)
         here = self._accounts.get(key)
         if here is None:
-            online = Online(self._database, make_keys(), self._bell.ring, self._erased, self._body_keys)
+            online = Online(
+                self._database, make_keys(), self._bell.ring, self._erased, self._body_keys, self._kept_orders
+            )
             here = self._accounts[key] = _Account(online)
             self._ids[account.account_id] += 1
             if self._tasks is not None:
@@ -126,6 +130,7 @@ class Presence:
             del self._ids[key[0]]
         if self._body_keys is not None:
             self._body_keys.forget(key[0])
+        self._kept_orders.forget(key[0])
         if here.tidying is not None:
             here.tidying.cancel()
         here.online.keys.close()

@@ -14,6 +14,7 @@ from mailstead.accounts.entries import BodyKey
 from mailstead.accounts.flagging import FlagChange, FlagOutcome
 from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.online import Online, Watch, Watcher
+from mailstead.accounts.orders import Orders
 from mailstead.accounts.purging import purge_deleted
 from mailstead.accounts.reading import Columns, Fetched, Located
 from mailstead.accounts.snapshot import Snapshot
@@ -225,6 +226,11 @@ class UnlockedAccount:
             UnsealError: they are not what was delivered; what was yielded before is.
         """
         return self._online.bodies.read(message, start, stop)
+
+    @property
+    def orders(self) -> Orders:
+        """The messages of mailboxes in order, and in threads."""
+        return self._online.orders
 
     async def read_small(self, messages: Iterable[BodyKey]) -> dict[Uid, bytes | Refused | UnsealError]:
         """All octets of messages of up to `bodies.SMALL`, or why not (`Bodies.small`)."""

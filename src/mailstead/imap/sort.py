@@ -1,38 +1,16 @@
 """SORT: its criteria, its search keys and its response (RFC 5256 section 3, RFC 5267, RFC 5957, RFC 6203)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 
 from mailstead.imap.esearch import Return, read_return
 from mailstead.imap.search import read_charset, read_keys
 from mailstead.imap.searchkeys import Key
 from mailstead.imap.tokens import BadSyntax, Tokens, limit
+from mailstead.mail.sortkeys import By, Criterion
 
 CRITERIA_CAP = 50
-
-
-class By(Enum):
-    """What messages are sorted by."""
-
-    ARRIVAL = auto()
-    CC = auto()
-    DATE = auto()
-    DISPLAYFROM = auto()
-    DISPLAYTO = auto()
-    FROM = auto()
-    RELEVANCY = auto()
-    SIZE = auto()
-    SUBJECT = auto()
-    TO = auto()
-
-
-@dataclass(frozen=True, slots=True)
-class Criterion:
-    """One criterion, from the lowest to the highest or the other way round; RELEVANCY from the highest."""
-
-    by: By
-    reverse: bool = False
+AT_ONCE = 4096  # numbers that are written at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +63,14 @@ def _criteria(tokens: Tokens) -> tuple[Criterion, ...]:
     raise limit("Too many sort criteria")
 
 
-def sorted_data(numbers: Iterable[int], modseq: int | None = None) -> bytes:
-    """The SORT response (RFC 5256 section 4), with the highest *modseq* found (RFC 7162 section 3.1.6)."""
-    behind = b"\r\n" if modseq is None else b" (MODSEQ %d)\r\n" % modseq
-    return b"".join([b"* SORT", *[b" %d" % n for n in numbers], behind])
+def sorted_data(numbers: Sequence[int], modseq: int | None = None) -> Iterator[bytes]:
+    """The SORT response in pieces (RFC 5256 section 4).
+
+    Args:
+        modseq: The highest of what was found, for who asked (RFC 7162 section 3.1.6).
+    """
+    yield b"* SORT"
+    for at in range(0, len(numbers), AT_ONCE):
+        some = tuple(numbers[at : at + AT_ONCE])
+        yield b" %d" * len(some) % some
+    yield b"\r\n" if modseq is None else b" (MODSEQ %d)\r\n" % modseq

@@ -147,6 +147,14 @@ class MailboxView:
             return [m for m in self.select(messages) if m[1] not in gone]
         return list(self.select(messages))
 
+    def whole(self) -> tuple[Sequence[int], "array[int]"]:
+        """Numbers and UIDs of all messages it knows of, ascending, without those known to be gone."""
+        gone = self._gone
+        if not gone:
+            return range(1, len(self._told) + 1), self._told[:]
+        kept = [(number, uid) for number, uid in enumerate(self._told, 1) if uid not in gone]
+        return [number for number, _ in kept], uid_array(uid for _, uid in kept)
+
     def uids(self, messages: SeqSet | UidSet) -> UidSet:
         """The UIDs of the messages it knows of that are meant, without those known to be gone."""
         told = self._told

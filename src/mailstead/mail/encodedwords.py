@@ -17,7 +17,7 @@ def text(value: bytes) -> str:
     """A field's value as people read it."""
     value = value[:TEXT_CAP]
     if b"=?" not in value:
-        return decode(value, b"utf-8")
+        return value.decode(errors="replace")
     parts: list[str] = []
     at = 0
     after_word = False

@@ -18,6 +18,7 @@ _SIMPLE = re.compile(
     rb"\(%b %b %b %b %b %b %b %b %b %b\)"
     % (_VALUE, _VALUE, _FIRST, _LIST, _LIST, _FIRST, _FIRST, _LIST, _VALUE, _VALUE)
 )
+_HEAD = re.compile(rb"\(%b %b " % (_VALUE, _VALUE))
 _STRING = re.compile(rb'NIL|"([^"\\]*+(?:\\.[^"\\]*+)*)"|\{([0-9]{1,7})\}\r\n', re.S)
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.S)
 
@@ -74,6 +75,20 @@ def read_envelope(envelope: bytes) -> HeaderSummary:
     """
     found = _SIMPLE.fullmatch(envelope)
     return _Reader(envelope).envelope() if found is None else HeaderSummary(*found.groups())
+
+
+def date_and_subject(envelope: bytes) -> tuple[bytes | None, bytes | None]:
+    """The first two fields, for who needs no more: most of the time the others are not looked at.
+
+    Raises:
+        UnsealError: as `read_envelope`, as far as it is looked at.
+    """
+    found = _HEAD.match(envelope)
+    if found is None:
+        summary = read_envelope(envelope)
+        return summary.date, summary.subject
+    date, subject = found.groups()
+    return date, subject
 
 
 class _Reader:

@@ -1,7 +1,11 @@
 """What SORT compares of a message, in the form in which it is compared (RFC 5256 section 3, RFC 5957)."""
 
+from dataclasses import dataclass
+from enum import Enum, auto
+
 from mailstead.mail.basesubject import BaseSubject, base_subject
 from mailstead.mail.casemap import KEY_CHARACTERS, sort_key
+from mailstead.mail.dates import moment_of
 from mailstead.mail.encodedwords import text
 from mailstead.mail.headersummary import FirstAddress
 
@@ -9,6 +13,35 @@ from mailstead.mail.headersummary import FirstAddress
 # replies have room, or a key in encoded words.
 SUBJECT_CAP = 8 << 10
 _MAILBOX_CAP = KEY_CHARACTERS * 4  # octets of UTF-8
+
+
+class By(Enum):
+    """What messages are sorted by (RFC 5256 section 3, RFC 5957 section 3, RFC 6203 section 5)."""
+
+    ARRIVAL = auto()
+    CC = auto()
+    DATE = auto()
+    DISPLAYFROM = auto()
+    DISPLAYTO = auto()
+    FROM = auto()
+    RELEVANCY = auto()
+    SIZE = auto()
+    SUBJECT = auto()
+    TO = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Criterion:
+    """One criterion, from the lowest to the highest or the other way round; RELEVANCY from the highest."""
+
+    by: By
+    reverse: bool = False
+
+
+def sent(internal_date: int, date: bytes | None) -> int:
+    """The sent date, which is INTERNALDATE without a Date that can be read (RFC 5256 section 2.2)."""
+    moment = None if date is None else moment_of(date)
+    return internal_date if moment is None else moment
 
 
 def subject_key(subject: bytes | None) -> BaseSubject:

@@ -10,8 +10,11 @@ unless references contradict each other.
 """
 
 from collections.abc import Generator, Sequence
+from enum import Enum
 from itertools import pairwise
 from typing import NamedTuple
+
+from mailstead.mail.sorting import ordered
 
 REFERENCES_CAP = 100  # of one message, the last ones
 STEP = 2000  # messages between two turns for others
@@ -19,22 +22,29 @@ STEP = 2000  # messages between two turns for others
 NO_PARENT = -1
 
 
-class Post(NamedTuple):
-    """What threads need of one message; they come in the order of sequence numbers.
+class Algorithm(Enum):
+    """How messages are put into threads, by its name."""
+
+    ORDEREDSUBJECT = b"ORDEREDSUBJECT"
+    REFERENCES = b"REFERENCES"
+
+
+class Posts(NamedTuple):
+    """What threads need of messages, a column each, in the order of sequence numbers.
 
     Args:
         sent: Seconds since the epoch.
-        subject: Sort key of the base subject.
-        reply: Its subject has a mark of a reply or a forward.
-        id: A number that stands for its Message-ID; None without one.
+        subjects: What stands for the base subject: a number or a string, 0 or empty for an empty one.
+        replies: Whether the subject has a mark of a reply or a forward.
+        ids: A number that stands for the Message-ID; 0 without one.
         references: The numbers of what it refers to, the parent last.
     """
 
-    sent: int
-    subject: str
-    reply: bool
-    id: int | None = None
-    references: Sequence[int] = ()
+    sent: Sequence[int]
+    subjects: Sequence[int | str]
+    replies: Sequence[int]
+    ids: Sequence[int]
+    references: Sequence[Sequence[int]]
 
 
 class Forest(NamedTuple):
@@ -51,24 +61,29 @@ class Forest(NamedTuple):
 Threading = Generator[None, None, Forest]  # yields now and then
 
 
-def by_subject(posts: Sequence[Post]) -> Threading:
+def threaded(posts: Posts, algorithm: Algorithm) -> Threading:
+    """The threads of *posts*."""
+    return by_references(posts) if algorithm is Algorithm.REFERENCES else by_subject(posts)
+
+
+def by_subject(posts: Posts) -> Threading:
     """The first message of each base subject, and all others below it."""
-    order = sorted(range(len(posts)), key=[post.sent for post in posts].__getitem__)
-    yield
-    threads: dict[str, list[int]] = {}
-    for at in order:
-        threads.setdefault(posts[at].subject, []).append(at)
+    order = yield from ordered(range(len(posts.sent)), posts.sent.__getitem__)
+    threads: dict[int | str, list[int]] = {}
+    for done, at in enumerate(order):
+        threads.setdefault(posts.subjects[at], []).append(at)
+        if done % STEP == 0:
+            yield
     found = list(threads.values())
     return Forest([t[0] for t in found], {t[0]: t[1:] for t in found if len(t) > 1})
 
 
-def by_references(posts: Sequence[Post]) -> Threading:
+def by_references(posts: Posts) -> Threading:
     """Who answers whom, by their references and then by their subjects."""
     links = _Links(posts)
     yield from links.own()
     yield from links.others()
-    order = sorted(range(len(posts)), key=[post.sent for post in posts].__getitem__)
-    yield
+    order = yield from ordered(range(len(posts.sent)), posts.sent.__getitem__)
     tree = _Tree(posts, order)
     yield from tree.grow(links.parents)
     yield from tree.gather()
@@ -79,34 +94,36 @@ def by_references(posts: Sequence[Post]) -> Threading:
 class _Links:
     """Step 1: who is whose parent; nodes are posts, and behind those what is only referred to."""
 
-    def __init__(self, posts: Sequence[Post]) -> None:
+    def __init__(self, posts: Posts) -> None:
         self._posts = posts
+        self._count = len(posts.ids)
         self._nodes: dict[int, int] = {}
-        self.parents = [NO_PARENT] * len(posts)
-        self._sets = list(range(len(posts)))  # union-find: each tree is one set
+        self.parents = [NO_PARENT] * self._count
+        self._sets = list(range(self._count))  # union-find: each tree is one set
 
     def own(self) -> Generator[None]:
         """Link each message to the last of its references."""
-        for at, post in enumerate(self._posts):
-            if post.id is not None:
-                self._nodes.setdefault(post.id, at)  # the first has it, the others have none
-        yield
-        for at, post in enumerate(self._posts):
-            if post.references:
-                self._link(self._node(post.references[-1]), at)
+        for at, own in enumerate(self._posts.ids):
+            if own:
+                self._nodes.setdefault(own, at)  # the first has it, the others have none
+            if at % STEP == 0:
+                yield
+        for at, references in enumerate(self._posts.references):
+            if references:
+                self._link(self._node(references[-1]), at)
             if at % STEP == 0:
                 yield
 
     def others(self) -> Generator[None]:
         """Link what each message refers to, one to the next, where there is no link yet."""
-        parents, count, seen = self.parents, len(self._posts), 0
-        for at, post in enumerate(self._posts):
-            if len(post.references) > 1:
-                for parent, child in pairwise([self._node(r) for r in post.references]):
+        parents, count, seen = self.parents, self._count, 0
+        for at, references in enumerate(self._posts.references):
+            if len(references) > 1:
+                for parent, child in pairwise([self._node(r) for r in references]):
                     # What comes behind this one will have cut the link when it came by.
                     if parents[child] == NO_PARENT and (child >= count or child < at):
                         self._link(parent, child)
-            seen += 1 + len(post.references)
+            seen += 1 + len(references)
             if seen >= STEP:
                 seen = 0
                 yield
@@ -136,11 +153,11 @@ class _Links:
 class _Tree:
     """Steps 2 to 6: threads without what is only referred to, gathered by subject, and sorted."""
 
-    def __init__(self, posts: Sequence[Post], order: list[int]) -> None:
-        self._posts = posts
-        self._rank = [0] * len(posts)  # by sent date, then by sequence number
-        for rank, at in enumerate(order):
-            self._rank[at] = rank
+    def __init__(self, posts: Posts, order: list[int]) -> None:
+        self._subjects = posts.subjects
+        self._replies = posts.replies
+        self._count = len(order)
+        self._rank = [0] * self._count  # by sent date, then by sequence number
         self._order = order
         self._next_dummy = 0
         self.tops: list[int] = []
@@ -151,9 +168,10 @@ class _Tree:
 
         By going through the messages in the order of their dates, all siblings come to be in it.
         """
-        count, children = len(self._posts), self.children
+        count, children = self._count, self.children
         self._next_dummy = len(parents)
         for done, at in enumerate(self._order):
+            self._rank[at] = done
             up = parents[at]
             if up >= count:
                 up = _above(parents, up, count)
@@ -173,7 +191,7 @@ class _Tree:
 
     def gather(self) -> Generator[None]:
         """Put threads of one base subject together (step 5)."""
-        table: dict[str, int] = {}
+        table: dict[int | str, int] = {}
         for done, top in enumerate(self.tops):
             if done % STEP == 0:
                 yield
@@ -188,7 +206,7 @@ class _Tree:
             joined.add(top)
             if self._is_dummy(there):
                 self.children[there] += self.children.pop(top) if self._is_dummy(top) else [top]
-            elif self._posts[top].reply and not self._posts[there].reply:
+            elif self._replies[top] and not self._replies[there]:
                 self.children.setdefault(there, []).append(top)
             else:  # neither answers the other
                 joined.add(there)
@@ -201,13 +219,13 @@ class _Tree:
             siblings.sort(key=self._rank.__getitem__)
             if done % STEP == 0:
                 yield
-        self.tops.sort(key=lambda top: self._rank[self._first(top)])
+        self.tops = yield from ordered(self.tops, lambda top: self._rank[self._first(top)])
 
     def _leads(self, top: int, there: int | None) -> bool:
         """Whether *top* stands for its subject instead of the one that is *there*."""
         if there is None or self._is_dummy(there):
             return there is None
-        return self._is_dummy(top) or (self._posts[there].reply and not self._posts[top].reply)
+        return self._is_dummy(top) or bool(self._replies[there] and not self._replies[top])
 
     def _dummy_above(self, tops: list[int]) -> int:
         dummy = self._next_dummy
@@ -217,10 +235,10 @@ class _Tree:
         return dummy
 
     def _is_dummy(self, node: int) -> bool:
-        return node >= len(self._posts)
+        return node >= self._count
 
-    def _subject(self, top: int) -> str:
-        return self._posts[self._first(top)].subject
+    def _subject(self, top: int) -> int | str:
+        return self._subjects[self._first(top)]
 
     def _first(self, top: int) -> int:
         return self.children[top][0] if self._is_dummy(top) else top

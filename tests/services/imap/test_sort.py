@@ -7,9 +7,12 @@ from pathlib import Path
 import pytest
 
 from mailstead.errors import Reason, Unavailable
+from mailstead.mail.sortkeys import Criterion
+from mailstead.mail.threads import Algorithm
 from mailstead.services.imap import sort as sorting
 from mailstead.store.database import Database
 from tests.support.imap import Client, ImapWorker, imap_worker
+from tests.support.orders import KEYS, asked
 
 ONE = (
     b"From: Zoe <ann@a.test>\r\nTo: x: d@b.test;\r\nCc: b@c.test\r\nSubject: Re: beta\r\n"
@@ -214,3 +217,74 @@ async def test_numbers_mean_until_the_answer_what_they_meant(
         client_sees = (await client.ok(command)).untagged
         assert not any(b"EXPUNGE" in line for line in client_sees)
         assert any(b"EXPUNGE" in line for line in (await client.ok(b"UID " + command)).untagged)
+
+
+async def test_who_stays_hears_what_who_comes_hears(databases: list[Database], tmp_path: Path) -> None:
+    """Whatever happens, in the numbers that a session was told of."""
+    rng = random.Random(5)
+    async with imap_worker(databases[0], tmp_path) as one, imap_worker(databases[1], tmp_path) as two:
+        await one.house.move_in()
+        clients = [await one.login(), await two.login(), await two.login()]
+        cold = await one.house.unlock()
+        inbox = await one.house.inbox(cold)
+        cold.close()
+        for n in range(40):
+            for _ in range(rng.choice([0, 1, 6])):
+                head = b"Subject: %b%d\r\nDate: %d Jan 2026 10:00 +0000\r\nMessage-ID: <%d@x>\r\n" % (
+                    rng.choice([b"", b"Re: "]), rng.randrange(12), rng.randint(1, 9), n,
+                )  # fmt: skip
+                await one.house.deliver(head + b"References: <%d@x>\r\n\r\nx\r\n" % rng.randint(0, n))
+            client = rng.choice(clients)
+            known = await client.uids()
+            some = b",".join(b"%d" % uid for uid in rng.sample(known, min(2, len(known)))) or b"1"
+            match rng.choice(["append", "copy", "move", "expunge", "store", "noop"]):
+                case "append":
+                    await client.append(rng.choice((ONE, TWO, THREE, FOUR)))
+                case "copy":
+                    await client.ok(b"UID COPY %b INBOX" % some)
+                case "move":
+                    await client.ok(b"UID MOVE %b Trash" % some)
+                case "expunge":
+                    await client.ok(rb"UID STORE %b +FLAGS.SILENT (\Deleted)" % some)
+                    await client.ok(b"EXPUNGE")
+                case "store":
+                    await client.ok(rb"UID STORE %b +FLAGS (\Flagged)" % some)
+                case _:
+                    account = await two.house.unlock()
+                    await account.absorb(inbox)
+                    account.close()
+            for client in clients:
+                await the_same(client, one, inbox, rng)
+
+
+async def the_same(client: Client, w: ImapWorker, inbox: bytes, rng: random.Random) -> None:
+    """What a session says of the messages that it knows of is what is found where nothing is kept."""
+    cold = await w.house.unlock()
+    criteria = tuple(Criterion(by, rng.random() < 0.5) for by in rng.sample(list(KEYS), 2))
+    spelled = b" ".join((b"REVERSE " if c.reverse else b"") + c.by.name.encode() for c in criteria)
+    algorithm = rng.choice(list(Algorithm))
+    # EXPUNGE is told by none of these, so that numbers mean what they mean in the first one.
+    sort = numbers_in((await client.ok(b"SORT (%b) UTF-8 ALL" % spelled)).having(b"* SORT")[0])
+    said_threads = await client.ok(b"THREAD %b UTF-8 %b" % (algorithm.value, shown(sort)))
+    thread = said_threads.having(b"* THREAD")[0]
+    lines = (await client.ok(b"FETCH 1:* UID")).having(b"FETCH (UID ") if sort else []
+    uid_of = {int(line.split()[1]): int(line.split()[4][:-1]) for line in lines}
+    sorted_uids = [uid_of[number] for number in sort]
+    later = set((await cold.snapshot(inbox)).uids) & set(uid_of.values()) - set(sorted_uids)
+    assert not later or min(later) > max(sorted_uids, default=0), "only what it was told of meanwhile"
+    assert sorted_uids == await asked(cold.orders, inbox, sorted_uids, criteria)
+    threads = re.sub(
+        rb"[0-9]+", lambda found: b"%d" % uid_of[int(found[0])], thread.removeprefix(b"* THREAD")
+    )
+    assert threads.strip() == await asked(cold.orders, inbox, sorted_uids, algorithm)
+    by_uid = await client.ok(b"UID SORT (%b) UTF-8 %b" % (spelled, shown(sort)))
+    assert numbers_in(by_uid.having(b"* SORT")[0]) == sorted_uids
+    cold.close()
+
+
+def numbers_in(line: bytes) -> list[int]:
+    return [int(number) for number in line.removeprefix(b"* SORT").split()]
+
+
+def shown(numbers: list[int]) -> bytes:
+    return b",".join([b"%d" % number for number in numbers]) or b"NOT ALL"

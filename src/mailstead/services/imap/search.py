@@ -6,19 +6,19 @@ fields in its second; a body is opened only for a message that nothing else deci
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from itertools import groupby
 from types import MappingProxyType
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
-from mailstead.accounts.bodies import SMALL
+from mailstead.accounts.bodies import SMALL, together
 from mailstead.accounts.reading import Columns, Located
 from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.imap import responses as answers
 from mailstead.imap.esearch import EVERYTHING, Result, Return, esearch
 from mailstead.imap.responses import Answer, ok
 from mailstead.imap.search import Search
-from mailstead.imap.searchkeys import Among, And, ChangedAt, Key, Leaf, Not, Or
+from mailstead.imap.searchkeys import Among, And, ChangedAt, Everything, Key, Leaf, Not, Or
 from mailstead.mail.mailbox import Uid
 from mailstead.mail.searching import PIECE, BodySearch, InBody
 from mailstead.mail.uidset import STAR, SavedNumbers, SeqSet, UidSet
@@ -28,25 +28,33 @@ from mailstead.services.imap.selected import Numbered
 from mailstead.services.imap.store import NOT_TOLD
 from mailstead.store.numbers import row_number
 
-LARGE = 4 << 20  # octets of a message that is searched with few others at once
-READ_TOGETHER = 256 << 10  # octets of bodies
 STILL_AT_IT = ok("Still searching").octets()
+LARGE = 4 << 20  # octets of a message that is searched with few others at once
 
-T = TypeVar("T")
 Undecided = tuple[Candidate, Located]
 
 
 class Found(NamedTuple):
-    """The messages that match, in the order of the mailbox.
+    """The messages that match, in the order of the mailbox or another.
 
     Args:
         with_modseq: Mod-sequences are asked for.
         scores: Their relevancy, where that is asked for (RFC 6203 section 4).
     """
 
-    messages: list[Numbered]
+    numbers: Sequence[int]
+    uids: Sequence[int]
     with_modseq: bool
     scores: Mapping[int, int] = MappingProxyType({})
+
+    def shown(self, *, uid: bool) -> Sequence[int]:
+        """What a response calls them."""
+        return self.uids if uid else self.numbers
+
+    def at(self, places: Sequence[int]) -> "Found":
+        """The messages at these *places*, in this order."""
+        numbers, uids = map(self.numbers.__getitem__, places), map(self.uids.__getitem__, places)
+        return self._replace(numbers=list(numbers), uids=list(uids))
 
     def highest_modseq(self, context: Context, of: UidSet | None = None) -> int | None:
         """What the response to who asked for mod-sequences ends with (RFC 7162 section 3.1.6).
@@ -54,7 +62,9 @@ class Found(NamedTuple):
         Args:
             of: Only these count.
         """
-        uids = [uid for _, uid in self.messages if of is None or uid in of] if self.with_modseq else []
+        if not self.with_modseq:
+            return None
+        uids = sorted(uid for uid in self.uids if of is None or uid in of)
         return max(context.chosen.modseqs(uids), default=None)
 
 
@@ -66,10 +76,10 @@ async def search(context: Context, command: Search) -> Answer:
     if found is None:
         return NOT_TOLD
     if asked is None:
-        numbers = (uid if command.uid else number for number, uid in found.messages)
-        await context.send(answers.search(numbers, found.highest_modseq(context)))
+        shown = found.shown(uid=command.uid)
+        await context.send(answers.search(shown, found.highest_modseq(context)))
     else:
-        await give(context, asked, found, found.messages, uid=command.uid)
+        await give(context, asked, found, uid=command.uid)
     return ok("Search completed")
 
 
@@ -84,23 +94,17 @@ def saving(context: Context, asked: Return | None) -> Generator[None]:
         raise
 
 
-async def give(
-    context: Context, asked: Return, found: Found, ordered: Sequence[Numbered], *, uid: bool
-) -> None:
-    """Save what shall be saved, and send the ESEARCH response, if there is one.
-
-    Args:
-        ordered: What was found, in the order in which it was asked for.
-    """
+async def give(context: Context, asked: Return, found: Found, *, uid: bool) -> None:
+    """Save what shall be saved of *found*, and send the ESEARCH response, if there is one."""
     # Where only MIN and MAX are told, only theirs are the mod-sequences that count (RFC 7162 section 3.1.10).
     ends = found.with_modseq and asked.page is None and asked.results <= {Result.MIN, Result.MAX}
-    saved = asked.saved([u for _, u in ordered]) if asked.save or ends else None
+    saved = asked.saved(found.uids) if asked.save or ends else None
     if asked.save and saved is not None:
         context.chosen.saved = saved
     if asked.answers:
         modseq = found.highest_modseq(context, saved if ends else None)
-        shown = [u if uid else number for number, u in ordered]
-        scores = [found.scores[u] for _, u in ordered] if asked.relevancy else []
+        shown = found.shown(uid=uid)
+        scores = [found.scores[u] for u in found.uids] if asked.relevancy else []
         await context.send(esearch(context.connection.tag, asked, shown, modseq, uid=uid, scores=scores))
 
 
@@ -120,6 +124,8 @@ async def matching(context: Context, key: Key, *, scored: bool = False) -> Found
     with_modseq = any(isinstance(k, ChangedAt) for k in keys)
     if with_modseq:
         await context.tell_modseqs()
+    if isinstance(key, Everything) and not scored:
+        return Found(*view.whole(), with_modseq=False)
     messages = view.present(SeqSet([(1, STAR)]))
     judge = Judge(selected, key, context.owner.now(), scored=scored)
     if judge.deepest is Depth.STATE and judge.asks_flags:
@@ -128,14 +134,24 @@ async def matching(context: Context, key: Key, *, scored: bool = False) -> Found
     for _, some in groupby(messages, key=lambda m: row_number(m[1])):
         found += await _row(context, judge, list(some))
         await take_turns(context)
-    return Found(found, with_modseq, judge.scores)
+    return Found([number for number, _ in found], [uid for _, uid in found], with_modseq, judge.scores)
 
 
 async def take_turns(context: Context) -> None:
     """Let others have their turn between two rows, if the peer still wants the next one."""
-    if context.wire.ended:  # it may be gone, which only an answer shows
-        await context.send(STILL_AT_IT)
+    still_wanted(context)
     await asyncio.sleep(0)
+
+
+def still_wanted(context: Context) -> None:
+    """Go on for a peer that is still there, whether it reads or not.
+
+    Raises:
+        OSError: it is gone.
+    """
+    if context.wire.ended:  # which only an answer shows
+        context.wire.write(STILL_AT_IT)
+    context.still_there()
 
 
 async def _row(context: Context, judge: Judge, row: list[Numbered]) -> list[Numbered]:
@@ -159,20 +175,6 @@ async def _row(context: Context, judge: Judge, row: list[Numbered]) -> list[Numb
                 verdicts |= await _opened(context, judge, some)
                 await asyncio.sleep(0)
     return [(number, uid) for number, uid in row if verdicts[uid]]
-
-
-def together(messages: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
-    """Messages whose bodies are read together: some small ones, or a large one."""
-    some: list[T] = []
-    octets = 0
-    for message in messages:
-        if some and octets + size(message) > READ_TOGETHER:
-            yield some
-            some, octets = [], 0
-        some.append(message)
-        octets += size(message)
-    if some:
-        yield some
 
 
 async def _opened(context: Context, judge: Judge, some: list[Undecided]) -> dict[Uid, Verdict]:

@@ -1,0 +1,105 @@
+"""Orders and threads of mailboxes, which are found once and followed from then on (RFC 5256 section 3).
+
+What is kept of a message are numbers that stand for what it is sorted and threaded by: its dates, its size,
+and of each string a hash; and the hashes in the order of the strings. So only messages that came since are
+read, and where one has a new string, a few others to compare it with. Flags do not matter, and what a UID
+names never changes.
+"""
+
+from array import array
+from collections.abc import Awaitable, Callable, Hashable, Mapping
+from types import MappingProxyType
+
+from mailstead.accounts.keptorders import Finished, KeptOrders
+from mailstead.accounts.ordering import Gone, Ordering
+from mailstead.accounts.snapshot import Snapshots
+from mailstead.accounts.states import Uids, no_uids
+from mailstead.accounts.summaries import Check, Summaries
+from mailstead.errors import Reason, Refused
+from mailstead.mail.sortkeys import By, Criterion
+from mailstead.mail.threads import Algorithm
+
+
+class Orders:
+    """The orders of one account's mailboxes. Sessions that want the same one find it together."""
+
+    def __init__(self, account_id: int, snapshots: Snapshots, summaries: Summaries, kept: KeptOrders) -> None:
+        self._account_id = account_id
+        self._snapshots = snapshots
+        self._summaries = summaries
+        self._kept = kept
+
+    async def sorted(
+        self,
+        mailbox_id: bytes,
+        uids: Uids,
+        criteria: tuple[Criterion, ...],
+        check: Check,
+        scores: Mapping[int, int] = MappingProxyType({}),
+    ) -> Finished:
+        """The messages in the order of *criteria*; equal ones in that of *uids*, which are ascending.
+
+        Args:
+            check: Called now and then, to raise when nobody waits any more.
+            scores: What RELEVANCY goes by, for each of *uids*.
+
+        Raises:
+            UnsealError: what is there is not what was delivered.
+        """
+        what = None if any(criterion.by is By.RELEVANCY for criterion in criteria) else criteria
+        return await self._answer(
+            mailbox_id, uids, check, what, lambda o, some: o.sort(some, criteria, scores)
+        )
+
+    async def threads(self, mailbox_id: bytes, uids: Uids, algorithm: Algorithm, check: Check) -> Finished:
+        """The messages in threads, as `sorted`."""
+        return await self._answer(
+            mailbox_id, uids, check, algorithm, lambda o, some: o.thread(some, algorithm)
+        )
+
+    async def _answer(
+        self,
+        mailbox_id: bytes,
+        uids: Uids,
+        check: Check,
+        what: Hashable | None,
+        find: Callable[[Ordering, Uids], Awaitable[Finished]],
+    ) -> Finished:
+        """An answer that is kept for who asks for *what* again, unless it is nothing."""
+        kept = self._kept.get(self._account_id, mailbox_id)
+        async with kept.turn:
+            try:
+                while True:
+                    there = await self._there(mailbox_id)
+                    asked = _among(uids, there)
+                    answer = kept.finished.get(what)
+                    if answer is None or answer.asked != asked:
+                        ordering = Ordering(self._summaries, mailbox_id, kept, there, check)
+                        try:
+                            await ordering.forget_stale()
+                            answer = await find(ordering, asked)
+                        except Gone as gone:
+                            await ordering.forget(gone.uids)
+                            continue
+                    if what is not None:
+                        kept.finish(what, answer)
+                    return answer
+            finally:
+                self._kept.weigh(self._account_id, mailbox_id)
+
+    async def _there(self, mailbox_id: bytes) -> Uids:
+        try:
+            return (await self._snapshots.newest(mailbox_id)).uids
+        except Refused as refused:
+            if refused.reason is not Reason.NO_SUCH_MAILBOX:
+                raise
+            return no_uids()
+
+
+def _among(uids: Uids, there: Uids) -> Uids:
+    """Those of *uids* that are there."""
+    if uids == there:
+        return there
+    if uids == there[: len(uids)]:
+        return uids
+    return array("I", filter(set(there).__contains__, uids))
