@@ -3,7 +3,7 @@
 It starts a server of its own in a folder on a real disk, and runs the harness in alternated pairs:
 SMTP against Postfix in front of Dovecot with mail_crypt, LMTP against Dovecot with mail_crypt, SMTP
 against a bare Python receiver with group commit that parses and checks nothing (the floor), IMAP and
-POP3 against Dovecot with and without mail_crypt.
+POP3 against Dovecot with and without mail_crypt. "order" is SORT and THREAD (bench/order.py).
 
     MAILSTEAD_BENCH    the harness (default ../shared/bench, beside this checkout)
     BENCH_VENV         its virtual environment, made by its install.sh
@@ -97,7 +97,9 @@ def main() -> int:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument(
-        "--against", default="postfix,lmtp,floor,imap-crypt,imap,pop3-crypt,pop3", help="which pairs"
+        "--against",
+        default="postfix,lmtp,floor,imap-crypt,imap,order-crypt,order,pop3-crypt,pop3",
+        help="which pairs",
     )
     parser.add_argument("--mailbox", default="10000", help="messages of the IMAP mailbox")
     parser.add_argument("--rounds", default="3")
@@ -116,6 +118,8 @@ def main() -> int:
         "floor": ("smtp", "floor", "ingest"),
         "imap-crypt": ("smtp+imap", "dovecot-crypt", "imap,idle"),
         "imap": ("smtp+imap", "dovecot-plain", "imap,idle"),
+        "order-crypt": ("smtp+imap", "dovecot-crypt", "order"),
+        "order": ("smtp+imap", "dovecot-plain", "order"),
         "pop3-crypt": ("smtp+imap+pop3", "dovecot-crypt", "pop3"),
         "pop3": ("smtp+imap+pop3", "dovecot-plain", "pop3"),
     }
@@ -125,13 +129,16 @@ def main() -> int:
         with server(folder, args.workers, args.lanes) as (pid, ports):
             for pair in args.against.split(","):
                 service, peer, parts = pairs[pair]
+                script = ROOT / "bench" / "order.py" if parts == "order" else HARNESS / "run_all.py"
                 command = [
-                    str(python), str(HARNESS / "run_all.py"), "--a", target(folder, service, pid, ports),
-                    "--b", peer, "--only", parts, "--mailbox", args.mailbox, "--rounds", args.rounds,
-                    "--messages", args.messages, "--run", str(folder / "peers"), "--fresh",
-                    *(["--suite", "full"] if parts == "pop3" else []),
+                    str(python), str(script), "--a", target(folder, service, pid, ports), "--b", peer,
+                    "--mailbox", args.mailbox, "--rounds", args.rounds, "--run", str(folder / "peers"),
                 ]  # fmt: skip
-                subprocess.run(command, check=True)
+                if parts != "order":
+                    command += ["--only", parts, "--messages", args.messages, "--fresh"]
+                if parts == "pop3":
+                    command += ["--suite", "full"]
+                subprocess.run(command, check=True, env={**os.environ, "MAILSTEAD_BENCH": str(HARNESS)})
     return 0
 
 
