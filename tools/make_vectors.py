@@ -148,16 +148,23 @@ def as_it_is() -> Vector:
     return lane({"not compressed": MESSAGES["not compressed"]}) | {"entry": stored}
 
 
-def lane(chosen: dict[str, tuple[bytes, str]]) -> Vector:
-    """A lane, with the SUMMARY and the BODY of its messages."""
+def _first(summary: bytes) -> bytes:
+    """A summary as version 1 had it: without the save date."""
+    return summary[:16] + b"\x01" + summary[17:28] + summary[36:]
+
+
+def lane(chosen: dict[str, tuple[bytes, str]], *, saved: bool = False) -> Vector:
+    """A lane, with the SUMMARY and the BODY of its messages; *saved*: they say when that was."""
     writer = LaneWriter(ACCOUNT, 2, DeliveryKey.parse(primitives.public_octets(SEED)))
     messages: list[Vector] = []
     for number, (name, (octets, compress)) in enumerate(chosen.items()):
         object_id = bytes((number,)) * 16
         scanner = Scanner()
         scanner.push(octets)
-        made = summarise(scanner.finish(), internal_date=-1, trace_octets=0, provenance=Provenance.DELIVERED)
-        content = made.encode(MAILBOX)
+        made = summarise(
+            scanner.finish(), internal_date=-1, trace_octets=0, provenance=Provenance.DELIVERED, save_date=2
+        )
+        content = made.encode(MAILBOX) if saved else _first(made.encode(MAILBOX))
         with writer.next() as sealer:
             prepared = _built(octets, compress)
             summary_flags, summary = sealer.summary(object_id, content, compressed=prepared.compressed)
@@ -223,9 +230,10 @@ def stored() -> list[Vector]:
 
 def main() -> None:
     """Write the file."""
+    saved = lane({"one block": MESSAGES["one block"]}, saved=True)
     vectors = {
         "server_key": server_key(), "ways": ways(), "rings": rings(), "lane": lane(MESSAGES),
-        "as_it_is": as_it_is(), "store_key": _hex(STORE_KEY), "epoch": 2, "stored": stored(),
+        "as_it_is": as_it_is(), "saved": saved, "store_key": _hex(STORE_KEY), "epoch": 2, "stored": stored(),
     }  # fmt: skip
     FILE.write_text(json.dumps(vectors, indent=1) + "\n")
 

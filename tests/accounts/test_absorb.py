@@ -86,6 +86,11 @@ def honest() -> Summary:
     return summarise(scanner.finish(), internal_date=0, trace_octets=0, provenance=Provenance.DELIVERED)
 
 
+def first_version(content: bytes) -> bytes:
+    """A summary as it was before it had a save date (docs/format.md, "Summaries")."""
+    return content[:16] + b"\x01" + content[17:28] + content[36:]
+
+
 def offsets(*numbers: int) -> bytes:
     return struct.pack(">HIIIII", *numbers)
 
@@ -99,6 +104,8 @@ CONTENTS: dict[str, bytes] = {
     "an unknown flag": replace(honest(), flags=32).encode(bytes(16)),
     "trace fields longer than the message": replace(honest(), trace_octets=10_000).encode(bytes(16)),
     "a part of an offset": replace(honest(), parts=b"x" * 21).encode(bytes(16)),
+    "a version that nobody knows": honest().encode(bytes(16)).replace(b"\x02\x01\0\x01", b"\x03\x01\0\x01"),
+    "the first version, cut": first_version(honest().encode(bytes(16)))[:-4],
     "octets left over": honest().encode(bytes(16)) + b"\0",
     "a field too many": honest().encode(bytes(16)) + bytes(4),
     "a preview that is not UTF-8": honest().encode(bytes(16)).replace(b"\0\0\0\1x", b"\0\0\0\1\xff"),
@@ -137,6 +144,26 @@ async def test_a_well_made_summary_is_shown(sqlite: Database, tmp_path: Path) ->
         assert await account.quarantined() == []
         with pytest.raises(UnsealError):  # its body was sealed by another lane
             await h.read_all(account)
+        account.close()
+
+
+@pytest.mark.parametrize("absorbed", [False, True])
+async def test_what_has_no_save_date_was_saved_at_its_internal_date(
+    sqlite: Database, tmp_path: Path, absorbed: bool
+) -> None:
+    """Pendings sealed by a mailstead that knew no save date."""
+    made = replace(honest(), internal_date=12345, save_date=67890)
+    async with house(sqlite, tmp_path) as h:
+        await h.move_in()
+        await hostile(h, first_version(made.encode(bytes(16))))
+        await hostile(h, made.encode(bytes(16)))
+        account = await h.unlock()
+        inbox = await h.inbox(account)
+        if absorbed:
+            assert await account.absorb(inbox) == 2
+        found = [message.a async for message in account.messages(inbox)]
+        assert [(a.internal_date, a.save_date) for a in found] == [(12345, 12345), (12345, 67890)]
+        assert await account.quarantined() == []
         account.close()
 
 

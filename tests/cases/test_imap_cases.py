@@ -395,7 +395,24 @@ def imp_026(server: Server) -> None:
 
 
 def imp_028(server: Server) -> None:
-    refused(session(server), b'a APPEND INBOX CATENATE (URL "/other-user/;UID=1")\r\n')
+    """URLs of others, of other servers, and of so much that it is not made."""
+    talk = session(server)
+    for url in (
+        b"/other-user/;UID=1", b"/ann@b.test/INBOX/;UID=1", b"/~ann/INBOX/;UID=1", b"imap://ann%40b.test@mx.b.test/INBOX/;UID=1",
+        b"//ann@mx.b.test/INBOX/;UID=1", b"imap://bob%40local.test@evil.test/Trash/;UID=1", b"file:///etc/passwd", b"/../../etc/passwd/;UID=1",
+        b"/Trash/;UID=1;URLAUTH=anonymous:internal:" + b"0" * 32, b"/Trash/;UID=1]", b"/Trash/;UID=1/;SECTION=" + b"1." * 4000 + b"1", b"%" * 8000,
+    ):  # fmt: skip
+        said = talk.ask(b'APPEND INBOX CATENATE (URL "%b")' % url)
+        assert (said.status, said.code[:7]) == (b"NO", b"BADURL "), url[:40]
+        assert (
+            talk.ask(b"APPEND INBOX CATENATE (TEXT {3+}\r\nabc URL {%d+}\r\n%b)" % (len(url), url)).status
+            == b"NO"
+        )
+    for parts in (b" URL /Trash/;UID=1 URL /Trash/;UID=1)", b" URL /Trash/;UID=1 TEXT {5000000}"):
+        assert talk.ask(b"APPEND INBOX CATENATE (%b" % parts[1:]).code == b"TOOBIG"
+    for parts in (b" URL /x/;UID=1" * 3000, b' URL "/%b"' % (b"x" * 9000)):
+        assert talk.ask(b"APPEND INBOX CATENATE (%b)" % parts[1:]).code == b"LIMIT"
+    talk.close()
 
 
 def imp_029(server: Server) -> None:

@@ -166,9 +166,11 @@ def body(content: bytes, flags: int, size: int) -> bytes:
 def summary(content: bytes) -> dict[str, object]:
     """The fields of a SUMMARY ("Summaries")."""
     take = Take(content)
-    names = ["mailbox", "version", "provenance", "flags", "whole", "date", "size", "trace"]
+    names = ["mailbox", "version", "provenance", "flags", "whole", "date", "saved", "size", "trace"]
     values: list[object] = [take(16), *(take.n(1) for _ in range(4))]
-    values += [int.from_bytes(take(8), "big", signed=True), take.n(8), take.n(4)]
+    date = int.from_bytes(take(8), "big", signed=True)
+    saved = int.from_bytes(take(8), "big", signed=True) if values[1] == 2 else date
+    values += [date, saved, take.n(8), take.n(4)]
     found = dict(zip(names, values, strict=True))
     for name in ["envelope", "bodystructure", "parts", "preview", "header", "keywords"]:
         found[name] = take.counted(4)

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parent.parent.parent
 OWN: dict[str, Any] = json.loads((ROOT / "tests" / "vectors" / "mailstead.json").read_text())
 SERVER, WAYS, RINGS, LANE = OWN["server_key"], OWN["ways"], OWN["rings"], OWN["lane"]
 ACCOUNT = bytes.fromhex(LANE["account"])
-MESSAGES = [(lane, v) for lane in (LANE, OWN["as_it_is"]) for v in lane["messages"]]
+MESSAGES = [(lane, v) for lane in (LANE, OWN["as_it_is"], OWN["saved"]) for v in lane["messages"]]
 DICTIONARY = (ROOT / "src" / "mailstead" / "crypto" / "dictionary1.bin").read_bytes()
 # The clear numbers of docs/format.md, "Kinds", written out again.
 KINDS = {"PAGE": 16, "STATE": 17, "MBOXES": 19, "TOMB": 25, "COUNTS": 27, "METADATA": 28}
@@ -198,9 +198,10 @@ def test_messages_of_a_lane(lane: dict[str, Any], v: dict[str, Any]) -> None:
     name = RecordName(ACCOUNT, object_id, lane_id, v["ctr"], v["summary_flags"])
     assert open_summary(key, name, Sealed(sealed)) == wanted
     by_hand, ours = oracle.summary(wanted), Summary.decode(wanted)
-    assert (by_hand["envelope"], by_hand["header"], by_hand["date"], by_hand["size"]) == (
-        ours.envelope, ours.header, ours.internal_date, ours.size,
-    ) != (b"", b"", 0, 1)  # fmt: skip
+    assert (by_hand["envelope"], by_hand["header"], by_hand["date"], by_hand["saved"], by_hand["size"]) == (
+        ours.envelope, ours.header, ours.internal_date, ours.save_date, ours.size,
+    ) != (b"", b"", 0, 0, 1)  # fmt: skip
+    assert ours.save_date == (2 if lane is OWN["saved"] else -1)
 
     sealed = base64.b64decode(v["body"])
     head = oracle.header(1, 0, v["body_flags"], object_id, lane_id, v["ctr"], 0)

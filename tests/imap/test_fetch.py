@@ -28,6 +28,7 @@ def body(section: Section, label: bytes, **more: object) -> Body:
     [
         (b"FLAGS", (Item.FLAGS,)),
         (b"fast", FAST),
+        (b"savedate", (Item.SAVEDATE,)),
         (b"ALL", (*FAST, Item.ENVELOPE)),
         (b"FULL", (*FAST, Item.ENVELOPE, Item.BODY)),
         (b"(UID FLAGS uid BODYSTRUCTURE BODY)", (Item.UID, Item.FLAGS, Item.BODYSTRUCTURE, Item.BODY)),

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mailstead.imap import responses
-from mailstead.imap.append import Append
+from mailstead.imap.append import Append, Literal, Steps, Upcoming, Url
 from mailstead.imap.commands import Command, parse
+from mailstead.imap.dialect import Dialect
 from mailstead.imap.events import (
     AppendChunk,
     AppendEnd,
@@ -20,6 +21,7 @@ from mailstead.imap.events import (
     WantsContinuation,
 )
 from mailstead.imap.mailboxes import Examine, Select
+from mailstead.imap.replace import Replace
 from mailstead.imap.responses import Answer, Condition, bad, bye, no, ok
 from mailstead.imap.server import ServerConnection
 from mailstead.imap.session import Authenticate, Done, Idle, Login, Logout, StartTls
@@ -57,8 +59,7 @@ class Run:
         self.out = b""
         self.events: list[object] = []
         self.messages: list[bytes] = []
-        self.body = b""
-        self.coming: list[bytes] = []  # of the APPEND that goes on
+        self.coming: list[bytes] = []  # messages of the APPEND that goes on; a URL is shown as it is
         self.sasl: Mechanism | None = None
 
     def feed(self, octets: bytes) -> "Run":
@@ -77,21 +78,20 @@ class Run:
             case WantsContinuation(octets=octets):
                 return octets
             case AppendChunk(octets=octets):
-                self.body += octets
+                self.coming[-1] += octets
                 return b""
             case BadCommand(reply=answer):
                 return c.reply(answer)
-            case AppendNext():
-                self.coming.append(self.body)
-                self.body = b""
+            case AppendNext(steps=steps):
+                self.take(steps)
                 return c.go_ahead()
-            case AppendEnd(error=error):
-                if error is None and self.refuse is None:
-                    self.messages += [*self.coming, self.body]
-                return c.reply(error or self.refuse or ok("Appended"))
-            case Append() if self.refuse is None:
-                self.body, self.coming = b"", []
-                return c.go_ahead()
+            case AppendEnd(steps=steps, error=error):
+                self.take(steps)
+                return self.appended(error)
+            case Append(steps=steps) | Replace(steps=steps) if self.refuse is None:
+                self.coming = []
+                self.take(steps)
+                return c.go_ahead() if isinstance(steps[-1], Literal) else self.appended(None)
             case Idle():
                 return c.go_ahead()
             case Authenticate(mechanism=name, initial=initial):
@@ -107,6 +107,19 @@ class Run:
                 return c.reply(responses.FOR_REASON[responses.Reason.NO_SUCH_MAILBOX])
             case _:
                 return c.reply(self.refuse or ok("Done"))
+
+    def take(self, steps: Steps) -> None:
+        for step in steps:
+            match step:
+                case Upcoming():
+                    self.coming.append(b"")
+                case Url(octets=octets):
+                    self.coming[-1] += b"<%b>" % octets
+
+    def appended(self, error: Answer | None) -> bytes:
+        if error is None and self.refuse is None:
+            self.messages += self.coming
+        return self.connection.reply(error or self.refuse or ok("Appended"))
 
     def step(self, response: bytes | None) -> bytes:
         assert self.sasl is not None
@@ -227,6 +240,56 @@ def test_several_messages_are_one_append(octets: bytes, messages: list[bytes]) -
     assert (b"a OK Appended" in run.out) == bool(messages)
 
 
+@pytest.mark.parametrize(
+    ("octets", "messages"),
+    [
+        (b"a APPEND x CATENATE (URL /u)\r\nb NOOP\r\n", [b"</u>"]),
+        (b"a APPEND x CATENATE (TEXT {2}\r\nab URL /u URL \"/v\" TEXT {1+}\r\nc)\r\nb NOOP\r\n", [b"ab</u></v>c"]),
+        (b"a APPEND {1+}\r\nx CATENATE (URL {2+}\r\n/u TEXT {0}\r\n URL {3}\r\n/vw)\r\nb NOOP\r\n", [b"</u></vw>"]),
+        (b"a APPEND x (\\Seen) CATENATE (TEXT {1+}\r\na) {2+}\r\nbc CATENATE (URL /u) (k) CATENATE (URL /v)\r\nb NOOP\r\n", [b"a", b"bc", b"</u>", b"</v>"]),
+        (b"a APPEND x {1+}\r\na CATENATE (URL {2}\r\n/u URL {2+}\r\n/v) {1}\r\nb\r\nb NOOP\r\n", [b"a", b"</u></v>", b"b"]),
+        (b"a APPEND x CATENATE (" + b" ".join([b"TEXT {1+}\r\nx"] * 500) + b")\r\nb NOOP\r\n", [b"x" * 500]),
+        (b"a APPEND x CATENATE (" + b" ".join([b"TEXT {1+}\r\nx"] * 501) + b")\r\nb NOOP\r\n", []),
+        (b"a APPEND x CATENATE (" + b" ".join([b"URL {2+}\r\n/u"] * 100) + b")\r\nb NOOP\r\n", [b"</u>" * 100]),
+        (b"a APPEND x CATENATE (TEXT {1+}\r\nx " + b" ".join([b"URL {2+}\r\n/u"] * 101) + b")\r\nb NOOP\r\n", []),
+        (b"a APPEND x CATENATE (TEXT {1+}\r\na URL {70000+}\r\n" + b"u" * 70_000 + b")\r\nb NOOP\r\n", []),
+        (b"a APPEND x CATENATE (TEXT {1+}\r\na URL ~{2+}\r\n/u)\r\nb NOOP\r\n", []),
+        (b"a APPEND x CATENATE (TEXT {1+}\r\na URL {2+}\r\n/\0)\r\nb NOOP\r\n", []),
+        (b"a APPEND x CATENATE (TEXT {1+}\r\n\0 URL {2+}\r\n/u)\r\nb NOOP\r\n", []),
+        (b"a APPEND x CATENATE (TEXT {1+}\r\na)x\r\nb NOOP\r\n", []), (b"a APPEND x CATENATE (TEXT {1+}\r\na\r\nb NOOP\r\n", []),
+        (b"a APPEND x CATENATE (TEXT {1+}\r\naTEXT {1+}\r\na)\r\nb NOOP\r\n", []), (b"a APPEND x CATENATE (TEXT {1+}\r\na )\r\nb NOOP\r\n", []),
+        (b"a APPEND x CATENATE (TEXT {1+}\r\na URL {2}\r\nb NOOP\r\n", []), (b"a APPEND x CATENATE (TEXT {1001+}\r\n" + b"\n" * 1001 + b")\r\nb NOOP\r\n", []),
+        (b"a APPEND x CATENATE (UTF8 (~{1+}\r\na))\r\nb NOOP\r\n", []), (b"a APPEND x CATENATE (TEXT {1+}\r\na UTF8 (~{1+}\r\na))\r\nb NOOP\r\n", []),
+        (b'a APPEND x CATENATE (URL "/u {1+}\r\na)\r\nb NOOP\r\n', []), (b"a APPEND x CATENATE (URL /u {1+}\r\na)\r\nb NOOP\r\n", []),
+    ],
+)  # fmt: skip
+def test_what_is_catenated(octets: bytes, messages: list[bytes]) -> None:
+    """However it is cut: literals of its own, URLs as literals, and several messages."""
+    run = Run(state=State.AUTHENTICATED).feed(octets)
+    if b"URL {2}\r\nb NOOP" not in octets:
+        assert run.messages == messages
+        assert run.out.endswith(b"b OK Done\r\n"), run.out
+        assert (b"a OK Appended" in run.out) == bool(messages)
+    cut = Run(state=State.AUTHENTICATED)
+    for at in range(len(octets)):
+        cut.feed(octets[at : at + 1])
+    assert (cut.out, cut.messages, cut.events) == (run.out, run.messages, run.events)
+
+
+def test_utf8_is_a_part_of_what_is_catenated() -> None:
+    run = Run(state=State.AUTHENTICATED)
+    run.connection.dialect = Dialect(accept=True)
+    run.feed(
+        b"a APPEND x CATENATE (UTF8 (~{1}\r\na) URL /u utf8 (~{2+}\r\nbc)) UTF8 (~{1+}\r\nd)\r\nb NOOP\r\n"
+    )
+    assert run.messages == [b"a</u>bc", b"d"]
+    assert run.out.endswith(b"b OK Done\r\n")
+    for wrong in (b"UTF8 ({1+}\r\na)", b"UTF8 (~{1+}\r\na", b"UTF8 ~{1+}\r\na", b"UTF8 (~{1+}\r\na))"):
+        run.feed(b"c APPEND x CATENATE (" + wrong + b")\r\n")
+        assert b"\r\nc BAD" in run.out, wrong
+    assert len(run.messages) == 2
+
+
 def test_what_the_appends_are() -> None:
     def feed(n: int) -> Run:
         return Run(state=State.AUTHENTICATED).feed(APPENDS[n])
@@ -246,6 +309,26 @@ def test_what_the_appends_are() -> None:
     assert feed(15).out.startswith(b"* BYE [TOOBIG]")
 
 
+REPLACES = [
+    b"a REPLACE 1 INBOX {5}\r\nhello\r\nb NOOP\r\n", b"a UID REPLACE 1 {5+}\r\nINBOX ~{5+}\r\nhello\r\nb NOOP\r\n",
+    b"a REPLACE 1 INBOX {5+}\r\nhello {3+}\r\nabc\r\nb NOOP\r\n", b"a REPLACE 1 INBOX {5+}\r\nhello {3}\r\nb NOOP\r\n",
+    b"a REPLACE 1 INBOX {5+}\r\nhe\0lo\r\nb NOOP\r\n", b"a REPLACE 1 INBOX {1001+}\r\n" + b"\n" * 1001 + b"\r\nb NOOP\r\n",
+    b"a REPLACE 1 INBOX\r\nb NOOP\r\n", b"a REPLACE INBOX {3+}\r\nabc\r\nb NOOP\r\n", b'a REPLACE 1 "x {3+}\r\nabc\r\nb NOOP\r\n',
+]  # fmt: skip
+
+
+def test_what_the_replaces_are() -> None:
+    for n, octets in enumerate(REPLACES):
+        run = Run(state=State.SELECTED).feed(octets)
+        assert run.messages == ([b"hello"] if n < 2 else []), n
+        assert run.out.endswith(b"b OK Done\r\n"), n
+        assert (b"a OK" in run.out) == (n < 2), n
+        assert (
+            b"b OK Done"
+            in Run(state=State.AUTHENTICATED).feed(REPLACES[n].replace(b"{5}\r\nhello", b"{5}")).out
+        )
+
+
 @pytest.mark.parametrize("octets", [APPENDS[0], APPENDS[1]])
 def test_a_refused_append_is_read_past(octets: bytes) -> None:
     run = Run(state=State.AUTHENTICATED, refuse=responses.TRY_CREATE)
@@ -259,6 +342,7 @@ def test_a_refused_append_is_read_past(octets: bytes) -> None:
     "octets",
     [
         *APPENDS,
+        *REPLACES,
         b"a IDLE\r\nDONE\r\nb IDLE\r\nx\r\nc NOOP\r\n",
         b"a LOGIN {3}\r\nb\r\n",
         b"a SEARCH TEXT {3}\r\nabc ALL\r\n",
@@ -278,7 +362,9 @@ PIECES = st.lists(
         [b"\r\n", b"\n", b"a ", b"NOOP\r\n", b"a LOGIN bob {6}\r\n", b"a LOGIN bob secret\r\n", b"secret", b"b SELECT x\r\n", b"c IDLE\r\n",
          b"DONE\r\n", b"d APPEND x {3+}\r\n", b"d APPEND x {3}\r\n", b"abc", b"\0", b"e AUTHENTICATE PLAIN\r\n", b"AGJvYgBzZWNyZXQ=\r\n",
          b"*\r\n", b"f LOGOUT\r\n", b"g FETCH 1 BODY[]\r\n", b"{5+}\r\n", b"{5}\r\n", b"h CLOSE\r\n", b'"', b"i APPEND x {2000+}\r\n",
-         b"j SETMETADATA x (/private/a ~{3+}\r\n", b"j SETMETADATA x (/private/a ~{3}\r\n", b")\r\n"]
+         b"j SETMETADATA x (/private/a ~{3+}\r\n", b"j SETMETADATA x (/private/a ~{3}\r\n", b")\r\n",
+         b"k APPEND x CATENATE (", b"URL {3+}\r\n", b"URL /u ", b"TEXT {3+}\r\n", b"TEXT {3}\r\n", b" ", b")",
+         b"j REPLACE 1 x {3+}\r\n", b"j UID REPLACE 1 x {3}\r\n"]
     ),
     max_size=20,
 )  # fmt: skip

@@ -74,7 +74,8 @@ class Model:
         whole = b" ".join(said.untagged)
         self.validity = int(re.findall(rb"UIDVALIDITY (\d+)", whole)[0])
         self.modseq = int(re.findall(rb"HIGHESTMODSEQ (\d+)", whole)[0])
-        self.hear(said.untagged, expunges=False)
+        closed = [n for n, line in enumerate(said.untagged) if line.startswith(b"* OK [CLOSED]")]
+        self.hear(said.untagged[closed[0] if closed else 0 :], expunges=False)
         if before is not None and before.validity == self.validity:
             await self.come_back(before)
 
@@ -89,11 +90,11 @@ class Model:
             if there[uid].flags is None:
                 there[uid].flags = before.flags[uid]
 
-    async def command(self, text: bytes) -> Said:
-        said = await self.client.command(text)
+    async def command(self, text: bytes, *literals: bytes) -> Said:
+        said = await self.client.command(text, *literals)
         assert said.status in (b"OK", b"NO"), (text, said)
         if said.status == b"NO":
-            assert said.code in (b"EXPUNGEISSUED", b"READ-ONLY", b"MODIFIED"), (text, said)
+            assert said.code in (b"EXPUNGEISSUED", b"READ-ONLY", b"MODIFIED", b"NONEXISTENT"), (text, said)
         self.hear(said.untagged, expunges=QUIET.match(text) is None)
         if found := re.match(rb"\[HIGHESTMODSEQ (\d+)\]", said.text):
             self.modseq = max(self.modseq, int(found[1]))

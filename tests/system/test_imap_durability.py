@@ -1,4 +1,4 @@
-"""OK is durable: kill -9 under clients that APPEND, STORE, COPY, MOVE and EXPUNGE, and a control that loses."""
+"""OK is durable: kill -9 under clients that APPEND, REPLACE, STORE, COPY, MOVE and EXPUNGE; controls that lose."""
 
 import os
 import random
@@ -96,7 +96,9 @@ class Busy(threading.Thread):
         uids = b",".join(b"%d" % uid for uid in some)
         flags = frozenset(self.rng.sample(FLAGS, self.rng.randint(0, 2)))
         match self.rng.choice(
-            ["append", "append", "store", "copy", "move", "expunge"] if some else ["append"]
+            ["append", "append", "replace", "replace", "store", "copy", "move", "expunge"]
+            if some
+            else ["append"]
         ):
             case "append":
                 token = f"{self.number}-{self.tokens}"
@@ -107,6 +109,8 @@ class Busy(threading.Thread):
                 uid = int(self.code(said.status, said.code, rb"APPENDUID \d+ (\d+)")[0])
                 self.give(b"box", uid, token)
                 self.sure = State(box | {uid: message}, other)
+            case "replace":
+                self.replace(talk, some[0], flags)
             case "store":
                 changed = {uid: (box[uid][0], flags) for uid in some}
                 self.perhaps = State(box | changed, other)
@@ -135,6 +139,24 @@ class Busy(threading.Thread):
                 said = talk.ask(b"UID EXPUNGE " + uids)
                 self.code(said.status, b"", b"")
                 self.sure = self.perhaps
+
+    def replace(self, talk: ImapTalk, old: int, flags: frozenset[bytes]) -> None:
+        """One goes and one comes, here or in the other mailbox: whatever happens, one of them is there."""
+        left, other = {u: m for u, m in self.sure.box.items() if u != old}, self.sure.other
+        which, token = self.rng.choice((b"box", b"other")), f"{self.number}-{self.tokens}"
+        self.tokens += 1
+
+        def with_new(uid: int) -> State:
+            new = {uid: (token, flags)}
+            return State(left | new, other) if which == b"box" else State(left, other | new)
+
+        self.perhaps = with_new(-1)
+        octets = octets_for(token)
+        command = b"UID REPLACE %d %b (%b) {%d}" % (old, self.name(which), b" ".join(flags), len(octets))
+        said = talk.ask(command, octets)
+        uid = int(self.code(said.status, b" ".join(said.untagged), rb"APPENDUID \d+ (\d+)")[0])
+        self.give(which, uid, token)
+        self.sure = with_new(uid)
 
     def code(self, status: bytes, text: bytes, pattern: bytes) -> tuple[bytes, ...]:
         if not status:
@@ -230,12 +252,25 @@ def test_nothing_that_was_ok_is_lost_by_kill_9(tmp_path_factory: pytest.TempPath
     assert done > ROUNDS * 40, "the test did its work"
 
 
+def broken(folder: Path, how: str) -> list[object]:
+    server = Server(
+        folder / "box", USERS, workers=1, listen=("imap",), auth="insecure_plaintext_login = true",
+        env={"PYTHONPATH": f"{Path(__file__).parent / 'broken'}:{SOURCE}", "MAILSTEAD_BROKEN": how},
+    ).make()  # fmt: skip
+    return rounds(server, 6, 6)[1]
+
+
 def test_the_test_can_fail(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The control: a server whose OK does not wait for the commit."""
-    server = Server(
-        tmp_path_factory.mktemp("imapbroken") / "box", USERS, workers=1, listen=("imap",),
-        auth="insecure_plaintext_login = true",
-        env={"PYTHONPATH": f"{Path(__file__).parent / 'broken'}:{SOURCE}", "MAILSTEAD_BROKEN": "changes"},
-    ).make()  # fmt: skip
-    _, wrong = rounds(server, 6, 6)
+    wrong = broken(tmp_path_factory.mktemp("imapbroken"), "changes")
     assert any(isinstance(w, tuple) and w[0] == "lost" for w in wrong), wrong
+
+
+def test_a_replace_in_two_transactions_is_found(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The control: the old message goes, and only then the new one comes; killed in between there is neither."""
+    wrong = broken(tmp_path_factory.mktemp("imaphalves"), "halves")
+    lost = [w for w in wrong if isinstance(w, tuple) and w[0] == "lost"]
+    assert lost, wrong
+    for _, _, sure, perhaps, there in lost:
+        assert len(there.box) + len(there.other) < len(sure.box) + len(sure.other)
+        assert len(perhaps.box) + len(perhaps.other) == len(sure.box) + len(sure.other), "it was a REPLACE"

@@ -204,6 +204,15 @@ def test_nothing_that_is_said_by_imap_is_on_the_disk(tmp_path_factory: pytest.Te
     ]
     assert noted.count(b"OK") == 4
     assert b"" not in answered
+    octets = message(7)
+    talk.ok(b"SELECT INBOX")
+    assert talk.ask(b"REPLACE 1 INBOX {%d}" % len(octets), octets).status == b"OK"
+    catenated = (
+        b'APPEND INBOX CATENATE (URL "/INBOX/;UID=6" URL "/other%%20Zq7kanarie/;UID=1" TEXT {%d}'
+        % len(octets)
+    )
+    assert talk.ask(catenated, octets, b")").status == b"OK"
+    assert talk.ask(b'APPEND INBOX CATENATE (URL "/Zq7kanarie/;UID=1")').status == b"NO"
     talk.send(b"a APPEND INBOX {1000000}\r\n" + b"")
     assert talk.line().startswith(b"+")
     talk.send(b"Zq7kanarie in the middle\r\n" * 20_000)

@@ -67,9 +67,9 @@ class Opened:
 
     def entry_a(self) -> EntryA:
         """What a list shows of it."""
-        s = self.summary  # what is delivered is saved here at the moment it arrives
+        s = self.summary
         return EntryA(
-            s.internal_date, s.internal_date, s.size, s.trace_octets, self.row.object_id,
+            s.internal_date, s.save_date, s.size, s.trace_octets, self.row.object_id,
             compressed_a(s.envelope, compress=self._compress),
         )  # fmt: skip
 

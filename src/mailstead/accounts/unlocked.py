@@ -17,6 +17,7 @@ from mailstead.accounts.online import Online, Watch, Watcher
 from mailstead.accounts.orders import Orders
 from mailstead.accounts.purging import purge_deleted
 from mailstead.accounts.reading import Columns, Fetched, Located
+from mailstead.accounts.replacing import Replacing
 from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.status import Status
 from mailstead.errors import Reason, Refused, UnsealError
@@ -273,6 +274,10 @@ class UnlockedAccount:
         o = self._online
         async with o.writing():
             return await Copying(o.database, o.keys, source_id, target_id, int(self._now())).move(uids)
+
+    def replacing(self, mailbox_id: bytes, uid: Uid) -> Replacing:
+        """The replacement of a message by another, to be begun (`Replacing`)."""
+        return Replacing(self._online, mailbox_id, uid, int(self._now()))
 
     async def absorb(self, mailbox_id: bytes) -> int:
         """Absorb what was delivered since; how many messages."""

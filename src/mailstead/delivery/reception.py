@@ -190,7 +190,7 @@ class Reception:
         transaction.arrived()
         if structure.received > self._settings.hops:
             raise Refused(Reason.TOO_MANY_HOPS)
-        sealing = Sealing(transaction.now, transaction.body, structure, prepared)
+        sealing = Sealing(transaction.now, self._clock.now(), transaction.body, structure, prepared)
         # Two addresses of one account are one message there (RFC 5321 section 5.1, "once").
         residents = {r.resident.account_id: r.resident for r in transaction.recipients}
         outcomes = await self._storing.store(sealing, residents, each=each)

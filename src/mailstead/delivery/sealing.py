@@ -31,12 +31,13 @@ class Sealing:
     """One finished message, ready to be sealed for each of its recipients.
 
     Args:
-        internal_date: Seconds since the epoch.
+        internal_date, save_date: Seconds since the epoch.
     """
 
     def __init__(
         self,
         internal_date: float,
+        save_date: float,
         body: IncomingBody,
         structure: Structure,
         prepared: PreparedBody,
@@ -44,7 +45,7 @@ class Sealing:
     ) -> None:
         self.body = body
         self.prepared = prepared
-        self._internal_date = int(internal_date)
+        self._internal_date, self._save_date = int(internal_date), int(save_date)
         self._structure = structure
         self._marks = marks
 
@@ -56,6 +57,7 @@ class Sealing:
             trace_octets=self.body.trace_octets,
             provenance=self._marks.provenance,
             flags=self._marks.flags,
+            save_date=self._save_date,
         )
 
     def summary(self, to: Resident) -> bytes:

@@ -5,7 +5,7 @@ No value is plaintext from `Storing.store` on, and the types say so.
 
 import asyncio
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,11 +15,14 @@ from mailstead.delivery.batch import Batch
 from mailstead.delivery.body import IncomingBody, MemoryBudget
 from mailstead.delivery.large import seal_large
 from mailstead.delivery.sealing import Sealing
-from mailstead.store.arrivals import Arrival, Letter, Outcome
-from mailstead.store.database import Database
+from mailstead.errors import Reason, Refused, Unavailable
+from mailstead.store.arrivals import Arrival, Letter, Outcome, Placed, add_arrivals
+from mailstead.store.database import Database, Tx
 
 TOGETHER = 8  # messages that are sealed in one go
 LARGE_AT_ONCE = 8  # spooled messages, of up to 1 MiB in memory each, between sealing and commit
+
+Within = Callable[[Callable[[Tx], Placed]], Awaitable[Placed]]
 
 
 class Storing:
@@ -67,6 +70,23 @@ class Storing:
         """Store messages in one mailbox: all or none, and if the mailbox is gone, nowhere else."""
         return await self._commit([(s, to) for s in sealings], each=False, nowhere_else=True)
 
+    async def store_by(self, sealing: Sealing, to: Resident, within: Within) -> Placed:
+        """Store a message in one mailbox or nowhere, by a transaction that has more to do.
+
+        Args:
+            within: Runs what it is given in that transaction, as often as it has to try, and returns what
+                that gave in the end.
+
+        Raises:
+            Refused, Unavailable: it is not stored, and that transaction was undone.
+        """
+        async with self._large if sealing.body.spooled else contextlib.nullcontext():
+            arrival = await seal_large(
+                self._database, sealing, to
+            )  # in a lane of its own: it may take a while
+            letter = Letter((replace(arrival, nowhere_else=True),), each=False)
+            return await within(lambda tx: placed(add_arrivals(tx, [letter])[0][0]))
+
     async def _commit(
         self, messages: Sequence[tuple[Sealing, Resident]], *, each: bool, nowhere_else: bool
     ) -> list[Outcome]:
@@ -90,3 +110,18 @@ class Storing:
         return Arrival(
             to.account_id, to.epoch, to.mailbox_id, lane.sealed, message, nowhere_else=nowhere_else
         )
+
+
+def placed(outcome: Outcome) -> Placed:
+    """Where an arrival is.
+
+    Raises:
+        Refused, Unavailable: it is nowhere.
+    """
+    match outcome:
+        case Placed():
+            return outcome
+        case Reason.OVER_QUOTA | Reason.KEY_CHANGED:
+            raise Unavailable(outcome)
+        case _:
+            raise Refused(outcome)

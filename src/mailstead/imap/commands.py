@@ -1,7 +1,7 @@
 """Every command there is: from one command's octets to its tag and its value."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from functools import partial
 from typing import NamedTuple
 
@@ -13,6 +13,7 @@ from mailstead.imap import (
     metadata,
     notify,
     quota,
+    replace,
     search,
     session,
     sort,
@@ -34,9 +35,10 @@ Command = (
     | notify.Notify | quota.GetQuota | quota.GetQuotaRoot | metadata.GetMetadata | metadata.SetMetadata
     | mailboxes.Check | mailboxes.Close | mailboxes.Unselect | mailboxes.Expunge
     | search.Search | sort.Sort | thread.Thread | fetch.Fetch | store.Store | store.Copy | store.Move
+    | replace.Replace
 )  # fmt: skip
 
-Read = Callable[[Tokens], Command]
+Read = Callable[[Tokens], Command | append.Course[append.Append] | append.Course[replace.Replace]]
 Kind = type[Command]
 
 TAG_OCTETS = 128
@@ -83,7 +85,7 @@ READ: dict[bytes, tuple[Kind, Read]] = {
     b"NOTIFY": (notify.Notify, notify.read_notify),
     b"GETMETADATA": (metadata.GetMetadata, metadata.read_get_metadata),
     b"SETMETADATA": (metadata.SetMetadata, metadata.read_set_metadata),
-    b"APPEND": (append.Append, append.without_message),
+    b"APPEND": (append.Append, append.read_append),
     b"IDLE": _plain(session.Idle()),
     b"CHECK": _plain(mailboxes.Check()),
     b"CLOSE": _plain(mailboxes.Close()),
@@ -96,6 +98,7 @@ READ: dict[bytes, tuple[Kind, Read]] = {
     b"STORE": (store.Store, partial(store.read_store, uid=False)),
     b"COPY": (store.Copy, partial(store.read_copy, uid=False)),
     b"MOVE": (store.Move, partial(store.read_move, uid=False)),
+    b"REPLACE": (replace.Replace, partial(replace.read_replace, uid=False)),
 }
 READ_UID: dict[bytes, tuple[Kind, Read]] = {
     b"EXPUNGE": (mailboxes.Expunge, mailboxes.read_uid_expunge),
@@ -106,11 +109,21 @@ READ_UID: dict[bytes, tuple[Kind, Read]] = {
     b"STORE": (store.Store, partial(store.read_store, uid=True)),
     b"COPY": (store.Copy, partial(store.read_copy, uid=True)),
     b"MOVE": (store.Move, partial(store.read_move, uid=True)),
+    b"REPLACE": (replace.Replace, partial(replace.read_replace, uid=True)),
 }
 
 _NUMBERED = frozenset(
-    (search.Search, sort.Sort, thread.Thread, fetch.Fetch, store.Store, store.Copy, store.Move)
-)
+    (
+        search.Search,
+        sort.Sort,
+        thread.Thread,
+        fetch.Fetch,
+        store.Store,
+        store.Copy,
+        store.Move,
+        replace.Replace,
+    )
+)  # fmt: skip
 
 
 def tag_of(text: bytes) -> bytes | None:
@@ -173,15 +186,10 @@ def parse(parts: Parts, head: Head | None = None, dialect: Dialect = PLAIN) -> C
     """
     head = head or head_of(parts[0])
     tokens = Tokens(parts, head.at, dialect)
-    command = head.read(tokens)
+    found = head.read(tokens)
+    if isinstance(found, Generator):
+        command: Command | append.Steps = append.said_at_end(found)
+        assert not isinstance(command, tuple), "the command comes first"
+        return command
     tokens.end()
-    return command
-
-
-def parse_append(parts: Parts, size: int, dialect: Dialect = PLAIN) -> append.Append:
-    """The APPEND whose message, of *size* octets, is announced behind *parts*.
-
-    Raises:
-        BadSyntax: it cannot be read.
-    """
-    return append.read_append(Tokens(parts, head_of(parts[0]).at, dialect), size)
+    return found

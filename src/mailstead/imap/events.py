@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
-from mailstead.imap.append import Upcoming
+from mailstead.imap.append import Steps
 from mailstead.imap.commands import Command, Kind
 from mailstead.imap.responses import Answer, Condition
 
@@ -53,15 +53,16 @@ class AppendChunk:
 
 @dataclass(frozen=True, slots=True)
 class AppendNext:
-    """The message is complete, and another is announced: let it come, or answer the APPEND (RFC 3502)."""
+    """A literal is complete, and *steps* end with another: let it come, or answer the APPEND or REPLACE."""
 
-    message: Upcoming
+    steps: Steps
 
 
 @dataclass(frozen=True, slots=True)
 class AppendEnd:
-    """The last message is complete; answer the APPEND: with *error*, if there is one."""
+    """All is said of the APPEND or REPLACE; answer it, after *steps*, or with *error* if there is one."""
 
+    steps: Steps = ()
     error: Answer | None = None
 
 

@@ -30,6 +30,7 @@ class Item(Enum):
     FLAGS = b"FLAGS"
     MODSEQ = b"MODSEQ"  # RFC 7162 section 3.1.4.2
     INTERNALDATE = b"INTERNALDATE"
+    SAVEDATE = b"SAVEDATE"  # when it came into this mailbox (RFC 8514 section 4.2)
     SIZE = b"RFC822.SIZE"
     EMAILID = b"EMAILID"  # RFC 8474 section 5.3, both
     THREADID = b"THREADID"
@@ -168,6 +169,18 @@ def _body(tokens: Tokens, name: bytes) -> FetchItem:
     tokens.expect(b"]")
     partial = read_partial(tokens)
     return Body(section, label + shown_partial(partial), peek, partial)
+
+
+def read_section(octets: bytes) -> Section:
+    """What stands between "BODY[" and "]", as a URL names it, too (RFC 5092 section 6).
+
+    Raises:
+        BadSyntax: there is no such section.
+    """
+    tokens = Tokens((octets,))
+    section, _ = _section(tokens)
+    tokens.end()
+    return section
 
 
 def _section(tokens: Tokens) -> tuple[Section, bytes]:

@@ -4,9 +4,11 @@ FUZZY (RFC 6203 section 3) is no level of it: the keys below it that have words 
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from enum import Enum, auto
+from functools import partial
 
 from mailstead.imap.condstore import read_modseq
 from mailstead.imap.dates import read_date
@@ -31,6 +33,7 @@ from mailstead.imap.searchkeys import (
     Not,
     Nothing,
     Or,
+    Saved,
     Sized,
     TextHas,
     When,
@@ -58,6 +61,7 @@ class Search:
 
 _FIXED: dict[bytes, Leaf | And] = {
     b"ALL": Everything(),
+    b"SAVEDATESUPPORTED": Everything(),  # in every mailbox (RFC 8514 section 4.3)
     b"NEW": And((IsRecent(), HasFlag(SystemFlag.SEEN, present=False))),
     b"OLD": IsRecent(present=False),
     b"RECENT": IsRecent(),
@@ -65,10 +69,11 @@ _FIXED: dict[bytes, Leaf | And] = {
     **{b"UN" + str(flag.name).encode(): HasFlag(flag, present=False) for flag in SystemFlag},
 }
 _FIELDS = frozenset((b"BCC", b"CC", b"FROM", b"SUBJECT", b"TO"))
-_DATES = {
-    b"BEFORE": (When.BEFORE, False), b"ON": (When.ON, False), b"SINCE": (When.SINCE, False),
-    b"SENTBEFORE": (When.BEFORE, True), b"SENTON": (When.ON, True), b"SENTSINCE": (When.SINCE, True),
-}  # fmt: skip
+_DATES: dict[bytes, Callable[[date], Dated | Saved]] = {
+    name + when.name.encode(): partial(key, when)
+    for name, key in ((b"", Dated), (b"SENT", partial(Dated, sent=True)), (b"SAVED", Saved))
+    for when in When
+}
 _SET_BEGINS = b"0123456789*$"
 _ENTRY = re.compile(rb'(?:\\\\)?[!#$&\'+-\[^-z|}~]+"')  # a flag in a quoted string, its first quote taken
 _ASCII, _UTF8 = "ascii", "utf-8"
@@ -173,8 +178,7 @@ class _Reader:
         if word in _FIELDS:
             return HeaderHas(word.lower(), *self._text())
         if word in _DATES:
-            when, sent = _DATES[word]
-            return Dated(when, self._day(), sent)
+            return _DATES[word](self._day())
         match word:
             case b"BODY":
                 return BodyHas(*self._text())

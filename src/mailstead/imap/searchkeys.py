@@ -76,6 +76,14 @@ class Dated:
 
 
 @dataclass(frozen=True, slots=True)
+class Saved:
+    """The day it came into the mailbox lies so (RFC 8514 section 4.3)."""
+
+    when: When
+    day: date
+
+
+@dataclass(frozen=True, slots=True)
 class Sized:
     """RFC822.SIZE is larger, or smaller, than *octets*."""
 
@@ -146,7 +154,7 @@ class Or:
 
 
 Leaf = (
-    Everything | HasFlag | HasKeyword | IsRecent | Among | ChangedAt | Within | Dated | Sized | HasEmailId
-    | Nothing | HeaderHas | BodyHas | TextHas
+    Everything | HasFlag | HasKeyword | IsRecent | Among | ChangedAt | Within | Dated | Saved | Sized
+    | HasEmailId | Nothing | HeaderHas | BodyHas | TextHas
 )  # fmt: skip
 Key = Leaf | Not | And | Or

@@ -7,8 +7,8 @@ Rule 2: one command at a time: nothing is read while an answer is owed.
 from binascii import b2a_base64
 
 from mailstead.imap import responses
-from mailstead.imap.append import Append, mailbox_follows
-from mailstead.imap.commands import Command, Kind, head_of, parse, parse_append, tag_of
+from mailstead.imap.append import Append
+from mailstead.imap.commands import Command, Kind, head_of, parse, tag_of
 from mailstead.imap.dialect import PLAIN
 from mailstead.imap.events import (
     AppendChunk,
@@ -20,19 +20,20 @@ from mailstead.imap.events import (
 )
 from mailstead.imap.framing import AFTER_LOGIN, BEFORE_LOGIN, Announced, Fault, Framer, Limits, Piece
 from mailstead.imap.incoming import Incoming
-from mailstead.imap.metadata import SetMetadata, unwanted_literal
+from mailstead.imap.metadata import SetMetadata
+from mailstead.imap.replace import Replace
 from mailstead.imap.responses import NO_TAG, Answer, Condition, bad, no
 from mailstead.imap.session import Authenticate, Done, Idle, Login, base64
 from mailstead.imap.state import AFTER, AFTER_NO, State
 from mailstead.imap.tokens import UID_REQUIRED, BadSyntax, Parts, balanced
 
+_WITH_MESSAGE = frozenset((Append, Replace))
 _PLAINTEXT = frozenset(("PLAIN", "LOGIN"))  # mechanisms that show the password to who listens
 
 IDLING = b"+ idling\r\n"
 NOT_HERE = bad("Not in this state")
 NO_PLAINTEXT = no("Use TLS first", b"PRIVACYREQUIRED")
 NOT_DONE = bad("Expected DONE")
-NO_LITERAL8 = bad("No literal8 here")
 BROKEN_QUOTES = bad("A quoted string does not end")
 
 
@@ -130,7 +131,7 @@ class ServerConnection:
         return b"+ %b\r\n" % b2a_base64(octets, newline=False)
 
     def go_ahead(self) -> bytes:
-        """Go on with IDLE, or with APPEND: its message may come."""
+        """Go on with IDLE, or with APPEND or REPLACE: the message may come."""
         if not self._incoming.announced:
             self._begin(State.IDLE)
             return IDLING
@@ -155,7 +156,7 @@ class ServerConnection:
 
     def _begin(self, state: State) -> None:
         event, self._pending = self._pending, None
-        if isinstance(event, Authenticate | Idle | Append):
+        if isinstance(event, Authenticate | Idle | Append | Replace):
             self._steps, self._home = event, self.state
         assert self._steps is not None, "there is nothing to go on with"
         self.state = state
@@ -204,28 +205,21 @@ class ServerConnection:
         """Decide on a literal; None when it is simply read."""
         try:
             head = head_of(announced.parts[0])
-            kind = head.kind
-            if kind not in AFTER[self.state]:
+            if head.kind not in AFTER[self.state]:
                 raise BadSyntax(NOT_HERE)
             if head.by_number and self.dialect.uid_only:
                 raise BadSyntax(UID_REQUIRED)
-            if kind is Append and not mailbox_follows(announced.parts):
-                command = parse_append(announced.parts, announced.size, self.dialect)
-                self._incoming.begin(command.first, announced, utf8=self.dialect.accept)
-                return command
-            if kind is Login and not self.plaintext_login:  # before the password is sent
+            if head.kind in _WITH_MESSAGE:
+                command = self._incoming.begin(announced, head, self.dialect)
+                return self._incoming.keep(announced) if command is None else command
+            if head.kind is Login and not self.plaintext_login:  # before the password is sent
                 raise BadSyntax(NO_PLAINTEXT)
             if not balanced(announced.parts[-1]):
                 raise BadSyntax(BROKEN_QUOTES)
-            if announced.binary and kind is not SetMetadata:
-                raise BadSyntax(NO_LITERAL8)
-            if (answer := self._framer.too_large(announced)) is not None:
-                raise BadSyntax(unwanted_literal(announced.size) if kind is SetMetadata else answer)
+            return self._incoming.keep(announced, metadata=head.kind is SetMetadata)
         except BadSyntax as error:
             fault = self._framer.refuse()
             return BadCommand(error.answer if fault is None else fault.answer)
-        self._framer.keep()
-        return WantsContinuation() if announced.synchronising else None
 
     def _next_line(self) -> Event | Need:
         line = self._framer.line()

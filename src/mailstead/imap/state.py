@@ -14,6 +14,7 @@ from mailstead.imap import (
     metadata,
     notify,
     quota,
+    replace,
     search,
     session,
     sort,
@@ -32,7 +33,7 @@ class State(Enum):
     SELECTED = auto()
     AUTHENTICATING = auto()  # between the lines of a SASL exchange
     IDLE = auto()
-    APPENDING = auto()  # the octets of a message
+    APPENDING = auto()  # the octets of a message, of REPLACE too
     LOGOUT = auto()
 
 
@@ -73,7 +74,7 @@ _LOGGED_IN: _Row = {
     session.Idle: None,
 }
 # For each state the commands that are legal in it, and the state after OK (None: the same). What comes
-# in several steps, AUTHENTICATE, IDLE and APPEND, is judged by the state in which it began.
+# in several steps, AUTHENTICATE, IDLE, APPEND and REPLACE, is judged by the state in which it began.
 AFTER: dict[State, _Row] = {
     State.NOT_AUTHENTICATED: {
         **_ANYWHERE,
@@ -95,6 +96,7 @@ AFTER: dict[State, _Row] = {
         store.Store: None,
         store.Copy: None,
         store.Move: None,
+        replace.Replace: None,  # RFC 8508 section 3.5: never without a selected mailbox
     },
     State.AUTHENTICATING: {},
     State.IDLE: {session.Done: None},

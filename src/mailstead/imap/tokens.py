@@ -47,6 +47,10 @@ class BadSyntax(Exception):
         super().__init__(self.answer.text)
 
 
+class IsArgument(Exception):
+    """The literal that is announced behind the text is the argument that was to be read."""
+
+
 def limit(text: str) -> BadSyntax:
     """More of something than there may be (RFC 5530 section 3)."""
     return BadSyntax(bad(text, b"LIMIT"))
@@ -60,11 +64,19 @@ def balanced(text: bytes) -> bool:
 class Tokens:
     """Reads one command; every method takes what it names, or raises `BadSyntax`."""
 
-    __slots__ = ("_parts", "_piece", "at", "dialect", "spelled", "text")
+    __slots__ = ("_parts", "_piece", "announced", "at", "dialect", "spelled", "text")
 
-    def __init__(self, parts: Parts, at: int = 0, dialect: Dialect = PLAIN) -> None:
-        """Read *parts* from position *at* of the first."""
+    def __init__(
+        self, parts: Parts, at: int = 0, dialect: Dialect = PLAIN, *, announced: int | None = None
+    ) -> None:
+        """Read *parts* from position *at* of the first.
+
+        Args:
+            announced: Octets of a literal that comes behind *parts* and is not read yet, or None. Who
+                reads a string where it stands gets `IsArgument`.
+        """
         self._parts = parts
+        self.announced = announced
         self._piece = 0
         self.text = parts[0]
         self.at = at
@@ -132,7 +144,32 @@ class Tokens:
 
     def at_literal(self) -> bool:
         """Whether a literal comes next."""
-        return self.at == len(self.text) and self._piece + 1 < len(self._parts)
+        more = self._piece + 1 < len(self._parts)
+        return self.at == len(self.text) and (more or self.announced is not None)
+
+    def go_on(self, parts: Parts, announced: int | None) -> None:
+        """Go on with the text behind a literal.
+
+        Args:
+            parts: As before with more behind them, or a text, which is new: that literal was handed out.
+        """
+        if len(parts) == 1:
+            self._piece, self.text, self.at = 0, parts[0], 0
+        self._parts, self.announced = parts, announced
+
+    def over(self) -> bool:
+        """Whether the command ends here; spaces before the line end are passed over."""
+        if self.announced is not None or self._piece + 1 < len(self._parts):
+            return False
+        return not self.text[self.at :].strip(b" ")
+
+    def message(self) -> int:
+        """The octets of the literal that is announced, which must come next."""
+        self.end()
+        if self.announced is None:
+            raise BadSyntax("Expected a literal")
+        self.at = len(self.text)
+        return self.announced
 
     def string(self) -> bytes:
         """A quoted string or a literal."""
@@ -142,6 +179,8 @@ class Tokens:
         return _QUOTED_PAIR.sub(rb"\1", quoted) if b"\\" in quoted else quoted
 
     def _literal(self, *, binary: bool = False) -> bytes:
+        if self._piece + 1 == len(self._parts):
+            raise IsArgument
         octets = self._parts[self._piece + 1]
         self._piece += 2
         self.text, self.at = self._parts[self._piece], 0

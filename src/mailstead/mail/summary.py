@@ -14,15 +14,16 @@ from mailstead.mail.part import Part, Structure
 from mailstead.mail.render import bodystructure, envelope
 from mailstead.mail.text import preview
 
-VERSION = 1
+VERSION, WITHOUT_SAVE_DATE = 2, 1
 HEADER_CAP = 32 << 10
 ENVELOPE_CAP = 64 << 10
 BODYSTRUCTURE_CAP = 64 << 10
 PARTS_CAP = 1000  # whose offsets are kept; the others are found by scanning the body
 SUMMARY_CAP = 256 << 10
 
-# mailbox id, version, provenance, flags, header is whole, internal date, size, trace octets
-_HEAD = struct.Struct(">16sBBBBqQI")
+_HEAD = struct.Struct(">16sBBBB")  # mailbox id, version, provenance, flags, header is whole
+_FIXED = struct.Struct(">qqQI")  # internal date, save date, size, trace octets
+_FIXED_1 = struct.Struct(">qQI")  # of version 1, which has no save date
 _LENGTH = struct.Struct(">I")
 _PART = struct.Struct(">HIIIII")  # children, header start, body start, body end, lines, header lines
 _SIZE_CAP = 1 << 32
@@ -42,13 +43,14 @@ class Summary:
 
     Args:
         mailbox_id: The mailbox it was delivered to; 16 zero octets until `encode` is told.
-        internal_date: Seconds since the epoch.
+        internal_date, save_date: Seconds since the epoch.
         trace_octets: How many of the first octets this server put in front.
         parts: Offsets of the parts, in the order of a walk; empty when there are too many.
         header: The header block, or empty when it is too long (then `header_whole` is False).
     """
 
     internal_date: int
+    save_date: int
     size: int
     trace_octets: int
     provenance: Provenance
@@ -68,31 +70,35 @@ class Summary:
             self.envelope, self.bodystructure, self.parts, self.preview.encode(), self.header,
             "\x00".join(self.keywords).encode(),
         )  # fmt: skip
-        head = _HEAD.pack(
-            mailbox_id, VERSION, self.provenance, self.flags, self.header_whole,
-            self.internal_date, self.size, self.trace_octets,
-        )  # fmt: skip
+        head = _HEAD.pack(mailbox_id, VERSION, self.provenance, self.flags, self.header_whole)
+        head += _FIXED.pack(self.internal_date, self.save_date, self.size, self.trace_octets)
         return head + b"".join(_LENGTH.pack(len(f)) + f for f in fields)
 
     @classmethod
     def decode(cls, content: bytes) -> "Summary":
-        """Read the content of a SUMMARY record.
+        """Read the content of a SUMMARY record; what version 1 describes was saved at its internal date.
 
         Raises:
             UnsealError: it is malformed in any way.
         """
-        if not _HEAD.size <= len(content) <= SUMMARY_CAP:
+        if not _HEAD.size + _FIXED.size <= len(content) <= SUMMARY_CAP:
             raise UnsealError("the summary is malformed")
-        mailbox_id, version, provenance, flags, whole, date, size, trace = _HEAD.unpack_from(content)
-        parts = fields(content, _HEAD.size)
-        if version != VERSION or flags & ~0x1F or whole > 1 or size > _SIZE_CAP or trace > size:
+        mailbox_id, version, provenance, flags, whole = _HEAD.unpack_from(content)
+        if version not in (VERSION, WITHOUT_SAVE_DATE) or flags & ~0x1F or whole > 1:
             raise UnsealError("the summary is malformed")
-        if len(parts) != 6 or len(parts[2]) % _PART.size:
+        if version == WITHOUT_SAVE_DATE:
+            date, size, trace = _FIXED_1.unpack_from(content, _HEAD.size)
+            saved, end = date, _HEAD.size + _FIXED_1.size
+        else:
+            date, saved, size, trace = _FIXED.unpack_from(content, _HEAD.size)
+            end = _HEAD.size + _FIXED.size
+        parts = fields(content, end)
+        if size > _SIZE_CAP or trace > size or len(parts) != 6 or len(parts[2]) % _PART.size:
             raise UnsealError("the summary is malformed")
         _check_parts(parts[2], size)
         try:
             return cls(
-                date, size, trace, Provenance(provenance), parts[0], parts[1], parts[2],
+                date, saved, size, trace, Provenance(provenance), parts[0], parts[1], parts[2],
                 parts[3].decode(), parts[4], bool(whole), mailbox_id, flags,
                 tuple(k for k in parts[5].decode().split("\x00") if k),
             )  # fmt: skip
@@ -134,13 +140,15 @@ def summarise(
     trace_octets: int,
     provenance: Provenance,
     flags: Flags = NOT_MARKED,
+    save_date: int | None = None,
 ) -> Summary:
-    """The summary of a message that was scanned."""
+    """The summary of a message that was scanned; without a *save_date* it is saved at *internal_date*."""
     whole = structure.header_octets <= HEADER_CAP
     rendered = bodystructure(structure.root)
     shown = envelope(structure.root)
     return Summary(
         internal_date=internal_date,
+        save_date=internal_date if save_date is None else save_date,
         size=structure.size,
         trace_octets=trace_octets,
         provenance=provenance,

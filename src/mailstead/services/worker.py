@@ -133,7 +133,7 @@ class Worker:
             return ImapService(
                 self._settings.smtp.message_octets, self._logins, self._appending, self._gate, self._tls,
                 self._stopping, self._log, implicit=implicit, plaintext=plaintext,
-                large_ones=self._large_ones,
+                hostname=self._settings.smtp.hostname, large_ones=self._large_ones,
             )  # fmt: skip
         if bound.service in ("pop3", "pop3s"):
             return Pop3Service(

@@ -55,6 +55,15 @@ def has_object(tx: Tx, account_id: int, object_id: bytes) -> bool:
     )
 
 
+def stored_for_one(tx: Tx, account_id: int, object_id: bytes) -> int:
+    """The octets that go with a body when the one entry goes that names it; 0 when others name it too."""
+    rows = tx.execute(
+        "SELECT stored_octets FROM object WHERE account_id = ? AND object_id = ? AND refs = 1",
+        (account_id, object_id),
+    )
+    return int(rows[0][0]) if rows else 0
+
+
 def add_refs(tx: Tx, account_id: int, object_ids: Sequence[bytes]) -> None:
     """Give each object one reference more; the octets count once, however many name them."""
     tx.execute_many(

@@ -3,20 +3,30 @@
 import contextlib
 from collections.abc import Callable
 
-from mailstead.imap.append import Append
+from mailstead.imap.append import Append, Literal
 from mailstead.imap.body import without_extensions
 from mailstead.imap.commands import parse
-from mailstead.imap.events import AppendChunk, AppendEnd, BadCommand, Need, SaslResponse, WantsContinuation
+from mailstead.imap.events import (
+    AppendChunk,
+    AppendEnd,
+    AppendNext,
+    BadCommand,
+    Need,
+    SaslResponse,
+    WantsContinuation,
+)
 from mailstead.imap.listing import Entry, List, listed
 from mailstead.imap.metadata import SetMetadata, find
 from mailstead.imap.mutf7 import decode, encode
 from mailstead.imap.patterns import Pattern
+from mailstead.imap.replace import Replace
 from mailstead.imap.responses import LOGGING_OUT, ok
 from mailstead.imap.server import ServerConnection
 from mailstead.imap.session import Authenticate, Idle
 from mailstead.imap.state import State
 from mailstead.imap.tokens import BadSyntax
-from mailstead.mail.mailbox import SpecialUse
+from mailstead.imap.url import parse_url
+from mailstead.mail.mailbox import SpecialUse, mailbox_name
 from mailstead.mail.section import Section, Text, filter_header, locate, tree
 
 _ENTRIES = [Entry("INBOX/a/b", SpecialUse.SENT), Entry("INBOX", subscribed=True), Entry("x/y", exists=False)]
@@ -48,7 +58,11 @@ def imap_conversation(octets: bytes) -> None:
                 continue
             case BadCommand(reply=answer):
                 out = connection.reply(answer)
-            case Append() | Idle():
+            case Append(steps=steps) | Replace(steps=steps) | AppendNext(steps=steps) if isinstance(
+                steps[-1], Literal
+            ):
+                out = connection.go_ahead()
+            case Idle():
                 out = connection.go_ahead()
             case Authenticate():
                 out = connection.challenge(b"x")
@@ -83,6 +97,15 @@ def annotated(octets: bytes) -> None:
         assert event == command or many
 
 
+def url(octets: bytes) -> None:
+    """URLs: a message that there can be, or the documented error."""
+    with contextlib.suppress(ValueError):
+        found = parse_url(octets)
+        assert found.mailbox is None or mailbox_name(found.mailbox) == found.mailbox
+        assert 1 <= found.uid < 1 << 32
+        assert found.server is None or found.server.host
+
+
 def mutf7(octets: bytes) -> None:
     """Names: one spelling each."""
     with contextlib.suppress(ValueError):
@@ -102,5 +125,5 @@ def section(octets: bytes) -> None:
 
 
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    f.__name__: f for f in (imap_command, imap_conversation, annotated, mutf7, section)
+    f.__name__: f for f in (imap_command, imap_conversation, annotated, url, mutf7, section)
 }

@@ -82,7 +82,7 @@ class World:
         flags = b" ".join(rng.sample(FLAGS, rng.randint(1, 3)))
         match rng.choice(["deliver", "append", "absorb", "store", "store", "store", "expunge", "uidexpunge", "copy",
                           "move", "fetch", "fetch", "body", "search", "noop", "select", "close", "idle",
-                          "conditional", "since", "return", "name"]):  # fmt: skip
+                          "conditional", "since", "return", "name", "replace", "replace"]):  # fmt: skip
             case "deliver":
                 for _ in range(rng.choice([1, 1, 5])):
                     await rng.choice(self.workers).house.deliver(self.message())
@@ -107,6 +107,17 @@ class World:
                 await model.command(uid + b"COPY %b %b" % (numbers, rng.choice(BOXES)))
             case "move":
                 await model.command(uid + b"MOVE %b %b" % (numbers, rng.choice(BOXES)))
+            case "replace" if model.messages:
+                octets, known = self.message(), rng.choice(model.messages).uid
+                by_uid = known is not None and (isinstance(model, UidModel) or rng.random() < 0.5)
+                which = (
+                    b"UID REPLACE %d" % known
+                    if by_uid
+                    else b"REPLACE %d" % rng.randint(1, len(model.messages))
+                )
+                await model.command(
+                    which + b" %b (%b) {%d}" % (rng.choice(BOXES), flags, len(octets)), octets
+                )
             case "fetch":
                 await model.command(uid + b"FETCH %b (UID FLAGS)" % numbers)
             case "body":
@@ -256,7 +267,9 @@ async def test_the_model_finds_what_is_not_legal(
     tell, told = Context.tell, context.told
     match broken:
         case "expunges":
-            monkeypatch.setattr(Context, "tell", lambda self, *, expunges: tell(self, expunges=True))
+            monkeypatch.setattr(
+                Context, "tell", lambda self, *, expunges, **more: tell(self, expunges=True, **more)
+            )
         case "order":
             monkeypatch.setattr(
                 context,

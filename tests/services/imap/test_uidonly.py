@@ -32,7 +32,7 @@ async def mailbox(w: ImapWorker, *more: bytes) -> Client:
 @pytest.mark.parametrize(
     "command",
     [b"FETCH 1 FLAGS", b"STORE 1 +FLAGS (\\Seen)", b"SEARCH ALL", b"SEARCH UID 3", b"COPY 1 Trash",
-     b"MOVE 1 Trash", b"SORT (DATE) UTF-8 ALL", b"THREAD REFERENCES UTF-8 ALL", b"UID SEARCH 1:2", b"UID SEARCH *",
+     b"MOVE 1 Trash", b"REPLACE 1 INBOX {3}", b"REPLACE 1 {3}", b"SORT (DATE) UTF-8 ALL", b"THREAD REFERENCES UTF-8 ALL", b"UID SEARCH 1:2", b"UID SEARCH *",
      b"UID SEARCH NOT (1)", b"UID SEARCH RETURN (ALL) OR 1 SEEN", b"UID SORT (DATE) UTF-8 1",
      b"UID THREAD REFERENCES UTF-8 1"],
 )  # fmt: skip
@@ -84,6 +84,9 @@ async def test_store_copy_and_expunge(sqlite: Database, tmp_path: Path) -> None:
         said = await client.ok(b"UID MOVE 4 Trash")
         assert said.untagged[1:] == [b"* VANISHED 4"]
         assert b"[COPYUID " in said.untagged[0]
+        said = await client.ok(b"UID REPLACE 1 INBOX {%d}" % len(PLAIN), PLAIN)
+        assert said.untagged[1:] == [b"* VANISHED 1", b"* 1 EXISTS", b"* 1 RECENT"]
+        assert b"[APPENDUID " in said.untagged[0]
 
 
 async def test_it_hears_of_others(sqlite: Database, tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A broken mailstead for the controls of tests/system: it answers before it has committed.
 
 MAILSTEAD_BROKEN chooses what is broken: nothing said, deliveries and changes; "changes", only those;
-"hashing", passwords are hashed where everybody waits for them.
+"hashing", passwords are hashed where everybody waits for them; "halves", a REPLACE is two transactions.
 
 Python imports this module at start when its folder is on the path; the server's own code is as it is.
 """
@@ -27,6 +27,20 @@ class _Breaker:
                 return work(*args, **kwargs)
 
             Hashing.run = run
+            return
+        if BROKEN == "halves":
+            from asyncio import sleep
+
+            from mailstead.accounts.replacing import Replacing
+
+            turn = Replacing._turn
+
+            async def halves(self, number, place, lost):
+                await turn(self, number, lambda tx: None, lost)
+                await sleep(0.2)
+                return await self._online.database.write(place)
+
+            Replacing._turn = halves
             return
         from mailstead.store import writer
 

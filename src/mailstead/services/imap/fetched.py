@@ -19,7 +19,7 @@ from mailstead.services.imap.whole import Whole
 IN_STATE = frozenset((Item.UID, Item.FLAGS, Item.MODSEQ))
 _WHOLE = Section()
 _IN_KEY = frozenset((Item.SIZE, Item.EMAILID, Item.THREADID))  # what is kept to open a body has it, too
-_IN_A = _IN_KEY | {Item.INTERNALDATE, Item.ENVELOPE}
+_IN_A = _IN_KEY | {Item.INTERNALDATE, Item.SAVEDATE, Item.ENVELOPE}
 
 
 class NotInSummary(Exception):
@@ -106,6 +106,10 @@ def _internal_date(message: Fetched, _: State, __: Whole | None) -> bytes:
     return b"INTERNALDATE " + date_time(message.in_a.internal_date)
 
 
+def _save_date(message: Fetched, _: State, __: Whole | None) -> bytes:
+    return b"SAVEDATE " + date_time(message.in_a.save_date)
+
+
 def _preview(message: Fetched, _: State, whole: Whole | None) -> bytes:
     described = message.in_b.described
     if not described.bodystructure:
@@ -146,6 +150,7 @@ _SHOWN: dict[Item, Shower] = {
     Item.FLAGS: _flags,
     Item.MODSEQ: _modseq,
     Item.INTERNALDATE: _internal_date,
+    Item.SAVEDATE: _save_date,
     Item.SIZE: _size,
     Item.EMAILID: _email_id,
     Item.THREADID: _thread_id,

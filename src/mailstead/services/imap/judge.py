@@ -24,6 +24,7 @@ from mailstead.imap.searchkeys import (
     Not,
     Nothing,
     Or,
+    Saved,
     Sized,
     TextHas,
     When,
@@ -161,7 +162,7 @@ class Judge:
             case ChangedAt():
                 least, snapshot = key.modseq, selected.snapshot
                 return lambda c: (state := snapshot.get(c.uid)) is not None and state.modseq >= least
-            case Sized() | Within() | HasEmailId():
+            case Sized() | Within() | Saved() | HasEmailId():
                 return self._in_column_a(key)
             case Dated():
                 return self._dated(key)
@@ -172,7 +173,7 @@ class Judge:
                 every = isinstance(key, Everything)
                 return lambda _: every
 
-    def _in_column_a(self, key: Sized | Within | HasEmailId) -> Test:
+    def _in_column_a(self, key: Sized | Within | Saved | HasEmailId) -> Test:
         self._needs(Depth.COLUMN_A)
         match key:
             case Sized():
@@ -183,6 +184,9 @@ class Judge:
             case Within():  # by the clock at the beginning of the search
                 since, younger = int(self._now - key.seconds), key.younger
                 return lambda c: None if c.a is None else (c.a.internal_date >= since) == younger
+            case Saved():
+                compare, day = _WHEN[key.when], key.day
+                return lambda c: None if c.a is None else compare(day_shown(c.a.save_date), day)
             case HasEmailId():
                 name = key.email_id
                 return lambda c: None if c.a is None else email_id(c.a.object_id) == name

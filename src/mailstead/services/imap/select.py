@@ -7,6 +7,7 @@ from mailstead.accounts.snapshot import Snapshot
 from mailstead.errors import MailError, UnsealError
 from mailstead.imap import responses as answers
 from mailstead.imap.mailboxes import Close, Examine, Expunge, Select, Unselect
+from mailstead.imap.notify import UNASKED
 from mailstead.imap.objectid import mailbox_id_code
 from mailstead.imap.responses import READ_ONLY, Answer, ok
 from mailstead.imap.view import MailboxView
@@ -26,7 +27,7 @@ async def select(context: Context, command: Select | Examine) -> Answer:
     opening = command.opening
     if opening is not None and opening.resync is not None and not context.dialect.qresync:
         return NOT_ENABLED
-    if context.selected is not None and (context.dialect.qresync or context.dialect.rev2):
+    if context.selected is not None and _hears_closed(context):
         await context.send(CLOSED)
     context.deselect()
     account = context.owner
@@ -72,6 +73,11 @@ async def select(context: Context, command: Select | Examine) -> Answer:
     if read_only:
         return ok("Examine completed", b"READ-ONLY")
     return ok("Select completed", b"READ-WRITE")
+
+
+def _hears_closed(context: Context) -> bool:
+    """Whether the client has to know where the other mailbox ends; with NOTIFY news come at any time."""
+    return context.dialect.qresync or context.dialect.rev2 or context.notify is not UNASKED
 
 
 async def _of_rev2(context: Context, command: Select | Examine) -> list[bytes]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mailstead.accounts.logins import Logins
 from mailstead.delivery.appending import Appending
 from mailstead.errors import MailError, Reason, UnsealError
-from mailstead.imap import append, mailboxes, session, store
+from mailstead.imap import append, mailboxes, replace, session, store
 from mailstead.imap import responses as answers
 from mailstead.imap.capability import Offer
 from mailstead.imap.commands import Command
@@ -57,6 +57,7 @@ class ImapService:
     Args:
         implicit: TLS began with the connection.
         plaintext: Passwords may come without TLS.
+        hostname: Of this server.
         large_ones: How many large messages may be searched at once.
     """
 
@@ -69,6 +70,7 @@ class ImapService:
     log: Log
     implicit: bool = False
     plaintext: bool = False
+    hostname: str = ""
     large_ones: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_ONES))
 
     async def serve(self, wire: Wire) -> None:
@@ -90,7 +92,7 @@ class Session:
         )
         self._context = Context(wire, self._connection, service.large_ones)
         self._entrance = Entrance(self._context, service.logins, service.log, self._revoked)
-        self._upload = Upload(self._context, service.appending)
+        self._upload = Upload(self._context, service.appending, service.message_octets, service.hostname)
         self._errors = 0
         self._begun = self._loop.time()
         self._context.until = self._begun + LOGIN_SECONDS
@@ -267,7 +269,7 @@ class Session:
                     return found
                 self._wire.write(self._connection.challenge(found))
                 return None
-            case append.Append() | AppendNext():
+            case append.Append() | replace.Replace() | AppendNext():
                 return await self._let_come(event)
             case AppendEnd():
                 return await self._upload.finish(event)
@@ -279,15 +281,19 @@ class Session:
             case _:
                 return await HANDLERS[type(event)](context, event)
 
-    async def _let_come(self, event: append.Append | AppendNext) -> Answer | None:
-        """Let a message come that is announced, or say why not."""
+    async def _let_come(self, event: append.Append | replace.Replace | AppendNext) -> Answer | None:
+        """Let a literal come that is announced, or say why not; without one, answer."""
+        now = self._loop.time()
         if isinstance(event, AppendNext):
-            await self._upload.another(event.message)
+            refused = await self._upload.go_on(event)
         else:
+            self._begun = now
             refused = await self._upload.begin(event)
-            if refused is not None:
-                return refused
-            self._begun = self._loop.time()
+        if refused is not None:
+            return refused
+        if not isinstance(event.steps[-1], append.Literal):
+            return await self._upload.finish(AppendEnd())
+        self._begun += self._loop.time() - now  # what took its time here is not the peer's
         self._wire.write(self._connection.go_ahead())
         return None
 
