@@ -4,9 +4,9 @@ import pytest
 
 from mailstead.imap.commands import parse
 from mailstead.imap.condstore import Modifiers, Opening, Resync
-from mailstead.imap.esearch import Page
 from mailstead.imap.fetch import Fetch, Item
 from mailstead.imap.mailboxes import Examine, Select, Status, StatusItem
+from mailstead.imap.page import Page
 from mailstead.imap.search import Search
 from mailstead.imap.searchkeys import ChangedAt
 from mailstead.imap.store import Store

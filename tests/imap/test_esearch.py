@@ -3,9 +3,10 @@
 import pytest
 
 from mailstead.imap.commands import parse
-from mailstead.imap.esearch import Page, Result, Return, esearch, read_return
+from mailstead.imap.esearch import Result, Return, esearch, read_return
 from mailstead.imap.fetch import Fetch
 from mailstead.imap.mailboxes import Expunge
+from mailstead.imap.page import Page
 from mailstead.imap.search import Search
 from mailstead.imap.searchkeys import Among
 from mailstead.imap.store import Copy, Store

@@ -5,7 +5,8 @@ from array import array
 import pytest
 
 from mailstead.imap.commands import parse
-from mailstead.imap.esearch import Page, Result, Return
+from mailstead.imap.esearch import Result, Return
+from mailstead.imap.page import Page
 from mailstead.imap.searchkeys import And, Everything, HasFlag, HasKeyword, HeaderHas
 from mailstead.imap.sort import Sort, sorted_data
 from mailstead.imap.thread import Thread, thread_data

@@ -81,7 +81,7 @@ class Model:
 
     async def come_back(self, before: "Remembered") -> None:
         """What it knew, less what it is told it has missed, is what it knows."""
-        if self.messages:
+        if self.holds_any:
             await self.command(self.everything(b"(UID)"))
         there = {m.uid: m for m in self.messages}
         kept = before.flags.keys() - self.earlier
@@ -166,6 +166,11 @@ class Model:
             assert shown <= self.defined, "a keyword is defined before it is shown"
             known.flags = frozenset(shown)
 
+    @property
+    def holds_any(self) -> bool:
+        """Whether it was told that there are messages."""
+        return bool(self.messages)
+
     def everything(self, items: bytes) -> bytes:
         """The command that asks for *items* of all messages."""
         return b"FETCH 1:* " + items
@@ -176,6 +181,10 @@ class UidModel(Model):
     """A client with QRESYNC and UIDONLY (RFC 9586): it knows how many messages there are, and some by UID."""
 
     count: int = 0
+
+    @property
+    def holds_any(self) -> bool:
+        return self.count > 0
 
     def everything(self, items: bytes) -> bytes:
         return b"UID FETCH 1:* " + items

@@ -20,7 +20,7 @@ from mailstead.mail.text import preview, safe
 from mailstead.net.imapclient import ImapClient
 from mailstead.net.imapfetched import RemoteMessage
 from mailstead.services.imap.judge import Candidate, Judge
-from mailstead.services.imap.search import look_through
+from mailstead.services.imap.looking import look_through
 from mailstead.services.imap.selected import Selected
 
 Row = dict[str, object]  # of one message: what `list` and `search` print

@@ -19,6 +19,7 @@ from mailstead.imap import (
     sort,
     store,
     thread,
+    updates,
 )
 from mailstead.imap.dialect import PLAIN, Dialect
 from mailstead.imap.tokens import BadSyntax, Parts, Tokens
@@ -34,8 +35,8 @@ Command = (
     | mailboxes.MyRights | mailboxes.GetAcl | mailboxes.SetAcl | mailboxes.DeleteAcl | mailboxes.ListRights
     | notify.Notify | quota.GetQuota | quota.GetQuotaRoot | metadata.GetMetadata | metadata.SetMetadata
     | mailboxes.Check | mailboxes.Close | mailboxes.Unselect | mailboxes.Expunge
-    | search.Search | sort.Sort | thread.Thread | fetch.Fetch | store.Store | store.Copy | store.Move
-    | replace.Replace
+    | search.Search | sort.Sort | thread.Thread | updates.CancelUpdate
+    | fetch.Fetch | store.Store | store.Copy | store.Move | replace.Replace
 )  # fmt: skip
 
 Read = Callable[[Tokens], Command | append.Course[append.Append] | append.Course[replace.Replace]]
@@ -94,6 +95,7 @@ READ: dict[bytes, tuple[Kind, Read]] = {
     b"SEARCH": (search.Search, partial(search.read_search, uid=False)),
     b"SORT": (sort.Sort, partial(sort.read_sort, uid=False)),
     b"THREAD": (thread.Thread, partial(thread.read_thread, uid=False)),
+    b"CANCELUPDATE": (updates.CancelUpdate, updates.read_cancel_update),
     b"FETCH": (fetch.Fetch, partial(fetch.read_fetch, uid=False)),
     b"STORE": (store.Store, partial(store.read_store, uid=False)),
     b"COPY": (store.Copy, partial(store.read_copy, uid=False)),

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mailstead.imap.esearch import Page, read_page
+from mailstead.imap.page import Page, read_page
 from mailstead.imap.tokens import NUMBER_CAP, UID_REQUIRED, BadSyntax, Tokens
 from mailstead.mail.mailbox import Modseq
 from mailstead.mail.uidset import HIGHEST, UidSet

@@ -1,15 +1,14 @@
-"""What a SEARCH or SORT returns (RFC 4731): SEARCHRES, ESORT and PARTIAL (RFC 5182, RFC 5267, RFC 9394)."""
+"""What a SEARCH or SORT returns (RFC 4731, RFC 5182, RFC 5267, RFC 6203, RFC 9394)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TypeVar
 
+from mailstead.imap.fetch import FetchItem, peeking, read_items
+from mailstead.imap.page import Page, read_page
 from mailstead.imap.tokens import BadSyntax, Tokens
 from mailstead.mail.render import string
-from mailstead.mail.uidset import HIGHEST, UidSet, in_order
-
-T = TypeVar("T")
+from mailstead.mail.uidset import UidSet, in_order
 
 
 class Result(Enum):
@@ -22,42 +21,27 @@ class Result(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
-    """A part of the results: from *first* to *last*, counted from 1, or from the end with -1 (RFC 9394)."""
-
-    first: int
-    last: int
-
-    def of(self, found: Sequence[T]) -> Sequence[T]:
-        """The results that are on this page."""
-        low, high = sorted((abs(self.first), abs(self.last)))
-        if self.first > 0:
-            return found[low - 1 : high]
-        return found[max(0, len(found) - high) : max(0, len(found) - low + 1)]
-
-    def octets(self) -> bytes:
-        """As the client wrote it."""
-        return b"%d:%d" % (self.first, self.last)
-
-
-@dataclass(frozen=True, slots=True)
 class Return:
     """RETURN (...).
 
     Args:
         save: The result is what "$" means from here on.
         relevancy: The scores of what is returned (RFC 6203 section 4).
+        update: The client is told what is found later, and what is not any more (RFC 5267 section 4.3).
+        items: What to tell of each new message that is found (RFC 5465 section 7); nothing of it sets \\Seen.
     """
 
     results: frozenset[Result] = frozenset()
     page: Page | None = None
     save: bool = False
     relevancy: bool = False
+    update: bool = False
+    items: tuple[FetchItem, ...] = ()
 
     @property
     def answers(self) -> bool:
         """Whether anything is said: to who only saves, nothing is."""
-        return bool(self.results) or self.page is not None or self.relevancy
+        return bool(self.results) or self.page is not None or self.relevancy or not self.save
 
     def saved(self, uids: Sequence[int]) -> UidSet:
         """What "$" means, of the UIDs that were found, in their order (RFC 5182 section 2.4, RFC 9394)."""
@@ -73,6 +57,7 @@ EVERYTHING = Return(frozenset((Result.ALL,)))  # what IMAP4rev2 answers to a SEA
 _ENDS = ((Result.MIN, 0), (Result.MAX, -1))
 _EXTREMES = frozenset(result for result, _ in _ENDS)
 _RESULTS = {result.value: result for result in Result}
+_WORDS = frozenset((b"SAVE", b"RELEVANCY", b"CONTEXT"))  # that of CONTEXT is a hint: nothing is kept for it
 
 
 def read_return(tokens: Tokens) -> Return | None:
@@ -81,41 +66,45 @@ def read_return(tokens: Tokens) -> Return | None:
         return None
     tokens.at += 8
     results: set[Result] = set()
+    words: set[bytes] = set()
     page: Page | None = None
-    save = relevancy = False
-    if not tokens.skip(b")"):
+    items: tuple[FetchItem, ...] = ()
+    if tokens.skip(b")"):
+        results.add(Result.ALL)
+    else:
         while True:
             word = tokens.word()
-            if word == b"SAVE":
-                save = True
-            elif word == b"RELEVANCY":
-                relevancy = True
+            if word in _RESULTS:
+                results.add(_RESULTS[word])
             elif word == b"PARTIAL" and page is None:
                 tokens.space()
                 page = read_page(tokens)
-            elif word in _RESULTS:
-                results.add(_RESULTS[word])
-            else:
+            elif word == b"UPDATE" and word not in words:
+                items = _items(tokens)
+            elif word not in _WORDS:
                 raise BadSyntax("Unknown RETURN option")
+            words.add(word)
             if tokens.skip(b")"):
                 break
             tokens.space()
     if page is not None and Result.ALL in results:
         raise BadSyntax("PARTIAL and ALL exclude each other")
-    if not results and page is None and not save and not relevancy:
-        results.add(Result.ALL)
     tokens.space()
-    return Return(frozenset(results), page, save, relevancy)
+    return Return(
+        frozenset(results),
+        page,
+        save=b"SAVE" in words,
+        relevancy=b"RELEVANCY" in words,
+        update=b"UPDATE" in words,
+        items=items,
+    )
 
 
-def read_page(tokens: Tokens) -> Page:
-    """nz-number ":" nz-number, both of them negative or none (RFC 9394 section 3)."""
-    sign = -1 if tokens.skip(b"-") else 1
-    first = tokens.number(HIGHEST, 1)
-    tokens.expect(b":")
-    if sign < 0:
-        tokens.expect(b"-")
-    return Page(sign * first, sign * tokens.number(HIGHEST, 1))
+def _items(tokens: Tokens) -> tuple[FetchItem, ...]:
+    """[[SP] "(" fetch-att *(SP fetch-att) ")"]: with a space in the example, without one in the grammar."""
+    if not tokens.skip(b" (") and not tokens.skip(b"("):
+        return ()
+    return tuple(dict.fromkeys(map(peeking, read_items(tokens))))
 
 
 def esearch(

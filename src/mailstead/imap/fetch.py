@@ -1,7 +1,7 @@
 """FETCH: its items, sections and partials (RFC 3501 section 6.4.5)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from mailstead.imap.binary import (
@@ -132,6 +132,11 @@ def read_items(tokens: Tokens) -> list[FetchItem]:
             return items
         tokens.space()
     raise limit("Too many FETCH items")
+
+
+def peeking(item: FetchItem) -> FetchItem:
+    """The item as it is told without being fetched: nothing becomes \\Seen by it."""
+    return replace(item, peek=True) if isinstance(item, Body | Binary) else item
 
 
 def _fetch(tokens: Tokens, messages: SeqSet | UidSet, items: list[FetchItem]) -> Fetch:

@@ -1,10 +1,9 @@
 """NOTIFY: which events a client wants to hear of, and of which mailboxes (RFC 5465)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
-from mailstead.imap.binary import Binary
-from mailstead.imap.fetch import Body, FetchItem, read_items
+from mailstead.imap.fetch import FetchItem, peeking, read_items
 from mailstead.imap.responses import no
 from mailstead.imap.scope import Reach, Scope, read_scope
 from mailstead.imap.tokens import BadSyntax, Tokens, limit
@@ -143,7 +142,7 @@ def _events(tokens: Tokens, scope: Scope) -> Group:
             raise BadSyntax(BAD_EVENT)
         events.add(event)
         if event is Event.MESSAGE_NEW and scope.of_selected and tokens.skip(b" ("):
-            items = tuple(dict.fromkeys(map(_peeking, read_items(tokens))))
+            items = tuple(dict.fromkeys(map(peeking, read_items(tokens))))
         if tokens.skip(b")"):
             return Group(scope, _checked(frozenset(events), scope), items)
         tokens.space()
@@ -157,7 +156,3 @@ def _checked(events: frozenset[Event], scope: Scope) -> frozenset[Event]:
     if scope.of_selected and not events <= OF_MESSAGES:
         raise BadSyntax("Of the selected mailbox only messages have events")
     return events
-
-
-def _peeking(item: FetchItem) -> FetchItem:
-    return replace(item, peek=True) if isinstance(item, Body | Binary) else item

@@ -20,6 +20,7 @@ from mailstead.imap import (
     sort,
     store,
     thread,
+    updates,
 )
 from mailstead.imap.commands import Kind
 from mailstead.mail.uidset import SeqSet
@@ -92,6 +93,7 @@ AFTER: dict[State, _Row] = {
         search.Search: None,
         sort.Sort: None,
         thread.Thread: None,
+        updates.CancelUpdate: None,
         fetch.Fetch: None,
         store.Store: None,
         store.Copy: None,

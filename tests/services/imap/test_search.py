@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from mailstead.mail.searching import PIECE, InBody
-from mailstead.services.imap import search as searching
+from mailstead.services.imap import looking
 from mailstead.services.imap.judge import Judge
 from mailstead.store.database import Database
 from tests.support.imap import Client, imap_worker
@@ -148,9 +148,9 @@ async def test_few_large_messages_are_searched_at_once(
         now -= 1
         return InBody()
 
-    monkeypatch.setattr(searching, "_found", slowly)
+    monkeypatch.setattr(looking, "_found", slowly)
     monkeypatch.setattr(Judge, "rules_out", lambda *_: False)
-    monkeypatch.setattr(searching, "LARGE", len(TWO))
+    monkeypatch.setattr(looking, "LARGE", len(TWO))
     async with imap_worker(sqlite, tmp_path) as w:
         await w.house.move_in()
         clients = [await w.login() for _ in range(5)]

@@ -144,7 +144,7 @@ async def test_what_is_asked_for_is_returned_as_it_is_sorted(
             raise Unavailable(Reason.STORAGE_UNAVAILABLE)
 
         with monkeypatch.context() as patch:
-            patch.setattr(sorting, "_sorted", fails)
+            patch.setattr(sorting, "sorted_by", fails)
             await client.no(b"SORT RETURN (SAVE) (SIZE) UTF-8 ALL")
         assert (await client.ok(b"FETCH $ UID")).untagged == [], "NO empties it"
 

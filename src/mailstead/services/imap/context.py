@@ -150,6 +150,7 @@ class Context:
             if refused.reason is not Reason.NO_SUCH_MAILBOX:
                 raise
             view.expunge(old.uids)  # another session deleted it
+            selected.standings.vanish(old.uids)
             return []
         if new is old:
             return []
@@ -158,6 +159,7 @@ class Context:
             new = await self.owner.opened(new, found.changed)
         selected.snapshot = new
         view.expunge(found.gone)
+        selected.standings.happened(found)
         if found.new:
             await self._arrive(selected, found.new)
         for uid in found.changed:
@@ -192,9 +194,9 @@ class Context:
         selected = self.selected
         if selected is None:
             return b""
-        octets = b""
+        octets = selected.standings.tell_gone(selected.view)
         if selected.view.waiting:
-            octets = self._news(selected, self.notify.selected, expunges=expunges, polled=polled)
+            octets += self._news(selected, self.notify.selected, expunges=expunges, polled=polled)
         if not selected.view.waiting:
             selected.told_modseq = selected.snapshot.highest_modseq
         return octets

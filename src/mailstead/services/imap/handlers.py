@@ -15,6 +15,7 @@ from mailstead.imap import (
     sort,
     store,
     thread,
+    updates,
 )
 from mailstead.imap.responses import Answer
 from mailstead.services.imap import folders
@@ -23,6 +24,7 @@ from mailstead.services.imap import select as selecting
 from mailstead.services.imap import store as storing
 from mailstead.services.imap.compress import compress
 from mailstead.services.imap.context import Context
+from mailstead.services.imap.contexts import cancel_update
 from mailstead.services.imap.fetch import fetch as answer_fetch
 from mailstead.services.imap.login import enable, identify, unauthenticate
 from mailstead.services.imap.metadata import get_metadata, set_metadata
@@ -36,6 +38,8 @@ from mailstead.services.imap.thread import thread as answer_thread
 # A command's type decides which function it goes to, and each takes its own.
 HANDLERS: dict[type, Callable[[Context, Any], Awaitable[Answer]]] = {
     session.Id: identify,
+    session.Noop: selecting.stir,
+    mailboxes.Check: selecting.stir,
     session.Enable: enable,
     session.Unauthenticate: unauthenticate,
     session.Compress: compress,
@@ -70,4 +74,5 @@ HANDLERS: dict[type, Callable[[Context, Any], Awaitable[Answer]]] = {
     search.Search: answer_search,
     sort.Sort: answer_sort,
     thread.Thread: answer_thread,
+    updates.CancelUpdate: cancel_update,
 }

@@ -94,7 +94,7 @@ class Judge:
     """
 
     def __init__(self, selected: Selected, key: Key, now: float, *, scored: bool = False) -> None:
-        self._selected = selected
+        self.selected = selected
         self._now = now
         self._scored = scored
         self.deepest = Depth.STATE
@@ -137,7 +137,7 @@ class Judge:
                 return self._leaf(key)
 
     def _leaf(self, key: Key) -> Test:
-        selected, view = self._selected, self._selected.view
+        selected, view = self.selected, self.selected.view
         match key:
             case HasFlag():
                 self.asks_flags = True

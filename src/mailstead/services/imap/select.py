@@ -6,10 +6,11 @@ from dataclasses import replace
 from mailstead.accounts.snapshot import Snapshot
 from mailstead.errors import MailError, UnsealError
 from mailstead.imap import responses as answers
-from mailstead.imap.mailboxes import Close, Examine, Expunge, Select, Unselect
+from mailstead.imap.mailboxes import Check, Close, Examine, Expunge, Select, Unselect
 from mailstead.imap.notify import UNASKED
 from mailstead.imap.objectid import mailbox_id_code
 from mailstead.imap.responses import READ_ONLY, Answer, ok
+from mailstead.imap.session import Noop
 from mailstead.imap.view import MailboxView
 from mailstead.mail.mailbox import SystemFlag, Uid
 from mailstead.mail.uidset import Saved, UidSet
@@ -143,6 +144,12 @@ async def close(context: Context, _: Close) -> Answer:
         await _expunge(context, selected, None)
     context.deselect()
     return ok("Close completed")
+
+
+async def stir(context: Context, _: Noop | Check) -> Answer:
+    """Answer NOOP or CHECK: what is new is told before the answer."""
+    context.stir()
+    return ok("Completed")
 
 
 async def unselect(context: Context, _: Unselect) -> Answer:

@@ -11,6 +11,7 @@ from mailstead.imap.view import MailboxView
 from mailstead.mail.flags import Flags
 from mailstead.mail.mailbox import Modseq, SeqNumber, Uid
 from mailstead.mail.uidset import UidSet
+from mailstead.services.imap.standing import Standings
 from mailstead.store.numbers import by_row, row_number
 
 Numbered = tuple[SeqNumber, Uid]
@@ -28,6 +29,7 @@ class Selected:
     stirred: bool = True  # something may have changed since the snapshot
     saved: UidSet = field(default_factory=UidSet)  # what "$" means
     told_modseq: int = 0  # every change up to this one was told
+    standings: Standings = field(default_factory=Standings)
     _row: RowStates | None = None  # the last one that was asked about, and its flags by UID
     _octets: dict[int, int] = field(default_factory=dict[int, int])
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from mailstead.accounts.logins import Logins
 from mailstead.delivery.appending import Appending
 from mailstead.errors import MailError, Reason, UnsealError
-from mailstead.imap import append, mailboxes, replace, session, store
+from mailstead.imap import append, replace, session
 from mailstead.imap import responses as answers
 from mailstead.imap.capability import Offer
 from mailstead.imap.commands import Command
@@ -26,7 +26,7 @@ from mailstead.imap.events import (
 from mailstead.imap.notify import UNASKED
 from mailstead.imap.responses import FOR_REASON, Answer, Condition, ok
 from mailstead.imap.server import ServerConnection
-from mailstead.imap.state import State, by_number
+from mailstead.imap.state import State
 from mailstead.log import Log
 from mailstead.net.deflate import Garbled
 from mailstead.net.listen import Gate
@@ -38,7 +38,7 @@ from mailstead.services.imap.compress import switch
 from mailstead.services.imap.context import Context, CutOff
 from mailstead.services.imap.handlers import HANDLERS
 from mailstead.services.imap.login import LOGIN_SECONDS, Entrance
-from mailstead.services.imap.notify import tell
+from mailstead.services.imap.updating import tell, tell_after
 from mailstead.services.stopping import Stopping
 
 CROWDED_SECONDS = 10.0  # and in a crowd
@@ -46,7 +46,6 @@ IDLE_SECONDS = 31 * 60.0  # RFC 9051 section 5.4 asks for 30 minutes at least, w
 MESSAGE_SECONDS, MESSAGE_RATE = 180.0, 500.0  # of an APPEND, and octets a second
 ERRORS, DELAYED_ERRORS = 20, 5
 LARGE_ONES = 2
-POLLS = (session.Noop, mailboxes.Check, mailboxes.Expunge, store.Move)  # they ask what is new
 _ASKING = (State.AUTHENTICATED, State.SELECTED)
 
 
@@ -158,7 +157,8 @@ class Session:
         finally:
             context.busy, wire.idle = True, False
         if octets is None:
-            await self._tell(expunges=self._connection.state is State.IDLE or context.notify.at_once)
+            expunges = self._connection.state is State.IDLE or context.notify.at_once
+            await tell(context, self._service.log, expunges=expunges)
             return True
         if not octets:
             wire.close()
@@ -171,10 +171,6 @@ class Session:
         """Whether the client is told of news while it asks for nothing."""
         state = self._connection.state
         return state is State.IDLE or (self._context.notify is not UNASKED and state in _ASKING)
-
-    async def _tell(self, *, expunges: bool, polled: bool = False) -> None:
-        await self._context.news(self._service.log, expunges=expunges, polled=polled)
-        await tell(self._context, self._service.log, polled=polled)
 
     def _say_goodbye(self, last: Answer) -> bool:
         self._wire.write(last.octets())
@@ -208,7 +204,7 @@ class Session:
             case session.StartTls():
                 return await self._start_tls()
             case session.Idle():
-                await self._tell(expunges=True)
+                await tell(self._context, self._service.log, expunges=True)
                 self._wire.write(self._connection.go_ahead())
             case Need():
                 raise AssertionError("every event was answered")
@@ -230,7 +226,7 @@ class Session:
         if answer is None:
             return
         self._upload.discard()  # of an APPEND that failed before its end
-        await self._tell(expunges=not by_number(event), polled=isinstance(event, POLLS))
+        await tell_after(event, self._context, self._service.log)
         await self._answer(answer)
         switch(self._context, event, answer)
 
@@ -273,9 +269,6 @@ class Session:
                 return await self._let_come(event)
             case AppendEnd():
                 return await self._upload.finish(event)
-            case session.Noop() | mailboxes.Check():
-                context.stir()
-                return ok("Completed")
             case session.Done():
                 return ok("Idle completed")
             case _:

@@ -9,28 +9,32 @@ from mailstead.imap.sort import Sort, sorted_data
 from mailstead.imap.view import uid_array
 from mailstead.mail.sortkeys import By, Criterion
 from mailstead.services.imap.context import Context
-from mailstead.services.imap.search import Found, give, matching, saving, still_wanted
+from mailstead.services.imap.contexts import TAG_REUSE, reuses_tag
+from mailstead.services.imap.looking import still_wanted
+from mailstead.services.imap.search import Found, give, matching, saving
 from mailstead.services.imap.store import NOT_TOLD
 
 
 async def sort(context: Context, command: Sort) -> Answer:
     """Answer SORT or UID SORT."""
+    if reuses_tag(context, command.asked):
+        return TAG_REUSE
     with saving(context, command.asked):
         scored = command.asked is not None and command.asked.relevancy
         scored = scored or any(criterion.by is By.RELEVANCY for criterion in command.criteria)
         found = await matching(context, command.key, scored=scored)
         if found is None:
             return NOT_TOLD
-        found = await _sorted(context, command.criteria, found)
+        found = await sorted_by(context, command.criteria, found)
     if command.asked is not None:
-        await give(context, command.asked, found, uid=command.uid)
+        await give(context, command.asked, command, found)
     else:
         shown = found.shown(uid=command.uid)
         await send_all(context, sorted_data(shown, found.highest_modseq(context)))
     return ok("Sort completed")
 
 
-async def _sorted(context: Context, criteria: Sequence[Criterion], found: Found) -> Found:
+async def sorted_by(context: Context, criteria: Sequence[Criterion], found: Found) -> Found:
     """What was found, without what was expunged meanwhile, by *criteria*."""
     mailbox_id, uids = context.chosen.mailbox.id, uid_array(found.uids)
     answer = await context.owner.orders.sorted(

@@ -6,7 +6,8 @@ from mailstead.imap.responses import Answer, ok
 from mailstead.imap.thread import Thread, thread_data
 from mailstead.imap.view import uid_array
 from mailstead.services.imap.context import Context
-from mailstead.services.imap.search import matching, still_wanted
+from mailstead.services.imap.looking import still_wanted
+from mailstead.services.imap.search import matching
 from mailstead.services.imap.sort import send_all, there
 from mailstead.services.imap.store import NOT_TOLD
 
