@@ -6,6 +6,7 @@ import pytest
 
 from mailstead.mail.header import FIELDS_CAP, PARAMS_CAP, fields, first, media_type, parameterised
 from mailstead.mail.rfc2231 import join_pieces
+from tests.support.pace import seconds
 
 
 def test_fields_are_unfolded_and_keep_their_order() -> None:
@@ -65,4 +66,4 @@ def test_everything_is_capped_and_linear() -> None:
         start = time.process_time()
         parameterised(b"a/b; x=" + sign * (1 << 20))
         list(fields(b"A: " + sign * (1 << 20) + b"\r\n" + sign * (1 << 20)))
-        assert time.process_time() - start < 1, sign
+        assert time.process_time() - start < seconds(1), sign

@@ -18,6 +18,7 @@ from mailstead.mail.part import Part, Structure
 from mailstead.mail.structure import DEPTH_CAP, PARTS_CAP, Scanner
 from mailstead.mail.summary import Provenance, Summary, summarise
 from mailstead.mail.text import display
+from tests.support.pace import seconds
 
 CORPUS = sorted(
     p for p in (Path(__file__).parent.parent / "corpus").rglob("*") if p.is_file() and p.name != "COPYING"
@@ -241,13 +242,14 @@ ALLOWED = {"MIM-001": 100, "MIM-002": 100, "MIM-004": 200, "MIM-007": 20, "MIM-0
 @pytest.mark.parametrize("case", sorted(HOSTILE))
 @pytest.mark.parametrize("shown", [summary, display], ids=["summary", "display"])
 def test_hostile_structure_costs_no_more_than_it_may(case: str, shown: Callable[[bytes], object]) -> None:
+    def cost(octets: bytes) -> float:
+        begin = time.process_time()
+        shown(octets)
+        return time.process_time() - begin
+
+    limit = ALLOWED.get(case, 1000) / 1000
     for octets in HOSTILE[case]:
-        costs: list[float] = []
-        for _ in range(3):
-            begin = time.process_time()
-            shown(octets)
-            costs.append(time.process_time() - begin)
-        assert min(costs) * 1000 <= ALLOWED.get(case, 1000)
+        assert any(cost(octets) <= seconds(limit) for _ in range(10)), "not even once"
 
 
 def depth(part: Part) -> int:

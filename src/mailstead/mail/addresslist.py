@@ -12,13 +12,13 @@ VALUE_CAP = 256 << 10
 
 # One token: quoted-string, domain-literal, one special, or a run of everything else.
 _TOKENS = re.compile(
-    rb'"(?P<quoted>(?:[^"\\]|\\.)*)"?'
-    rb"|(?P<literal>\[[^\]\x00-\x1f]*\]?)"
-    rb"|(?P<special>[()<>@,;:])"
-    rb'|(?P<atom>[^()<>@,;:"\[\s]+)'
-    rb"|(?P<space>\s+)",
+    rb'"((?:[^"\\]|\\.)*)"?'
+    rb"|([()<>@,;:])"
+    rb"|(\s+)"
+    rb'|\[[^\]\x00-\x1f]*\]?|[^()<>@,;:"\[\s]+',
     re.S,
 )
+_QUOTED, _SPECIAL = 1, 2  # its groups; the third is space
 _QUOTED_PAIR = re.compile(rb"\\(.)", re.S)
 
 
@@ -175,17 +175,17 @@ def read_list(value: bytes) -> list[ListedAddress]:
             at += 1
             continue
         at = token.end()
-        match token.lastgroup:
-            case "quoted":
-                reader.word(_QUOTED_PAIR.sub(rb"\1", token["quoted"]), quoted=True)
-            case "special" if token["special"] == b"(":
+        kind = token.lastindex
+        if kind is None:
+            reader.word(token[0])
+        elif kind == _QUOTED:
+            word = token[_QUOTED]
+            reader.word(_QUOTED_PAIR.sub(rb"\1", word) if b"\\" in word else word, quoted=True)
+        elif kind == _SPECIAL:
+            if token[_SPECIAL] == b"(":
                 depth, comment_start = 1, at
-            case "special":
-                reader.special(token["special"])
-            case "space":
-                pass
-            case _:
-                reader.word(token[0])
+            else:
+                reader.special(token[_SPECIAL])
     reader.end()
     if reader.in_group:
         reader.found.append(END_OF_GROUP)

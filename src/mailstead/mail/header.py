@@ -12,6 +12,7 @@ from mailstead.mail.rfc2231 import join_pieces
 
 FIELDS_CAP = 2000
 PARAMS_CAP = 100
+PIECES_CAP = 1000  # what stands between semicolons, parameters or not
 VALUE_CAP = 64 << 10  # octets of a value that is looked into
 
 # field = field-name ":" unstructured CRLF (RFC 5322 section 2.2; folding, section 2.2.3). The value is
@@ -105,7 +106,9 @@ def parameterised(value: bytes) -> Parameterised:
     head, _, rest = value.partition(b";")
     params: list[tuple[bytes, bytes]] = []
     at = 0
-    while at < len(rest) and len(params) < PARAMS_CAP:
+    for _ in range(PIECES_CAP):
+        if at >= len(rest) or len(params) == PARAMS_CAP:
+            break
         name = _PARAM_NAME.match(rest, at)
         if name is None:
             semicolon = rest.find(b";", at)

@@ -69,6 +69,8 @@ _MESSAGE_FIELDS = _PART_FIELDS | {
 
 def read_header(part: Part, block: bytes, *, own_message: bool) -> None:
     """Give *part* what its header *block* says; a message has more fields worth keeping than a part."""
+    if b":" not in block:
+        return
     part.headers = headers = chosen(block, _MESSAGE_FIELDS if own_message else _PART_FIELDS)
     if b"content-type" in headers:
         content_type = parameterised(headers[b"content-type"][0])

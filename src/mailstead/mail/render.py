@@ -7,7 +7,7 @@ import re
 
 from mailstead.mail.addresslist import ListedAddress, address_list
 from mailstead.mail.header import Parameterised, parameterised, without_comments
-from mailstead.mail.part import Part
+from mailstead.mail.part import TEXT_PLAIN, Part
 
 NIL = b"NIL"
 # QUOTED-CHAR of RFC 9051 section 9, without the two that need a backslash
@@ -16,8 +16,10 @@ _ESCAPED = re.compile(rb'(["\\])')
 _QUOTABLE = re.compile(rb"[ -~]*")
 STRING_CAP = 32 << 10
 
+# A part whose header says nothing (RFC 2045 section 5.2), by its octets and lines.
+_BARE = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" %d %d NIL NIL NIL NIL)'
 # What Dovecot, too, shows for a multipart without a part, which the grammar does not allow.
-_NO_PART = b'("text" "plain" ("charset" "us-ascii") NIL NIL "7bit" 0 0 NIL NIL NIL NIL)'
+_NO_PART = _BARE % (0, 0)
 _ASCII = b'"charset" "us-ascii"'  # of a text that names no other (RFC 2045 section 5.2)
 _CTE = re.compile(rb"[!#-'*+\-.0-9A-Z^-~]+")  # token (RFC 2045 section 5.1)
 # Text for people that is a quoted string as it stands: words with one space between them.
@@ -115,6 +117,8 @@ def bodystructure(root: Part) -> bytes:
 
 
 def _one(part: Part, children: list[bytes]) -> bytes:
+    if part.media is TEXT_PLAIN and not part.headers:
+        return _BARE % (part.body_end - part.body_start, part.lines)
     kind, subtype = part.media
     text = part.kind() == b"text"
     params = _params(part.content_type, text=text)

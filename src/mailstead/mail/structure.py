@@ -19,7 +19,7 @@ PREVIEW_OCTETS = 4096
 _END_OF_HEADER = re.compile(rb"\n(?:\r?\n|--)")
 _DELIMITER = b"\n--"
 _LINE_CAP = 1064  # a longer line is no delimiter: none has more than 1000 octets (RFC 5322 section 2.1.1)
-_PIECE = 16 << 10  # octets that are looked at together
+_PIECE = 4 << 10  # octets that are looked at together: what is left of them is moved at every part
 
 
 @dataclass(slots=True)
