@@ -2,6 +2,8 @@
 PYTHON ?= python3
 # The conformance scripts know their virtual environment as VENV; here that name is ours.
 export CONFORMANCE_VENV := $(or $(CONFORMANCE_VENV),$(VENV))
+# A server that may not keep what it compiles takes half a second longer to start; the tests start hundreds.
+export PYTHONDONTWRITEBYTECODE :=
 VENV   := .venv
 BIN    := $(VENV)/bin
 

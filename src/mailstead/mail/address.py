@@ -11,10 +11,12 @@ LOCAL_OCTETS = 64
 DOMAIN_OCTETS = 255
 
 # Dot-string = Atom *("." Atom); Quoted-string = DQUOTE *QcontentSMTP DQUOTE
-_ATEXT = r"[A-Za-z0-9!#$%&'*+\-/=?^_`{|}~\u0080-\U0010FFFF]"
+# All but ASCII is in them (RFC 6531 section 3.3): a class that names the rest takes 50 ms to compile.
+_ATEXT = r"""[^\x00-\x20"(),.:;<>@\[\\\]\x7f]"""
 _DOT_STRING = re.compile(rf"{_ATEXT}+(?:\.{_ATEXT}+)*")
-_QUOTED = re.compile(r'"((?:[ !#-\[\]-~\u0080-\U0010FFFF]|\\[ -~])*)"')
-_LABEL = r"[A-Za-z0-9\u0080-\U0010FFFF](?:[A-Za-z0-9\-\u0080-\U0010FFFF]{0,61}[A-Za-z0-9\u0080-\U0010FFFF])?"
+_QUOTED = re.compile(r'"((?:[^\x00-\x1f"\\\x7f]|\\[ -~])*)"')
+_LETTER = r"[^\x00-/:-@\[-`{-\x7f]"
+_LABEL = rf"{_LETTER}(?:[^\x00-,./:-@\[-`{{-\x7f]{{0,61}}{_LETTER})?"
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\.?")
 _LITERAL = re.compile(r"\[(?:[0-9.]{7,15}|IPv6:[0-9A-Fa-f:.]{2,45})\]")
 # A-d-l = At-domain *( "," At-domain ): accepted and ignored (RFC 5321 appendix C)
