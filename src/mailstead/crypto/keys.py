@@ -5,7 +5,7 @@ secret memory and are wiped by `close`.
 """
 
 from mailstead.crypto.frame import PADDED, frame, unframe
-from mailstead.crypto.primitives import Octets, expand_into, open_sealed, random_octets, seal
+from mailstead.crypto.primitives import Octets, expand_into, open_kept, random_octets, seal
 from mailstead.crypto.records import CAPS, LABELS, epoch_ref, header, stored_context
 from mailstead.crypto.sealed import ZERO_ID, Kind, Ref, Sealed, SealedRecord
 from mailstead.errors import UnsealError
@@ -83,7 +83,7 @@ def open_content(key: Octets, context: bytes, kind: Kind, sealed: Sealed) -> byt
     """The content of an uncompressed record, capped by its *kind*."""
     if len(sealed.octets) > 2 * CAPS[kind] + 4096:
         raise UnsealError("the record is too large")
-    content = unframe(open_sealed(key, context, sealed.octets))
+    content = unframe(open_kept(key, context, sealed.octets))
     if len(content) > CAPS[kind]:
         raise UnsealError("the record is too large")
     return content

@@ -18,7 +18,7 @@ from mailstead.crypto.primitives import (
     equal,
     expand,
     mac,
-    open_sealed,
+    open_kept,
     private_key,
     public_key,
     public_octets,
@@ -239,7 +239,7 @@ def open_slot(arena: Arena, slot: Slot, header: SlotHeader, secret: Octets) -> S
                 raise UnsealError("the slot does not open")
             payload = decapsulate(slot.blob, private_key(secret), info)
         case Wrap.SYMMETRIC:
-            payload = open_sealed(secret, info, slot.blob)
+            payload = open_kept(secret, info, slot.blob)
         case _:
             raise UnsealError("this way in does not open mail")
     if len(payload) != 32:

@@ -1,7 +1,8 @@
 """A broken mailstead for the controls of tests/system: it answers before it has committed.
 
 MAILSTEAD_BROKEN chooses what is broken: nothing said, deliveries and changes; "changes", only those;
-"hashing", passwords are hashed where everybody waits for them; "halves", a REPLACE is two transactions.
+"hashing", passwords are hashed where everybody waits for them; "halves", a REPLACE is two transactions;
+"keys", a copy of each store key stays on the heap.
 
 Python imports this module at start when its folder is on the path; the server's own code is as it is.
 """
@@ -41,6 +42,17 @@ class _Breaker:
                 return await self._online.database.write(place)
 
             Replacing._turn = halves
+            return
+        if BROKEN == "keys":
+            from mailstead.crypto.keys import StoreKeys
+
+            made, kept = StoreKeys.__init__, []
+
+            def keeping(self, arena, account, epoch, store_key):
+                kept.append(bytearray(store_key))
+                made(self, arena, account, epoch, store_key)
+
+            StoreKeys.__init__ = keeping
             return
         from mailstead.store import writer
 
