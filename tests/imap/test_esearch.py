@@ -3,7 +3,7 @@
 import pytest
 
 from mailstead.imap.commands import parse
-from mailstead.imap.esearch import Result, Return, esearch, read_return
+from mailstead.imap.esearch import Result, Return, correlator, esearch, read_return
 from mailstead.imap.fetch import Fetch
 from mailstead.imap.mailboxes import Expunge
 from mailstead.imap.page import Page
@@ -65,7 +65,7 @@ def test_without_return_nothing_is_read() -> None:
     ],
 )  # fmt: skip
 def test_responses(asked: Return, found: list[int], said: bytes) -> None:
-    assert esearch(b"A282", asked, found, None, uid=False) == said
+    assert esearch(correlator(b"A282"), asked, found, None, uid=False) == said
 
 
 @pytest.mark.parametrize(
@@ -79,13 +79,14 @@ def test_responses(asked: Return, found: list[int], said: bytes) -> None:
 )  # fmt: skip
 def test_scores(asked: Return, found: list[int], scores: list[int], said: bytes) -> None:
     assert (
-        esearch(b"B1", asked, found, None, uid=False, scores=scores) == b'* ESEARCH (TAG "B1") %b\r\n' % said
+        esearch(correlator(b"B1"), asked, found, None, uid=False, scores=scores)
+        == b'* ESEARCH (TAG "B1") %b\r\n' % said
     )
 
 
 def test_uids_and_mod_sequences() -> None:
     assert (
-        esearch(b"a", of(ALL, COUNT), [7], 12, uid=True)
+        esearch(correlator(b"a"), of(ALL, COUNT), [7], 12, uid=True)
         == b'* ESEARCH (TAG "a") UID COUNT 1 ALL 7 MODSEQ 12\r\n'
     )
 
@@ -99,7 +100,10 @@ def test_uids_and_mod_sequences() -> None:
     ],
 )  # fmt: skip
 def test_what_is_sorted_keeps_its_order(asked: Return, found: list[int], said: bytes) -> None:
-    assert esearch(b"E01", asked, found, None, uid=True) == b'* ESEARCH (TAG "E01") UID %b\r\n' % said
+    assert (
+        esearch(correlator(b"E01"), asked, found, None, uid=True)
+        == b'* ESEARCH (TAG "E01") UID %b\r\n' % said
+    )
 
 
 @pytest.mark.parametrize(

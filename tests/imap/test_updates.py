@@ -3,7 +3,7 @@
 import pytest
 
 from mailstead.imap.commands import parse
-from mailstead.imap.esearch import Result, Return, read_return
+from mailstead.imap.esearch import Result, Return, correlator, read_return
 from mailstead.imap.fetch import Body, Item
 from mailstead.imap.tokens import BadSyntax, Tokens
 from mailstead.imap.updates import CancelUpdate, Placed, no_update, updated
@@ -66,8 +66,8 @@ def test_cancelling() -> None:
     ],
 )  # fmt: skip
 def test_responses(removed: list[Placed], added: list[Placed], said: bytes) -> None:
-    assert updated(b"B01", removed, added, uid=True) == said
-    assert updated(b"B01", removed, added, uid=False) == said.replace(b" UID", b"")
+    assert updated(correlator(b"B01"), removed, added, uid=True) == said
+    assert updated(correlator(b"B01"), removed, added, uid=False) == said.replace(b" UID", b"")
 
 
 def test_refusing() -> None:

@@ -158,6 +158,16 @@ class Snapshots:
                 self._turns.pop(forgotten, None)
             return snapshot
 
+    async def glimpse(self, mailbox_id: bytes) -> Snapshot:
+        """The mailbox as it is now, as `newest`; but nothing that sessions look at is forgotten for it."""
+        if mailbox_id in self._newest:
+            return await self.newest(mailbox_id)
+        account_id = self._keys.account_id
+        read = await self._database.read(lambda tx: _read(tx, account_id, mailbox_id, None))
+        if read is None:
+            raise Refused(Reason.NO_SUCH_MAILBOX)
+        return await self._follow(None, read)
+
     async def _follow(self, old: Snapshot | None, read: "_Read") -> Snapshot:
         known = {} if old is None else dict(old.rows)
         pendings = {n: list(found) for n, found in groupby(read.pendings, lambda p: row_number(p[0]))}

@@ -159,6 +159,10 @@ class UnlockedAccount:
         """The mailbox as it is now (`Snapshots.newest`); `snapshot.news` compares two."""
         return await self._online.snapshots.newest(mailbox_id)
 
+    async def glimpse(self, mailbox_id: bytes) -> Snapshot:
+        """The mailbox as it is now, for who does not stay (`Snapshots.glimpse`)."""
+        return await self._online.snapshots.glimpse(mailbox_id)
+
     async def opened(self, snapshot: Snapshot, uids: Iterable[int]) -> Snapshot:
         """*snapshot* with the flags of *uids* looked at, which pendings need (`Snapshots.opened`)."""
         return await self._online.snapshots.opened(snapshot, uids)

@@ -11,6 +11,7 @@ from mailstead.imap import (
     listing,
     mailboxes,
     metadata,
+    multisearch,
     notify,
     quota,
     replace,
@@ -35,7 +36,7 @@ Command = (
     | mailboxes.MyRights | mailboxes.GetAcl | mailboxes.SetAcl | mailboxes.DeleteAcl | mailboxes.ListRights
     | notify.Notify | quota.GetQuota | quota.GetQuotaRoot | metadata.GetMetadata | metadata.SetMetadata
     | mailboxes.Check | mailboxes.Close | mailboxes.Unselect | mailboxes.Expunge
-    | search.Search | sort.Sort | thread.Thread | updates.CancelUpdate
+    | multisearch.MultiSearch | search.Search | sort.Sort | thread.Thread | updates.CancelUpdate
     | fetch.Fetch | store.Store | store.Copy | store.Move | replace.Replace
 )  # fmt: skip
 
@@ -86,6 +87,7 @@ READ: dict[bytes, tuple[Kind, Read]] = {
     b"NOTIFY": (notify.Notify, notify.read_notify),
     b"GETMETADATA": (metadata.GetMetadata, metadata.read_get_metadata),
     b"SETMETADATA": (metadata.SetMetadata, metadata.read_set_metadata),
+    b"ESEARCH": (multisearch.MultiSearch, multisearch.read_multi_search),
     b"APPEND": (append.Append, append.read_append),
     b"IDLE": _plain(session.Idle()),
     b"CHECK": _plain(mailboxes.Check()),

@@ -1,4 +1,4 @@
-"""What a SEARCH or SORT returns (RFC 4731, RFC 5182, RFC 5267, RFC 6203, RFC 9394)."""
+"""What a SEARCH or SORT returns (RFC 4731, RFC 5182, RFC 5267, RFC 6203, RFC 7377, RFC 9394)."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from enum import Enum
 
 from mailstead.imap.fetch import FetchItem, peeking, read_items
 from mailstead.imap.page import Page, read_page
+from mailstead.imap.responses import mailbox
 from mailstead.imap.tokens import BadSyntax, Tokens
 from mailstead.mail.render import string
 from mailstead.mail.uidset import UidSet, in_order
@@ -107,8 +108,22 @@ def _items(tokens: Tokens) -> tuple[FetchItem, ...]:
     return tuple(dict.fromkeys(map(peeking, read_items(tokens))))
 
 
+def correlator(tag: bytes, within: bytes = b"") -> bytes:
+    """search-correlator: whose response it is, and about which mailbox (RFC 7377 section 4).
+
+    Args:
+        within: As `within` says it; empty for the selected mailbox, which nobody has to name.
+    """
+    return b"(TAG %b%b)" % (string(tag), within)
+
+
+def within(name: str, uid_validity: int, *, utf8: bool) -> bytes:
+    """The correlators of a mailbox."""
+    return b" MAILBOX %b UIDVALIDITY %d" % (mailbox(name, utf8=utf8), uid_validity)
+
+
 def esearch(
-    tag: bytes,
+    correlated: bytes,
     asked: Return,
     found: Sequence[int],
     modseq: int | None,
@@ -119,12 +134,13 @@ def esearch(
     """The ESEARCH response.
 
     Args:
+        correlated: As `correlator` says it.
         found: Numbers or UIDs, in the order of the mailbox or as they were sorted: MIN is the first, and
             sets keep the order (RFC 5267 section 3).
         modseq: The highest of what was found, for who asked (RFC 7162 section 3.1.10).
         scores: The relevancy of each, where it was asked for; told of what a page has, or of all.
     """
-    shown = [b"* ESEARCH (TAG %b)" % string(tag)]
+    shown = [b"* ESEARCH " + correlated]
     if uid:
         shown.append(b"UID")
     if found and Result.MIN in asked.results:

@@ -1,4 +1,4 @@
-"""Which mailboxes a command is about, where it can be about many (RFC 5465 section 6)."""
+"""Which mailboxes a command is about, where it may be many (RFC 5465 section 6, RFC 7377 section 2.2)."""
 
 from collections.abc import Collection
 from dataclasses import dataclass

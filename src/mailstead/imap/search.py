@@ -81,9 +81,14 @@ _CHARSETS = {b"US-ASCII": _ASCII, b"ASCII": _ASCII, b"UTF-8": _UTF8, b"UTF8": _U
 
 
 def read_search(tokens: Tokens, *, uid: bool) -> Search:
-    """SEARCH [SP search-return-opts] [SP "CHARSET" SP astring] 1*(SP search-key)."""
+    """SEARCH [SP search-return-opts] SP search-program."""
     tokens.space()
     asked = read_return(tokens)
+    return Search(read_program(tokens, asked), uid, asked)
+
+
+def read_program(tokens: Tokens, asked: Return | None) -> Key:
+    """search-program = ["CHARSET" SP astring SP] search-key *(SP search-key), up to the end."""
     charset = _UTF8  # nobody forbids it to who names none, and programs send it
     if tokens.text[tokens.at : tokens.at + 8].upper() == b"CHARSET ":
         if tokens.dialect.accept:
@@ -91,7 +96,7 @@ def read_search(tokens: Tokens, *, uid: bool) -> Search:
         tokens.at += 8
         charset = read_charset(tokens)
         tokens.space()
-    return Search(read_keys(tokens, charset, fuzzy=asked is not None and asked.relevancy), uid, asked)
+    return read_keys(tokens, charset, fuzzy=asked is not None and asked.relevancy)
 
 
 def read_charset(tokens: Tokens) -> str:

@@ -12,6 +12,7 @@ from mailstead.imap import (
     listing,
     mailboxes,
     metadata,
+    multisearch,
     notify,
     quota,
     replace,
@@ -71,6 +72,7 @@ _LOGGED_IN: _Row = {
     quota.GetQuotaRoot: None,
     metadata.GetMetadata: None,
     metadata.SetMetadata: None,
+    multisearch.MultiSearch: None,
     append.Append: None,
     session.Idle: None,
 }

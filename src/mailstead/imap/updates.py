@@ -36,8 +36,12 @@ def read_cancel_update(tokens: Tokens) -> CancelUpdate:
     return CancelUpdate(tuple(dict.fromkeys(tags)))
 
 
-def updated(tag: bytes, removed: Iterable[Placed], added: Iterable[Placed], *, uid: bool) -> bytes:
-    """The ESEARCH response with what goes and what comes, to be done in this order; nothing for neither."""
+def updated(correlated: bytes, removed: Iterable[Placed], added: Iterable[Placed], *, uid: bool) -> bytes:
+    """The ESEARCH response with what goes and what comes, to be done in this order; nothing for neither.
+
+    Args:
+        correlated: As `esearch.correlator` says it.
+    """
     items = [
         b"%b (%b)" % (word, b" ".join([b"%d %b" % (at, in_order(some).encode()) for at, some in placed]))
         for word, placed in ((b"REMOVEFROM", list(removed)), (b"ADDTO", list(added)))
@@ -45,7 +49,7 @@ def updated(tag: bytes, removed: Iterable[Placed], added: Iterable[Placed], *, u
     ]
     if not items:
         return b""
-    return b" ".join([b"* ESEARCH (TAG %b)%b" % (string(tag), b" UID" if uid else b""), *items]) + b"\r\n"
+    return b" ".join([b"* ESEARCH %b%b" % (correlated, b" UID" if uid else b""), *items]) + b"\r\n"
 
 
 def no_update(tag: bytes, text: str) -> bytes:

@@ -32,7 +32,7 @@ def obey(result: list[int], removed: Sequence[Placed], added: Sequence[Placed]) 
 
 
 def made(uids: Sequence[int], criteria: tuple[Criterion, ...] = ()) -> Standing:
-    return Standing(b"t", True, Everything(), 0.0, array("I", uids), criteria)
+    return Standing(b"t", b'(TAG "t")', True, Everything(), 0.0, array("I", uids), criteria)
 
 
 @pytest.mark.parametrize("few", [0, 8])

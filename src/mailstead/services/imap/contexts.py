@@ -3,7 +3,7 @@
 from array import array
 from collections.abc import Sequence
 
-from mailstead.imap.esearch import Return
+from mailstead.imap.esearch import Return, correlator
 from mailstead.imap.fetch import Item
 from mailstead.imap.responses import Answer, bad, ok
 from mailstead.imap.search import Search
@@ -35,6 +35,7 @@ async def begin(
     ordered: Sequence[int],
     scores: dict[int, int],
     now: float,
+    within: bytes = b"",
 ) -> None:
     """Let a search stand, or say why it does not.
 
@@ -42,6 +43,7 @@ async def begin(
         ordered: UIDs of what was found, in the order in which the client was told of them.
         scores: The relevancy of each, if it is sorted by it.
         now: When it was found, in seconds since the epoch.
+        within: The correlators of its mailbox, for who was told them (`esearch.within`).
     """
     selected, tag = context.chosen, context.connection.tag
     standings = selected.standings
@@ -54,6 +56,7 @@ async def begin(
     criteria = command.criteria if isinstance(command, Sort) else ()
     standings.by_tag[tag] = Standing(
         tag,
+        correlator(tag, within),
         command.uid,
         lasting(command.key, selected),
         now,

@@ -8,6 +8,7 @@ from mailstead.imap import (
     listing,
     mailboxes,
     metadata,
+    multisearch,
     notify,
     quota,
     search,
@@ -28,6 +29,7 @@ from mailstead.services.imap.contexts import cancel_update
 from mailstead.services.imap.fetch import fetch as answer_fetch
 from mailstead.services.imap.login import enable, identify, unauthenticate
 from mailstead.services.imap.metadata import get_metadata, set_metadata
+from mailstead.services.imap.multisearch import multi_search
 from mailstead.services.imap.notify import notify as answer_notify
 from mailstead.services.imap.quota import get_quota, get_quota_root
 from mailstead.services.imap.search import search as answer_search
@@ -67,6 +69,7 @@ HANDLERS: dict[type, Callable[[Context, Any], Awaitable[Answer]]] = {
     quota.GetQuotaRoot: get_quota_root,
     metadata.GetMetadata: get_metadata,
     metadata.SetMetadata: set_metadata,
+    multisearch.MultiSearch: multi_search,
     fetch.Fetch: answer_fetch,
     store.Store: storing.store,
     store.Copy: storing.copy,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from mailstead.errors import MailError, UnsealError
 from mailstead.imap import responses as answers
-from mailstead.imap.esearch import EVERYTHING, Result, Return, esearch
+from mailstead.imap.esearch import EVERYTHING, Result, Return, correlator, esearch
 from mailstead.imap.responses import Answer, ok
 from mailstead.imap.search import Search
 from mailstead.imap.searchkeys import Among, And, ChangedAt, Everything, Key, Leaf, Not, Or
@@ -17,6 +17,7 @@ from mailstead.services.imap.context import Context
 from mailstead.services.imap.contexts import TAG_REUSE, begin, reuses_tag
 from mailstead.services.imap.judge import Judge
 from mailstead.services.imap.looking import judged
+from mailstead.services.imap.selected import Selected
 from mailstead.services.imap.store import NOT_TOLD
 
 
@@ -44,7 +45,7 @@ class Found(NamedTuple):
         numbers, uids = map(self.numbers.__getitem__, places), map(self.uids.__getitem__, places)
         return self._replace(numbers=list(numbers), uids=list(uids))
 
-    def highest_modseq(self, context: Context, of: UidSet | None = None) -> int | None:
+    def highest_modseq(self, selected: Selected, of: UidSet | None = None) -> int | None:
         """What the response to who asked for mod-sequences ends with (RFC 7162 section 3.1.6).
 
         Args:
@@ -53,7 +54,7 @@ class Found(NamedTuple):
         if not self.with_modseq:
             return None
         uids = sorted(uid for uid in self.uids if of is None or uid in of)
-        return max(context.chosen.modseqs(uids), default=None)
+        return max(selected.modseqs(uids), default=None)
 
 
 async def search(context: Context, command: Search) -> Answer:
@@ -67,7 +68,7 @@ async def search(context: Context, command: Search) -> Answer:
         return NOT_TOLD
     if asked is None:
         shown = found.shown(uid=command.uid)
-        await context.send(answers.search(shown, found.highest_modseq(context)))
+        await context.send(answers.search(shown, found.highest_modseq(context.chosen)))
     else:
         await give(context, asked, command, found)
     return ok("Search completed")
@@ -86,35 +87,42 @@ def saving(context: Context, asked: Return | None) -> Generator[None]:
 
 async def give(context: Context, asked: Return, command: Search | Sort, found: Found) -> None:
     """Save what shall be saved, send the ESEARCH response if there is one, and let stand what shall stand."""
-    uid = command.uid
-    # Where only MIN and MAX are told, only theirs are the mod-sequences that count (RFC 7162 section 3.1.10).
-    ends = found.with_modseq and asked.page is None and asked.results <= {Result.MIN, Result.MAX}
-    saved = asked.saved(found.uids) if asked.save or ends else None
-    if asked.save and saved is not None:
-        context.chosen.saved = saved
+    selected, tag = context.chosen, context.connection.tag
+    if asked.save:
+        selected.saved = asked.saved(found.uids)
     if asked.answers:
-        modseq = found.highest_modseq(context, saved if ends else None)
-        shown = found.shown(uid=uid)
-        scores = [found.scores[u] for u in found.uids] if asked.relevancy else []
-        await context.send(esearch(context.connection.tag, asked, shown, modseq, uid=uid, scores=scores))
+        await context.send(response(correlator(tag), asked, found, selected, uid=command.uid))
     if asked.update:
         await begin(context, command, asked, found.uids, dict(found.scores), found.now)
 
 
+def response(correlated: bytes, asked: Return, found: Found, selected: Selected, *, uid: bool) -> bytes:
+    """The ESEARCH response with what was found in a mailbox."""
+    # Where only MIN and MAX are told, only theirs are the mod-sequences that count (RFC 7162 section 3.1.10).
+    ends = found.with_modseq and asked.page is None and asked.results <= {Result.MIN, Result.MAX}
+    modseq = found.highest_modseq(selected, asked.saved(found.uids) if ends else None)
+    scores = [found.scores[u] for u in found.uids] if asked.relevancy else []
+    return esearch(correlated, asked, found.shown(uid=uid), modseq, uid=uid, scores=scores)
+
+
 async def matching(context: Context, key: Key, *, scored: bool = False) -> Found | None:
-    """The messages that match; None when a number in *key* was never told.
+    """The messages of the selected mailbox that match; None when a number in *key* was never told.
 
     Args:
         scored: How relevant they are is asked for.
     """
-    selected = context.chosen
-    view = selected.view
-    keys = list(_leaves(key))
-    named = [k.messages for k in keys if isinstance(k, Among)]
+    view = context.chosen.view
+    named = [k.messages for k in _leaves(key) if isinstance(k, Among)]
     numbers = [m for m in named if isinstance(m, SeqSet) and not isinstance(m, SavedNumbers)]
     if len(view) and not all(map(view.valid, numbers)):
         return None
-    with_modseq = any(isinstance(k, ChangedAt) for k in keys)
+    return await matching_in(context, context.chosen, key, scored=scored)
+
+
+async def matching_in(context: Context, selected: Selected, key: Key, *, scored: bool) -> Found:
+    """The messages of a mailbox that match; none by a number that is above all of them."""
+    view = selected.view
+    with_modseq = any(isinstance(k, ChangedAt) for k in _leaves(key))
     if with_modseq:
         await context.tell_modseqs()
     now = context.owner.now()

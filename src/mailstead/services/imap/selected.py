@@ -1,4 +1,4 @@
-"""The mailbox that a session has selected: as the store has it, and as the client was told."""
+"""The mailbox that a session has selected, or looks into: as the store has it, and as the client was told."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +19,7 @@ Numbered = tuple[SeqNumber, Uid]
 
 @dataclass(slots=True)
 class Selected:
-    """The selected mailbox, as the store has it and as the client was told."""
+    """The selected mailbox, as the store has it and as the client was told; or another one (RFC 7377)."""
 
     mailbox: Mailbox
     read_only: bool

@@ -30,7 +30,7 @@ async def sort(context: Context, command: Sort) -> Answer:
         await give(context, command.asked, command, found)
     else:
         shown = found.shown(uid=command.uid)
-        await send_all(context, sorted_data(shown, found.highest_modseq(context)))
+        await send_all(context, sorted_data(shown, found.highest_modseq(context.chosen)))
     return ok("Sort completed")
 
 

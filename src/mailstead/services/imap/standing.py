@@ -23,6 +23,7 @@ class Standing:
     """One search that stands.
 
     Args:
+        correlated: What its responses begin with (`esearch.correlator`).
         uid: Messages are named by UID.
         key: Without anything that depends on the moment: numbers, "$" and "*" are what they were.
         now: When it was asked for, in seconds since the epoch.
@@ -33,6 +34,7 @@ class Standing:
     """
 
     tag: bytes
+    correlated: bytes
     uid: bool
     key: Key
     now: float
@@ -153,7 +155,8 @@ class Standings:
             return b""
         gone, self._gone = self._gone, set()
         shown = [
-            updated(s.tag, numbered(s, view, s.remove(gone)), (), uid=s.uid) for s in self.by_tag.values()
+            updated(s.correlated, numbered(s, view, s.remove(gone)), (), uid=s.uid)
+            for s in self.by_tag.values()
         ]
         return b"".join(shown)
 

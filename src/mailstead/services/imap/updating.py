@@ -107,7 +107,7 @@ async def _again(
                 joined.setdefault(uid, {}).update(dict.fromkeys(standing.items))
     view = selected.view
     shown = numbered(standing, view, removed), numbered(standing, view, standing.add(places))
-    return updated(standing.tag, *shown, uid=standing.uid)
+    return updated(standing.correlated, *shown, uid=standing.uid)
 
 
 async def _places(context: Context, standing: Standing, joining: Sequence[Numbered]) -> list[tuple[int, int]]:
