@@ -7,16 +7,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from mailstead.imap.view import (
-    Exists,
-    Expunge,
-    FlagsChanged,
-    FlagsDefined,
-    MailboxView,
-    News,
-    Recent,
-    uid_array,
-)
+from mailstead.imap.news import Exists, Expunge, FlagsChanged, FlagsDefined, News, Recent
+from mailstead.imap.view import MailboxView, uid_array
 from mailstead.mail.flags import Flags
 from mailstead.mail.mailbox import Modseq, SeqNumber, SystemFlag, Uid
 from mailstead.mail.uidset import STAR, SeqSet, UidSet

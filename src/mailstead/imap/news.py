@@ -1,12 +1,57 @@
-"""The untagged responses that tell a session what is new (RFC 9051 section 7.4 and 7.5, RFC 7162)."""
+"""What is new to a session, and the responses that tell it (RFC 9051 sections 7.4 and 7.5, RFC 7162)."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import groupby
 
 from mailstead.imap.dialect import PLAIN, Dialect
 from mailstead.imap.responses import defined_flags, exists, fetch, flag_names, permanent_flags, recent
-from mailstead.imap.view import Exists, Expunge, FlagsChanged, FlagsDefined, News, Recent
+from mailstead.mail.flags import Flags
+from mailstead.mail.mailbox import Modseq, SeqNumber, Uid
 from mailstead.mail.uidset import UidSet
+
+
+@dataclass(frozen=True, slots=True)
+class Exists:
+    """There are so many messages now (RFC 9051 section 7.4.1)."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Recent:
+    """So many of them are recent (RFC 3501 section 7.3.2)."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Expunge:
+    """The message with this sequence number is gone (RFC 9051 section 7.5.1)."""
+
+    number: SeqNumber
+    uid: Uid
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsDefined:
+    """These keywords are in use now: to be told before a message shows one of them."""
+
+    keywords: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class FlagsChanged:
+    """The message has these flags now (RFC 9051 section 7.5.2), since the change *modseq*."""
+
+    number: SeqNumber
+    uid: Uid
+    flags: Flags
+    recent: bool
+    modseq: Modseq
+
+
+News = Exists | Recent | Expunge | FlagsDefined | FlagsChanged
 
 
 def told(news: Iterable[News], dialect: Dialect = PLAIN, *, writable: bool = True) -> bytes:

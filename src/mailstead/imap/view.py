@@ -11,55 +11,12 @@ to it or to take from it: 4 octets a message then, and a pointer before.
 from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import cast
 
+from mailstead.imap.news import Exists, Expunge, FlagsChanged, FlagsDefined, News, Recent
 from mailstead.mail.flags import Flags
 from mailstead.mail.mailbox import Modseq, SeqNumber, Uid
 from mailstead.mail.uidset import SeqSet, UidSet
-
-
-@dataclass(frozen=True, slots=True)
-class Exists:
-    """There are so many messages now (RFC 9051 section 7.4.1)."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Recent:
-    """So many of them are recent (RFC 3501 section 7.3.2)."""
-
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class Expunge:
-    """The message with this sequence number is gone (RFC 9051 section 7.5.1)."""
-
-    number: SeqNumber
-    uid: Uid
-
-
-@dataclass(frozen=True, slots=True)
-class FlagsDefined:
-    """These keywords are in use now: to be told before a message shows one of them."""
-
-    keywords: frozenset[str]
-
-
-@dataclass(frozen=True, slots=True)
-class FlagsChanged:
-    """The message has these flags now (RFC 9051 section 7.5.2), since the change *modseq*."""
-
-    number: SeqNumber
-    uid: Uid
-    flags: Flags
-    recent: bool
-    modseq: Modseq
-
-
-News = Exists | Recent | Expunge | FlagsDefined | FlagsChanged
 
 
 def uid_array(uids: Iterable[int]) -> "array[int]":

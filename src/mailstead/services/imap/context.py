@@ -12,11 +12,11 @@ from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.imap import responses as answers
 from mailstead.imap.dialect import Dialect
-from mailstead.imap.news import told
+from mailstead.imap.news import News, told
 from mailstead.imap.notify import UNASKED, Event, Group
 from mailstead.imap.responses import ok
 from mailstead.imap.server import ServerConnection
-from mailstead.imap.view import MailboxView, News
+from mailstead.imap.view import MailboxView
 from mailstead.log import Log
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.net.wire import NEVER, Wire
