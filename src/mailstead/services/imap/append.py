@@ -1,10 +1,12 @@
 """APPEND and REPLACE: messages on their way in, spooled sealed as delivered mail is (RFC 9051, RFC 3502)."""
 
+import asyncio
+
 from mailstead.accounts.replacing import Replacing
 from mailstead.delivery.appending import Appended, Appending
 from mailstead.errors import Reason, Refused
 from mailstead.imap import responses as answers
-from mailstead.imap.append import Append, Steps, Upcoming, Url
+from mailstead.imap.append import Append, Literal, Steps, Upcoming, Url
 from mailstead.imap.events import AppendEnd, AppendNext
 from mailstead.imap.incoming import TOO_LARGE
 from mailstead.imap.replace import Replace
@@ -20,6 +22,8 @@ from mailstead.services.imap.catenate import (
 )
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.replace import outgoing, replace
+
+MESSAGE_SECONDS, MESSAGE_RATE = 180.0, 500.0  # of an APPEND, and octets a second
 
 
 class Upload:
@@ -43,14 +47,37 @@ class Upload:
         self._announced = 0  # octets of all messages, as far as they are known of, less what goes
         self._head: Upcoming | None = None  # of a message of which nothing has come
         self._size = 0  # of the last message, as far as it is known
-        self.octets = 0  # that came
+        self._octets = 0  # that came
+        self._begun = 0.0  # when, by the loop's clock, but for the time that was spent here
 
-    async def begin(self, command: Append | Replace) -> Answer | None:
-        """The command came; why it is not wanted, or None.
+    @property
+    def deadline(self) -> float:
+        """The moment, by the loop's clock, by which the next octets must have come."""
+        return self._begun + MESSAGE_SECONDS + self._octets / MESSAGE_RATE
+
+    async def let_come(self, event: Append | Replace | AppendNext) -> Answer | None:
+        """Let a literal come that is announced, or say why not; without one, answer.
 
         Raises:
             MailError: nothing is stored.
         """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if isinstance(event, AppendNext):
+            refused = await self._take(event.steps)
+        else:
+            self._begun = now
+            refused = await self._begin(event)
+        if refused is not None:
+            return refused
+        if not isinstance(event.steps[-1], Literal):
+            return await self.finish(AppendEnd())
+        self._begun += loop.time() - now  # what took its time here is not the peer's
+        self._context.wire.write(self._context.connection.go_ahead())
+        return None
+
+    async def _begin(self, command: Append | Replace) -> Answer | None:
+        """The command came; why it is not wanted, or None."""
         self.discard()
         context, self._replacing = self._context, None
         if isinstance(command, Replace):
@@ -65,19 +92,11 @@ class Upload:
                 raise
             return TRY_CREATE
         self._mailbox_id, self._uid_validity = mailbox.id, mailbox.uid_validity
-        self._announced = self.octets = 0
+        self._announced = self._octets = 0
         self._sources = Sources(context, self._hostname, READ_FACTOR * self._message_octets)
         if self._replacing is not None:
             self._announced -= await self._replacing.frees()
         return await self._take(command.steps)
-
-    async def go_on(self, event: AppendNext) -> Answer | None:
-        """More was said behind a literal; why it is not wanted, or None.
-
-        Raises:
-            MailError: nothing is stored.
-        """
-        return await self._take(event.steps)
 
     async def _take(self, steps: Steps) -> Answer | None:
         """Do what was said, up to a literal that shall come; why it cannot be done, or None."""
@@ -126,7 +145,7 @@ class Upload:
 
     def push(self, octets: bytes) -> None:
         """Octets of a literal came."""
-        self.octets += len(octets)
+        self._octets += len(octets)
         if self._messages:
             self._messages[-1].push(octets)
 

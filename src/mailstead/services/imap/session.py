@@ -43,7 +43,6 @@ from mailstead.services.stopping import Stopping
 
 CROWDED_SECONDS = 10.0  # and in a crowd
 IDLE_SECONDS = 31 * 60.0  # RFC 9051 section 5.4 asks for 30 minutes at least, whatever the crowd
-MESSAGE_SECONDS, MESSAGE_RATE = 180.0, 500.0  # of an APPEND, and octets a second
 ERRORS, DELAYED_ERRORS = 20, 5
 LARGE_ONES = 2
 _ASKING = (State.AUTHENTICATED, State.SELECTED)
@@ -93,8 +92,7 @@ class Session:
         self._entrance = Entrance(self._context, service.logins, service.log, self._revoked)
         self._upload = Upload(self._context, service.appending, service.message_octets, service.hostname)
         self._errors = 0
-        self._begun = self._loop.time()
-        self._context.until = self._begun + LOGIN_SECONDS
+        self._context.until = self._loop.time() + LOGIN_SECONDS
 
     def forget(self) -> None:
         """The connection is over."""
@@ -182,7 +180,7 @@ class Session:
             self._wire.deadline = self._context.until
             self._wire.hurry = LOGIN_SECONDS - CROWDED_SECONDS
         elif self._connection.state is State.APPENDING:
-            self._wire.deadline = self._begun + MESSAGE_SECONDS + self._upload.octets / MESSAGE_RATE
+            self._wire.deadline = self._upload.deadline
         else:
             self._wire.deadline = self._loop.time() + IDLE_SECONDS
             self._wire.hurry = 0.0
@@ -266,29 +264,13 @@ class Session:
                 self._wire.write(self._connection.challenge(found))
                 return None
             case append.Append() | replace.Replace() | AppendNext():
-                return await self._let_come(event)
+                return await self._upload.let_come(event)
             case AppendEnd():
                 return await self._upload.finish(event)
             case session.Done():
                 return ok("Idle completed")
             case _:
                 return await HANDLERS[type(event)](context, event)
-
-    async def _let_come(self, event: append.Append | replace.Replace | AppendNext) -> Answer | None:
-        """Let a literal come that is announced, or say why not; without one, answer."""
-        now = self._loop.time()
-        if isinstance(event, AppendNext):
-            refused = await self._upload.go_on(event)
-        else:
-            self._begun = now
-            refused = await self._upload.begin(event)
-        if refused is not None:
-            return refused
-        if not isinstance(event.steps[-1], append.Literal):
-            return await self._upload.finish(AppendEnd())
-        self._begun += self._loop.time() - now  # what took its time here is not the peer's
-        self._wire.write(self._connection.go_ahead())
-        return None
 
     async def _start_tls(self) -> bool:
         """Answer STARTTLS; False when the connection is over."""
