@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from mailstead.accounts.flagging import FlagChange, FlagOutcome, unexpected
@@ -21,11 +21,10 @@ from mailstead.log import Log
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.net.wire import NEVER, Wire
 from mailstead.services.imap.elsewhere import Elsewhere
-from mailstead.services.imap.selected import Numbered, Selected
+from mailstead.services.imap.selected import Selected
 from mailstead.store.numbers import by_row
 
 WRITE_SECONDS = 300.0  # for a peer to take what it asked for
-AT_ONCE = 1000  # responses with flags that are sent as one
 
 
 class CutOff(Exception):
@@ -262,36 +261,6 @@ class Context:
         for uid in unheard.intersection(own):
             selected.retell(uid)
         return outcome
-
-    async def tell_flags(self, messages: Sequence[Numbered], *, uids: bool) -> None:
-        """Send the flags of messages, with mod-sequences to who knows them, and then with UIDs."""
-        selected, dialect = self.chosen, self.dialect
-        uids = uids or (dialect.modseqs and not dialect.uid_only)
-        row = answers.fetch_form(dialect.numbered, uid=uids, flags=True, modseq=dialect.modseqs)
-        for start in range(0, len(messages), AT_ONCE):
-            some = messages[start : start + AT_ONCE]
-            known = [uid for _, uid in some]
-            octets = self.defined(known)
-            columns: list[Iterable[int | bytes]] = [known if dialect.uid_only else [n for n, _ in some]]
-            columns += [known] if uids else []
-            columns += [selected.all_shown(known)]
-            columns += [selected.modseqs(known)] if dialect.modseqs else []
-            octets += b"".join([row % shown for shown in zip(*columns, strict=True)])
-            selected.view.forget_changes(known)
-            await self.send(octets)
-            await asyncio.sleep(0)
-
-    async def tell_modseqs_of(self, messages: Sequence[Numbered]) -> None:
-        """Send the mod-sequences of messages, and nothing else."""
-        selected, dialect = self.chosen, self.dialect
-        row = answers.fetch_form(dialect.numbered, uid=not dialect.uid_only, modseq=True)
-        for start in range(0, len(messages), AT_ONCE):
-            some = messages[start : start + AT_ONCE]
-            known = [uid for _, uid in some]
-            columns = [known] if dialect.uid_only else [[number for number, _ in some], known]
-            rows = zip(*columns, selected.modseqs(known), strict=True)
-            await self.send(b"".join([row % shown for shown in rows]))
-            await asyncio.sleep(0)
 
 
 def _nothing() -> None:

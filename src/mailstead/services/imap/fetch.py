@@ -30,6 +30,7 @@ from mailstead.services.imap.fetched import (
     columns_of,
     showers,
 )
+from mailstead.services.imap.flags import tell_flags, tell_modseqs_of
 from mailstead.services.imap.resync import NOT_ENABLED, gone_since
 from mailstead.services.imap.selected import Numbered, Selected
 from mailstead.services.imap.store import NOT_TOLD, SOME_GONE, meant
@@ -99,9 +100,9 @@ def _meant(selected: Selected, command: Fetch) -> list[Numbered] | None:
 async def _tell_state(context: Context, wanted: list[Numbered], items: tuple[FetchItem, ...]) -> None:
     """Answer from the snapshot: no page is opened."""
     if Item.FLAGS in items:
-        await context.tell_flags(wanted, uids=Item.UID in items)
+        await tell_flags(context, wanted, uids=Item.UID in items)
     elif Item.MODSEQ in items:
-        await context.tell_modseqs_of(wanted)
+        await tell_modseqs_of(context, wanted)
     else:
         form = fetch_form(context.dialect.numbered, uid=True)
         shown = [(uid, uid) for _, uid in wanted] if context.dialect.uid_only else wanted

@@ -9,6 +9,7 @@ from mailstead.imap.responses import bad
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.mail.uidset import SeqSet, UidSet
 from mailstead.services.imap.context import Context
+from mailstead.services.imap.flags import tell_flags
 
 NOT_ENABLED = bad("ENABLE QRESYNC first")
 
@@ -33,4 +34,4 @@ async def catch_up(context: Context, resync: Resync) -> None:
         uid for uid in snapshot.changed_since(resync.modseq) if resync.known is None or uid in resync.known
     )
     await context.look_at(changed)
-    await context.tell_flags(list(selected.view.select(changed)), uids=not context.dialect.uid_only)
+    await tell_flags(context, list(selected.view.select(changed)), uids=not context.dialect.uid_only)

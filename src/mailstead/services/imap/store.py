@@ -9,6 +9,7 @@ from mailstead.imap.store import Copy, Move, Store
 from mailstead.mail.mailbox import Uid
 from mailstead.mail.uidset import Saved, SeqSet, UidSet
 from mailstead.services.imap.context import Context
+from mailstead.services.imap.flags import tell_flags, tell_modseqs_of
 from mailstead.services.imap.selected import Numbered, Selected
 
 NOT_TOLD = bad("No such message")
@@ -58,9 +59,9 @@ async def store(context: Context, command: Store) -> Answer:
     if not command.silent:
         # What did not change is no news, and may be sealed yet.
         await context.look_at(uid for _, uid in there)
-        await context.tell_flags(there, uids=by_uid and not context.dialect.uid_only)
+        await tell_flags(context, there, uids=by_uid and not context.dialect.uid_only)
     elif context.dialect.modseqs:
-        await context.tell_modseqs_of(there)
+        await tell_modseqs_of(context, there)
     code = answers.modified(uid if by_uid else number for number, uid in wanted if uid in modified)
     if len(there) + len(modified) < len(wanted) and not by_uid:
         return no("Some messages are gone", code) if code else SOME_GONE
