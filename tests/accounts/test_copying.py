@@ -7,6 +7,7 @@ import pytest
 
 from mailstead.accounts import copying
 from mailstead.accounts.flagging import FlagChange, How
+from mailstead.accounts.turns import ROWS_AT_ONCE
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.mailbox import SystemFlag, Uid
@@ -103,6 +104,20 @@ async def test_copies_end_at_the_most_messages_an_account_may_have(
         assert len(await subjects(account, trash)) == len(await subjects(account, inbox)) == 3
         await account.move(inbox, uids, trash)
         assert len(await subjects(account, trash)) == 6, "a move adds none"
+        account.close()
+
+
+async def test_how_far_it_has_come_is_told_after_each_transaction(sqlite: Database, tmp_path: Path) -> None:
+    async with house(sqlite, tmp_path) as h:
+        account, inbox, trash = await filled(h, 0)
+        for _ in range(ROWS_AT_ONCE + 2):  # each in a row of its own
+            await h.deliver(b"Subject: x\r\n\r\n")
+            await sqlite.write(lambda tx: tx.execute("UPDATE mailbox SET uid_next = uid_next + 256"))
+        uids = [Uid(uid) for uid in (await account.snapshot(inbox)).uids]
+        for act in (account.copy, account.move):
+            steps: list[int] = []
+            await act(inbox, [*uids, Uid(uids[-1] + 1)], trash, steps.append)
+            assert steps == [ROWS_AT_ONCE, 2], "of those that were there"
         account.close()
 
 

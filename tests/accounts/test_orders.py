@@ -41,7 +41,7 @@ WORDS = (
 SUBJECT, DATE, SIZE = ((Criterion(by),) for by in (By.SUBJECT, By.DATE, By.SIZE))
 
 
-def nobody_waits() -> None:
+def nobody_waits(_: int) -> None:
     raise ConnectionResetError
 
 
@@ -291,7 +291,7 @@ async def test_what_is_expunged_while_it_is_compared_with_is_not_there(
 
         b.summaries.meanwhile = before_it_is_looked_up
         uids = array("I", await b.uids())
-        answer = await b.orders.sorted(b.inbox, uids, SUBJECT, lambda: None)
+        answer = await b.orders.sorted(b.inbox, uids, SUBJECT, lambda _: None)
         assert set(answer.uids) == set(uids) - {*expunging}
         await b.ask(SUBJECT)
 
@@ -320,7 +320,7 @@ async def test_damage_is_told_and_nothing_else_is_harmed(sqlite: Database, tmp_p
         known = await b.ask(SIZE)
         await sqlite.write(lambda tx: tx.execute("UPDATE page SET octets = ?", (b"\0" * 500,)))
         with pytest.raises(UnsealError):
-            await b.orders.sorted(b.inbox, array("I", [1, 2, 3]), SUBJECT, lambda: None)
+            await b.orders.sorted(b.inbox, array("I", [1, 2, 3]), SUBJECT, lambda _: None)
         assert await asked(b.orders, b.inbox, [1, 2, 3], SIZE) == known
 
 
@@ -380,6 +380,6 @@ async def test_relevancy_is_that_of_a_search_and_is_not_kept(sqlite: Database, t
         by_subject = await b.ask(SUBJECT)
         for best in by_subject:
             scores = {uid: 100 if uid == best else 1 for uid in uids}
-            answer = await b.orders.sorted(b.inbox, uids, criteria, lambda: None, scores)
+            answer = await b.orders.sorted(b.inbox, uids, criteria, lambda _: None, scores)
             others = [uid for uid in by_subject if uid != best]
             assert [answer.uids[at] for at in answer.places] == [best, *others[::-1]]

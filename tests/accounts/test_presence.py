@@ -99,7 +99,7 @@ async def test_sessions_share_orders_that_the_last_one_forgets(sqlite: Database,
         kept = w.presence._kept_orders
         for account in (one, two):
             answer = await account.orders.sorted(
-                inbox, array("I", [1]), (Criterion(By.SUBJECT),), lambda: None
+                inbox, array("I", [1]), (Criterion(By.SUBJECT),), lambda _: None
             )
             assert answer is kept.get(one.account_id, inbox).finished[Criterion(By.SUBJECT),]
             assert list(answer.places) == [0]

@@ -59,7 +59,7 @@ async def asked(orders: Orders, box: bytes, uids: Iterable[int], what: What) -> 
     """The same by the account's orders."""
     some = array("I", sorted(uids))
 
-    def check() -> None:
+    def check(_: int) -> None:
         pass
 
     if isinstance(what, tuple):

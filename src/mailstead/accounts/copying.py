@@ -8,7 +8,7 @@ compare-and-swap. Who loses leaves room for what is delivered meanwhile: UIDs ma
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import islice
 
@@ -70,16 +70,27 @@ class _Read:
 
 
 class Copying:
-    """One COPY or MOVE from a mailbox to another, or to itself."""
+    """One COPY or MOVE from a mailbox to another, or to itself.
+
+    Args:
+        step: Told now and then how many messages more are copied or moved.
+    """
 
     def __init__(
-        self, database: Database, keys: SessionKeys, source_id: bytes, target_id: bytes, now: int
+        self,
+        database: Database,
+        keys: SessionKeys,
+        source_id: bytes,
+        target_id: bytes,
+        now: int,
+        step: Callable[[int], None],
     ) -> None:
         self._database = database
         self._keys = keys
         self._source_id = source_id
         self._target_id = target_id
         self._now = now
+        self._step = step
 
     async def copy(self, uids: Iterable[Uid]) -> Copied:
         """Copy those of *uids* that are there; all or none (RFC 9051 section 6.4.7).
@@ -126,7 +137,9 @@ class Copying:
 
     async def _batch(self, wanted: Wanted, *, move: bool) -> Copied:
         await absorb(self._database, self._keys, self._source_id, wanted)
-        return await until_won(lambda lost: self._turn(wanted, lost, move=move))
+        copied = await until_won(lambda lost: self._turn(wanted, lost, move=move))
+        self._step(len(copied.targets))
+        return copied
 
     async def _turn(self, wanted: Wanted, lost: int, *, move: bool) -> Copied:
         keys = self._keys
@@ -213,6 +226,10 @@ class Copying:
                 rewritten.apply(tx, account_id, mailbox_id)
 
         await self._database.write(work)
+
+
+def unheard(_: int) -> None:
+    """The steps of who does not tell of them."""
 
 
 async def _put(target: Shelf, uids: list[Uid], entries: list[_Entry]) -> None:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 Make = Callable[
     [EntryA, bytes, bytes], T
 ]  # of ENVELOPE and header block; empty where they were not asked for
-Check = Callable[[], None]  # raises when nobody waits for the answer any more
+Check = Callable[[int], None]  # so many more were read; raises when nobody waits for the answer any more
 
 
 class Summaries:
@@ -41,7 +41,7 @@ class Summaries:
         """What *make* gives for those of *uids* that are there, in order, a row at a time.
 
         Args:
-            check: Called now and then, to raise when nobody waits any more.
+            check: Called now and then with how many more were read, to raise when nobody waits any more.
         """
         columns = Columns.BOTH if headers else Columns.A
         async for row in self._reader.fetch(mailbox_id, uids, columns):
@@ -61,7 +61,7 @@ class Summaries:
                 made += [(uid, make(lacking[uid], *found)) async for uid, found in scanned]
                 made.sort(key=lambda message: message[0])
             yield made
-            check()
+            check(len(made))
             await asyncio.sleep(0)
 
     async def _scanned(
@@ -72,7 +72,7 @@ class Summaries:
         for some in together(keys, lambda key: key.size):
             small = await self._bodies.small([key for key in some if key.size <= SMALL])
             for key in some:
-                check()
+                check(0)
                 try:
                     octets = small.get(key.uid)
                     if octets is None:

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from mailstead.accounts.absorb import absorb_all
 from mailstead.accounts.annotations import Annotations
 from mailstead.accounts.changes import change_flags, expunge
-from mailstead.accounts.copying import Copied, Copying
+from mailstead.accounts.copying import Copied, Copying, unheard
 from mailstead.accounts.entries import BodyKey
 from mailstead.accounts.flagging import FlagChange, FlagOutcome
 from mailstead.accounts.mailbox import Mailbox
@@ -267,17 +267,21 @@ class UnlockedAccount:
             o.erased()
         return gone
 
-    async def copy(self, source_id: bytes, uids: Iterable[Uid], target_id: bytes) -> Copied:
+    async def copy(
+        self, source_id: bytes, uids: Iterable[Uid], target_id: bytes, step: Callable[[int], None] = unheard
+    ) -> Copied:
         """Copy messages (`Copying.copy`)."""
         o = self._online
         async with o.writing():
-            return await Copying(o.database, o.keys, source_id, target_id, int(self._now())).copy(uids)
+            return await Copying(o.database, o.keys, source_id, target_id, int(self._now()), step).copy(uids)
 
-    async def move(self, source_id: bytes, uids: Iterable[Uid], target_id: bytes) -> Copied:
+    async def move(
+        self, source_id: bytes, uids: Iterable[Uid], target_id: bytes, step: Callable[[int], None] = unheard
+    ) -> Copied:
         """Move messages (`Copying.move`)."""
         o = self._online
         async with o.writing():
-            return await Copying(o.database, o.keys, source_id, target_id, int(self._now())).move(uids)
+            return await Copying(o.database, o.keys, source_id, target_id, int(self._now()), step).move(uids)
 
     def replacing(self, mailbox_id: bytes, uid: Uid) -> Replacing:
         """The replacement of a message by another, to be begun (`Replacing`)."""

@@ -21,6 +21,7 @@ from mailstead.log import Log
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.net.wire import NEVER, Wire
 from mailstead.services.imap.elsewhere import Elsewhere
+from mailstead.services.imap.progress import Progress
 from mailstead.services.imap.selected import Selected
 from mailstead.store.numbers import by_row
 
@@ -42,6 +43,7 @@ class Context:
         self.wire = wire
         self.connection = connection
         self.large_ones = large_ones
+        self.progress = Progress(wire.write)
         self.account: UnlockedAccount | None = None
         self.name = ""  # who is logged in
         self.selected: Selected | None = None

@@ -27,7 +27,7 @@ Undecided = tuple[Candidate, Located]
 
 
 async def judged(context: Context, judge: Judge, messages: Sequence[Numbered]) -> list[Numbered]:
-    """Those of *messages* that match, in order."""
+    """Those of *messages* that match, in order; each is a step of the command (RFC 9585)."""
     if judge.deepest is Depth.STATE and judge.asks_flags:
         await _look_at(context, judge, messages)
     found: list[Numbered] = []
@@ -49,6 +49,12 @@ async def take_turns(context: Context) -> None:
     await asyncio.sleep(0)
 
 
+def looked_at(context: Context, count: int) -> None:
+    """So many messages more were looked at; go on as `still_wanted` says."""
+    context.progress.step(count)
+    still_wanted(context)
+
+
 def still_wanted(context: Context) -> None:
     """Go on for a peer that is still there, whether it reads or not.
 
@@ -66,6 +72,7 @@ async def _row(context: Context, judge: Judge, row: list[Numbered]) -> list[Numb
         await _look_at(context, judge, row)
     verdicts = {uid: judge.of(Candidate(number, uid)) for number, uid in row}
     open_ones = {uid: number for number, uid in row if verdicts[uid] is None}
+    steps = len(row)
     if open_ones:
         columns = Columns.A if judge.deepest is Depth.COLUMN_A else Columns.BOTH
         for uid in open_ones:
@@ -79,7 +86,9 @@ async def _row(context: Context, judge: Judge, row: list[Numbered]) -> list[Numb
                     deeper.append((candidate, message.whole()))
             for some in together(deeper, lambda undecided: undecided[1].a.size):
                 verdicts |= await _opened(context, judge, some)
+                steps -= len(some)
                 await asyncio.sleep(0)
+    context.progress.step(steps)
     return [(number, uid) for number, uid in row if verdicts[uid]]
 
 
@@ -102,6 +111,7 @@ async def _opened(context: Context, judge: Judge, some: list[Undecided]) -> dict
                 verdicts[message.uid] = False
             else:
                 verdicts[message.uid] = await look_through(judge, candidate, octets)
+        context.progress.step(1)
     return verdicts
 
 

@@ -33,20 +33,10 @@ async def multi_search(context: Context, command: MultiSearch) -> Answer:
         return NOT_SELECTED
     if selected is not None and reuses_tag(context, asked):
         return TAG_REUSE
-    failure: MailError | UnsealError | None = None
     with saving(context, asked):
         meant = await _meant(context, command)
-        for mailbox in meant:
-            try:
-                await _search(context, command, mailbox)
-            except Unavailable:
-                raise  # and so would the others be
-            except (MailError, UnsealError) as error:
-                gone = isinstance(error, MailError) and error.reason is Reason.NO_SUCH_MAILBOX
-                failure = failure if gone else error
-            await take_turns(context)
-        if failure is not None:
-            raise failure
+        with context.progress.of(context.connection.tag, sum(m.messages for m in meant)):
+            await _search_all(context, command, meant)
     if asked.update and selected is not None and all(m.id != selected.mailbox.id for m in meant):
         await context.send(no_update(context.connection.tag, "The selected mailbox was not searched"))
     return ok("Search completed")
@@ -61,6 +51,22 @@ async def _meant(context: Context, command: MultiSearch) -> list[Mailbox]:
     selected = context.chosen.mailbox  # whatever it is called now, and whether it is there or not
     first = next((m for m in mailboxes if m.id == selected.id), selected)
     return [first, *(m for m in found.values() if m.id != first.id)]
+
+
+async def _search_all(context: Context, command: MultiSearch, meant: list[Mailbox]) -> None:
+    """Search all that can be read; what kept one from being read comes in the end."""
+    failure: MailError | UnsealError | None = None
+    for mailbox in meant:
+        try:
+            await _search(context, command, mailbox)
+        except Unavailable:
+            raise  # and so would the others be
+        except (MailError, UnsealError) as error:
+            gone = isinstance(error, MailError) and error.reason is Reason.NO_SUCH_MAILBOX
+            failure = failure if gone else error
+        await take_turns(context)
+    if failure is not None:
+        raise failure
 
 
 async def _search(context: Context, command: MultiSearch, mailbox: Mailbox) -> None:

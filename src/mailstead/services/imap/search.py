@@ -62,7 +62,8 @@ async def search(context: Context, command: Search) -> Answer:
     asked = command.asked or (EVERYTHING if context.dialect.rev2 else None)
     if reuses_tag(context, asked):
         return TAG_REUSE
-    with saving(context, asked):
+    progress = context.progress.of(context.connection.tag, len(context.chosen.view))
+    with saving(context, asked), progress:
         found = await matching(context, command.key, scored=asked is not None and asked.relevancy)
     if found is None:
         return NOT_TOLD
@@ -127,6 +128,7 @@ async def matching_in(context: Context, selected: Selected, key: Key, *, scored:
         await context.tell_modseqs()
     now = context.owner.now()
     if isinstance(key, Everything) and not scored:
+        context.progress.step(len(view))
         return Found(*view.whole(), now, with_modseq=False)
     messages = view.present(SeqSet([(1, STAR)]))
     judge = Judge(selected, key, now, scored=scored)

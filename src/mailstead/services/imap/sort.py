@@ -10,7 +10,7 @@ from mailstead.imap.view import uid_array
 from mailstead.mail.sortkeys import By, Criterion
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.contexts import TAG_REUSE, reuses_tag
-from mailstead.services.imap.looking import still_wanted
+from mailstead.services.imap.looking import looked_at
 from mailstead.services.imap.search import Found, give, matching, saving
 from mailstead.services.imap.store import NOT_TOLD
 
@@ -19,7 +19,7 @@ async def sort(context: Context, command: Sort) -> Answer:
     """Answer SORT or UID SORT."""
     if reuses_tag(context, command.asked):
         return TAG_REUSE
-    with saving(context, command.asked):
+    with saving(context, command.asked), context.progress.of(context.connection.tag):
         scored = command.asked is not None and command.asked.relevancy
         scored = scored or any(criterion.by is By.RELEVANCY for criterion in command.criteria)
         found = await matching(context, command.key, scored=scored)
@@ -38,7 +38,7 @@ async def sorted_by(context: Context, criteria: Sequence[Criterion], found: Foun
     """What was found, without what was expunged meanwhile, by *criteria*."""
     mailbox_id, uids = context.chosen.mailbox.id, uid_array(found.uids)
     answer = await context.owner.orders.sorted(
-        mailbox_id, uids, tuple(criteria), partial(still_wanted, context), found.scores
+        mailbox_id, uids, tuple(criteria), partial(looked_at, context), found.scores
     )
     return there(found, answer.uids).at(answer.places)
 

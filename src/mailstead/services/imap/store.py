@@ -74,10 +74,12 @@ async def copy(context: Context, command: Copy) -> Answer:
     wanted = meant(selected, command.messages)
     if wanted is None:
         return NOT_TOLD
-    target = await _target(context, command.mailbox)
-    if target is None:
-        return TRY_CREATE
-    copied = await context.owner.copy(selected.mailbox.id, [uid for _, uid in wanted], target.id)
+    progress, uids = context.progress, [uid for _, uid in wanted]
+    with progress.of(context.connection.tag, len(uids)):
+        target = await _target(context, command.mailbox)
+        if target is None:
+            return TRY_CREATE
+        copied = await context.owner.copy(selected.mailbox.id, uids, target.id, progress.step)
     selected.stirred = selected.stirred or target.id == selected.mailbox.id
     return ok("Copy completed", _code(copied.uid_validity, copied.sources, copied.targets))
 
@@ -90,10 +92,12 @@ async def move(context: Context, command: Move) -> Answer:
         return NOT_TOLD
     if selected.read_only:
         return READ_ONLY
-    target = await _target(context, command.mailbox)
-    if target is None:
-        return TRY_CREATE
-    moved = await context.owner.move(selected.mailbox.id, [uid for _, uid in wanted], target.id)
+    progress, uids = context.progress, [uid for _, uid in wanted]
+    with progress.of(context.connection.tag, len(uids)):
+        target = await _target(context, command.mailbox)
+        if target is None:
+            return TRY_CREATE
+        moved = await context.owner.move(selected.mailbox.id, uids, target.id, progress.step)
     code = _code(moved.uid_validity, moved.sources, moved.targets)
     if code:
         await context.send(ok("Moved", code).octets())
