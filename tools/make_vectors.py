@@ -16,7 +16,8 @@ from mailstead.accounts.counts import Counts
 from mailstead.accounts.entries import Described, EntryA, EntryB, compressed_a, compressed_b, pack_a, pack_b
 from mailstead.accounts.mboxes import MailboxName
 from mailstead.accounts.states import MessageState, StatePage, Tombstone
-from mailstead.crypto import keyring, passwords, primitives, slots
+from mailstead.crypto import keyring, passwords, primitives, scram, slots
+from mailstead.crypto.apppasswords import new_app_password
 from mailstead.crypto.body import BodyBuilder, PreparedBody
 from mailstead.crypto.frame import store_entry
 from mailstead.crypto.keyring import CURRENT, MANIFESTS, STORE_KEY_ONLY, Epoch, Ring, RingSlot
@@ -106,6 +107,37 @@ def ways() -> Vector:
     made["prepared"] = [[_hex(t.encode()), _hex(passwords.prepare(t.encode()))] for t in typed] + [
         ["ff00fe".replace("00", "01")] * 2
     ]
+    return made
+
+
+def app_passwords() -> Vector:
+    """A slot of each kind of app password, and the SCRAM keys that open it."""
+    key, arena, salt = ServerKey(SERVER_KEY), Arena(8), ServerKey(SERVER_KEY).scram_salt("ann@b.test")
+    read_key = keyring.read_key(ROOT, 1, 2)
+    made: Vector = {
+        "name": "ann@b.test",
+        "salt": _hex(salt),
+        "iterations": scram.ITERATIONS,
+        "read_key": _hex(read_key),
+    }
+    for name, scope in (
+        ("mail", slots.MAIL),
+        ("read_only", slots.READ_ONLY),
+        ("submit_only", slots.SUBMIT_ONLY),
+    ):
+        password = new_app_password(set())
+        keys = scram.scram_keys(password.octets, salt)
+        header = slots.app_header(ACCOUNT, scope, 1 << 33)
+        payload = None if scope is slots.SUBMIT_ONLY else read_key
+        with slots.slot_secret(arena, header, keys.client_key, []) as secret:
+            slot = slots.make_slot(header, secret.view, payload, 1, 2)
+            made[name] = {
+                "password": password.octets.decode(), "locator": password.locator,
+                "client_key": _hex(keys.client_key), "stored_key": _hex(keys.stored_key()),
+                "server_key": _hex(keys.server_key), "header": _hex(slot.header),
+                "secret": _hex(bytes(secret.view)), "blob": _hex(slot.blob), "tag": _hex(slot.tag),
+                "scram": _hex(key.seal_verifier(slot.header, keys)),
+            }  # fmt: skip
     return made
 
 
@@ -233,6 +265,7 @@ def main() -> None:
     saved = lane({"one block": MESSAGES["one block"]}, saved=True)
     vectors = {
         "server_key": server_key(), "ways": ways(), "rings": rings(), "lane": lane(MESSAGES),
+        "app_passwords": app_passwords(),
         "as_it_is": as_it_is(), "saved": saved, "store_key": _hex(STORE_KEY), "epoch": 2, "stored": stored(),
     }  # fmt: skip
     FILE.write_text(json.dumps(vectors, indent=1) + "\n")

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from io import StringIO
 from pathlib import Path
 
-from mailstead.accounts.login import Credential, unlock
+from mailstead.accounts.login import unlock
+from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office, create_account
 from mailstead.bus.bell import open_bell
 from mailstead.config import Settings, read

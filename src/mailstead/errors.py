@@ -35,6 +35,12 @@ class Reason(Enum):
     TOO_MANY_KEYWORDS = auto()
     TOO_MANY_ANNOTATIONS = auto()
     DAMAGED = auto()
+    OUT_OF_SCOPE = auto()  # the credential is right, and not for this
+    READ_ONLY = auto()  # it lets nothing be changed
+    NAME_TAKEN = auto()
+    TOO_MANY_WAYS_IN = auto()
+    NO_SUCH_WAY_IN = auto()
+    LAST_WAY_IN = auto()
 
 
 class MailError(Exception):

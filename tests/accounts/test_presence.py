@@ -12,8 +12,8 @@ import pytest
 
 from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.flagging import FlagChange, How
-from mailstead.accounts.login import Credential
 from mailstead.accounts.logins import Logins
+from mailstead.accounts.opening import Credential
 from mailstead.accounts.presence import Pace, Presence
 from mailstead.accounts.provision import change_password, remove_account, set_status
 from mailstead.accounts.unlocked import UnlockedAccount

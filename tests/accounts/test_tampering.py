@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from mailstead.accounts.annotations import SERVER
-from mailstead.accounts.login import Credential, unlock_root
+from mailstead.accounts.login import unlock_root
+from mailstead.accounts.opening import Credential
 from mailstead.accounts.waysin import root_ring
 from mailstead.crypto import primitives
 from mailstead.crypto.keyring import CURRENT, MANIFESTS, Epoch, Ring, read_key, seal_read_ring

@@ -5,6 +5,7 @@ They were sealed once (tools/make_vectors.py). A change that does not open them 
 
 import base64
 import hashlib
+import hmac
 import json
 import runpy
 import unicodedata
@@ -20,7 +21,9 @@ from mailstead.accounts import entries as packed
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.states import RowStates
 from mailstead.crypto import frame, keyring, passwords, primitives, slots
+from mailstead.crypto.apppasswords import locator_of
 from mailstead.crypto.keys import StoreKeys
+from mailstead.crypto.scram import scram_keys
 from mailstead.crypto.sealed import Kind, Sealed, SealedRecord
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.unseal import LaneReader, RecordName, open_summary
@@ -32,6 +35,7 @@ from tests.crypto.bodies import read_body
 ROOT = Path(__file__).parent.parent.parent
 OWN: dict[str, Any] = json.loads((ROOT / "tests" / "vectors" / "mailstead.json").read_text())
 SERVER, WAYS, RINGS, LANE = OWN["server_key"], OWN["ways"], OWN["rings"], OWN["lane"]
+APPS = OWN["app_passwords"]
 ACCOUNT = bytes.fromhex(LANE["account"])
 MESSAGES = [(lane, v) for lane in (LANE, OWN["as_it_is"], OWN["saved"]) for v in lane["messages"]]
 DICTIONARY = (ROOT / "src" / "mailstead" / "crypto" / "dictionary1.bin").read_bytes()
@@ -131,6 +135,49 @@ def test_ways_in(name: str) -> None:
     assert oracle.decapsulate(secret, blob, b"EMS1 slot\x00" + head).hex() == v["payload"]
     slot = slots.Slot(head, 1, 1, public, blob, octets(v["tag"]))
     assert bytes(slots.open_slot(arena, slot, header, secret).view).hex() == v["payload"]
+
+
+@pytest.mark.parametrize("name", ["mail", "read_only", "submit_only"])
+def test_app_passwords(name: str) -> None:
+    v, secret_of_server = APPS[name], octets(SERVER["server_key"])
+    key = ServerKey(secret_of_server)
+    salt = oracle.mac(oracle.expand(secret_of_server, b"EMS1 scram fake", 32), APPS["name"].encode())[:16]
+    assert salt.hex() == APPS["salt"] == key.scram_salt(APPS["name"]).hex()
+    password = v["password"].encode()
+    assert locator_of(password) == v["locator"] == v["password"][4:8]
+    check = base64.b32encode(hashlib.sha256(password[:-2]).digest()).decode().lower()
+    assert v["password"][-2:] == check[:2]
+    salted = hashlib.pbkdf2_hmac("sha256", password, salt, APPS["iterations"])
+    client_key, server_key = (hmac.digest(salted, n, "sha256") for n in (b"Client Key", b"Server Key"))
+    stored_key = hashlib.sha256(client_key).digest()
+    assert [client_key.hex(), stored_key.hex(), server_key.hex()] == [
+        v["client_key"],
+        v["stored_key"],
+        v["server_key"],
+    ]
+    head, blob = octets(v["header"]), octets(v["blob"])
+    scope, wrap, pay = {"mail": (11, 1, True), "read_only": (1, 1, True), "submit_only": (2, 2, False)}[name]
+    assert head[:8] == b"EMSK" + bytes((1, 7, scope, wrap))
+    assert head[40:50] == bytes(9) + b"\x18", "no cost of Argon2id, and 24 octets of salt"
+    assert int.from_bytes(head[-8:], "big") == 1 << 33
+    secret = oracle.mac(head[50:], b"EMS1 slot\x00\x07" + client_key)
+    assert secret.hex() == v["secret"]
+    public = oracle.xwing(secret)[2] if pay else b""
+    tagged = b"EMS1 slot tag\x00" + len(head).to_bytes(2, "big") + head + bytes((0, 0, 0, 1, 0, 0, 0, 2))
+    tagged += hashlib.sha256(public).digest() + blob
+    assert oracle.mac(oracle.expand(secret, b"EMS1 slot auth", 32), tagged).hex() == v["tag"]
+    if pay:
+        assert oracle.decapsulate(secret, blob, b"EMS1 slot\x00" + head).hex() == APPS["read_key"]
+    verifier = oracle.open_(
+        oracle.expand(secret_of_server, b"EMS1 auth", 32), b"EMS1 scram\x00" + head, octets(v["scram"])
+    )
+    assert verifier == stored_key + server_key
+    header, arena = slots.SlotHeader.decode(head), Arena(8)
+    assert scram_keys(password, salt).client_key == client_key
+    with slots.slot_secret(arena, header, client_key, []) as found:
+        slot = slots.Slot(head, 1, 2, public, blob, octets(v["tag"]))
+        opened = slots.open_slot(arena, slot, header, found.view)
+    assert (None if opened is None else bytes(opened.view).hex()) == (APPS["read_key"] if pay else None)
 
 
 def test_words_and_passwords() -> None:

@@ -10,7 +10,8 @@ import apsw
 import pytest
 
 from mailstead.accounts.directory import Directory
-from mailstead.accounts.login import Credential, unlock
+from mailstead.accounts.login import unlock
+from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office, create_account
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.delivery.batch import Batch

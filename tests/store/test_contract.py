@@ -6,12 +6,21 @@ from pathlib import Path
 import pytest
 
 from mailstead.errors import Exit, MailError, Reason, Trouble
-from mailstead.store.accounts import AccountRow, Stale, add_account, fence, fence_at, last_modseq
+from mailstead.store.accounts import (
+    AccountRow,
+    Stale,
+    add_account,
+    fence,
+    fence_at,
+    last_modseq,
+    scram_salt,
+)
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import add_mailbox, mailboxes
 from mailstead.store.migrate import SCHEMA_VERSION, get_meta, migrate, put_meta, schema_files, statements
 from mailstead.store.opening import StoreSettings, open_database
 from mailstead.store.records import LostRace
+from mailstead.store.slots import set_scram_salt, slots
 
 
 def put(name: str, value: bytes = b"v"):
@@ -208,3 +217,28 @@ async def test_postgres_that_would_lose_mail_is_refused(postgres_url: str, tmp_p
     separator = "&" if "?" in url else "?"
     with pytest.raises(Trouble, match="synchronous_commit"):
         open_database(StoreSettings(tmp_path, f"{url}{separator}options=-c%20synchronous_commit%3Doff"))
+
+
+async def test_data_of_schema_1_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was made before there were app passwords has them from now on, and its ways in open."""
+    first = [f for f in schema_files() if f[0] == 1]
+    with monkeypatch.context() as before:
+        before.setattr("mailstead.store.migrate.schema_files", lambda: first)
+        old = open_database(StoreSettings(tmp_path))
+    assert await old.read(lambda tx: get_meta(tx, "schema_version")) == b"1"
+
+    def fill(tx: Tx) -> None:
+        octets = b"\xff"
+        tx.execute("INSERT INTO account VALUES (1, ?, 0, 1, 1, 1, ?, 1, 0, ?, 0, 0, 1, 7)", (octets,) * 3)
+        tx.execute("INSERT INTO slot VALUES (1, ?, 1, ?, 1, 1, 0, ?, ?, ?, ?, ?, 7)", (octets,) * 7)
+
+    await old.write(fill)
+    await old.close()
+    new = open_database(StoreSettings(tmp_path))
+    (row,) = await new.read(lambda tx: slots(tx, 1))
+    assert (row.slot_id, row.created, row.locator, row.last_used) == (b"\xff", 7, "", 0)
+    assert await new.read(lambda tx: scram_salt(tx, 1)) is None
+    await new.write(lambda tx: set_scram_salt(tx, 1, b"s"))
+    await new.write(lambda tx: set_scram_salt(tx, 1, b"t"))
+    assert await new.read(lambda tx: scram_salt(tx, 1)) == b"s", "the first one stays"
+    await new.close()

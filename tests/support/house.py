@@ -8,16 +8,18 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
 
+from mailstead.accounts.apppasswords import add_app_password
 from mailstead.accounts.bodies import SMALL
 from mailstead.accounts.directory import Directory
-from mailstead.accounts.login import Credential, unlock
+from mailstead.accounts.login import unlock
+from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import NewAccount, Office, create_account
 from mailstead.accounts.reading import Located
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.clock import SystemClock
 from mailstead.crypto.sealed import SealedMessage
 from mailstead.crypto.serverkey import ServerKey
-from mailstead.crypto.slots import Cost
+from mailstead.crypto.slots import MAIL, Cost, Scope
 from mailstead.delivery.batch import Batch
 from mailstead.delivery.body import IncomingBody, MemoryBudget
 from mailstead.delivery.reception import DeliverySettings, Reception
@@ -64,6 +66,14 @@ class House:
 
     async def unlock(self, address: str = "ann@b.test", password: bytes = PASSWORD) -> UnlockedAccount:
         return await unlock(self.office, address, Credential.password(password))
+
+    async def app(
+        self, name: str = "phone", scope: Scope = MAIL, not_after: int = 0, address: str = "ann@b.test",
+        credential: Credential | None = None,
+    ) -> bytes:  # fmt: skip
+        """A new app password."""
+        credential = credential or Credential.password(PASSWORD)
+        return (await add_app_password(self.office, address, credential, name, scope, not_after)).octets
 
     async def deliver(
         self, octets: bytes, *to: str, each: bool = False, pieces: int = 65536

@@ -17,7 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from mailstead.accounts.login import Credential, unlock
+from mailstead.accounts.login import unlock
+from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.slots import Cost

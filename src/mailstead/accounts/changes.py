@@ -13,6 +13,8 @@ from mailstead.accounts.shelf import Shelf
 from mailstead.accounts.turns import STATES_AT_ONCE, Wanted, batches, read_rows, until_won, write_rows
 from mailstead.crypto.sealed import Kind, SealedRecord
 from mailstead.mail.mailbox import Modseq, SystemFlag, Uid
+from mailstead.store import mailboxes
+from mailstead.store.accounts import fence
 from mailstead.store.database import Database, Tx
 from mailstead.store.messages import GROUP_A, GROUP_B
 from mailstead.store.objects import drop_refs
@@ -156,3 +158,16 @@ class Leaving:
             drop_refs(tx, self._keys.account_id, list(self.objects.values()))
         for tomb_id, record, objects in self._tombs:
             add_tomb(tx, self._keys.account_id, self._mailbox_id, tomb_id, self._erase_at, record, objects)
+
+
+async def take_recent(database: Database, keys: SessionKeys, mailbox_id: bytes) -> range:
+    """Take the UIDs that are recent in no other session (`UnlockedAccount.take_recent`)."""
+    row = await database.read(lambda tx: mailboxes.get_mailbox(tx, keys.account_id, mailbox_id))
+    if row is not None and row.recent_uid == row.uid_next:
+        return range(row.uid_next, row.uid_next)  # without waiting for the disk
+
+    def work(tx: Tx) -> tuple[int, int]:
+        fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 0)
+        return mailboxes.take_recent(tx, keys.account_id, mailbox_id)
+
+    return range(*await database.write(work))

@@ -9,8 +9,9 @@ from dataclasses import replace
 from mailstead.accounts.directory import LOGIN
 from mailstead.crypto.primitives import ENCAPSULATED_OCTETS, PUBLIC_KEY_OCTETS, random_octets
 from mailstead.crypto.serverkey import ServerKey
-from mailstead.crypto.slots import Cost, SlotHeader, SlotType, new_header
-from mailstead.store.accounts import ACTIVE, AccountRow, AddressRow, RecipientRow, SlotRow
+from mailstead.crypto.slots import MAIL, Cost, SlotHeader, SlotType, app_header, new_header
+from mailstead.store.accounts import ACTIVE, AccountRow, AddressRow, RecipientRow
+from mailstead.store.slots import SlotRow
 
 NOBODY = 0  # an account id that no account has
 
@@ -28,8 +29,11 @@ class Decoy:
         self.found = RecipientRow(account, address)
         self.slots: list[SlotRow] = []
         self._headers: dict[SlotType, SlotHeader] = {}
-        for kind in (SlotType.PASSWORD, SlotType.RECOVERY):
-            header = self._headers[kind] = new_header(kind, uuid, server_key.peppers[0], cost)
+        for kind in (SlotType.PASSWORD, SlotType.RECOVERY, SlotType.APP_PASSWORD):
+            is_app = kind is SlotType.APP_PASSWORD
+            pepper = server_key.peppers[0]
+            header = app_header(uuid, MAIL, 0) if is_app else new_header(kind, uuid, pepper, cost)
+            self._headers[kind] = header
             parts = header.encode(), random_octets(PUBLIC_KEY_OCTETS), random_octets(ENCAPSULATED_OCTETS)
             tag = random_octets(32)
             mac = macs.slot(uuid, parts[0], (1, 1), 0, *parts[1:], tag, b"")

@@ -7,6 +7,7 @@ from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import mailboxes
+from mailstead.store.slots import slots
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,5 @@ def _listed(tx: Tx, account: AccountRow) -> Listed:
         quota_octets=account.quota_octets,
         used_octets=account.used_octets,
         messages=sum(m.messages for m in mailboxes(tx, account.account_id)),
-        ways_in=tuple(
-            SlotType(s.type).name.lower().replace("_", " ") for s in rows.slots(tx, account.account_id)
-        ),
+        ways_in=tuple(SlotType(s.type).name.lower().replace("_", " ") for s in slots(tx, account.account_id)),
     )

@@ -1,11 +1,13 @@
 """Logins of a worker: names, delays after failures, and passwords remembered while they are in use."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mailstead.accounts.delays import Delays
-from mailstead.accounts.login import Credential, Memory, unlock_here, unlock_root
+from mailstead.accounts.login import prove, unlock_here
+from mailstead.accounts.opening import Credential, Memory, open_way
 from mailstead.accounts.presence import Ended, Presence
 from mailstead.accounts.remembered import Remembered
 from mailstead.accounts.unlocked import UnlockedAccount
@@ -19,17 +21,23 @@ from mailstead.store.database import Tx
 if TYPE_CHECKING:
     from mailstead.accounts.provision import Office
 
+T = TypeVar("T")
 NAME_OCTETS = 512
 NO_NAME = " "  # which no address is
 
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """Who somebody proved to be, and when; nothing of his is open."""
+    """Who somebody proved to be, and when; nothing of his is open.
+
+    Args:
+        not_after: When his app password expires, in seconds since the epoch; 0: it does not.
+    """
 
     account_id: int
     access_version: int
     addresses: frozenset[str]
+    not_after: int = 0
 
 
 class Logins:
@@ -63,43 +71,40 @@ class Logins:
                 account disabled or removed.
 
         Raises:
-            Refused: LOGIN_FAILED, whatever was wrong; DAMAGED, when only the keys were.
+            Refused: LOGIN_FAILED, whatever was wrong; OUT_OF_SCOPE, when it was right and is not for
+                reading mail; DAMAGED, when only the keys were wrong.
             Unavailable: too many try at once.
         """
-        address = self._address(name)
-        key = (address, peer)
-        wait = self._delays.take(key, self._clock.monotonic())
-        if wait is None:
-            raise Unavailable(Reason.TOO_BUSY, "too many failures")
-        if wait:
-            await asyncio.sleep(wait)
-        try:
-            account = await self._unlock(address, password, peer, ended)
-        except Refused as refused:
-            if refused.reason is Reason.LOGIN_FAILED:
-                self._delays.failed(key, self._clock.monotonic())
-            raise
-        self._delays.succeeded(key)
-        return account
+
+        async def enter(address: str, credential: Credential) -> UnlockedAccount:
+            return await unlock_here(
+                self._office, self._presence, address, credential, ended, self._memory, peer
+            )
+
+        return await self._attempt(self._address(name), password, peer, enter)
 
     async def prove(self, name: str, password: bytes, peer: str) -> Proof:
-        """Have somebody prove who he is.
+        """Have somebody prove who he is, and that he may send mail.
 
         Raises:
             Refused, Unavailable: as `login`.
         """
         address = self._address(name)
+        office = self._office
         # Before the password is looked at: a change that comes meanwhile ends the proof.
-        before = await self._office.database.read(lambda tx: _access(tx, address))
-        account = await self.login(name, password, peer, lambda: None)
-        try:
-            addresses = frozenset(await account.addresses())
-        finally:
-            account.close()
-        return Proof(account.account_id, before, addresses)
+        before = await office.database.read(lambda tx: _access(tx, address))
+
+        async def prove_it(address: str, credential: Credential) -> Proof:
+            account, slot = await prove(office, address, credential, self._memory, peer)
+            found = await office.database.read(lambda tx: rows.addresses(tx, account.account_id))
+            return Proof(account.account_id, before, frozenset(r.address for r in found), slot.not_after)
+
+        return await self._attempt(address, password, peer, prove_it)
 
     async def stands(self, proof: Proof) -> bool:
-        """Whether a proof still holds: no way in was changed since, and the account is not disabled."""
+        """Whether a proof still holds: no way in was changed since, none expired, the account is active."""
+        if proof.not_after and self._office.now() >= proof.not_after:
+            return False
         access = await self._office.database.read(lambda tx: rows.access(tx, proof.account_id))
         return (
             access is not None
@@ -107,13 +112,34 @@ class Logins:
             and access.access_version == proof.access_version
         )
 
-    async def _unlock(self, address: str, password: bytes, peer: str, ended: Ended) -> UnlockedAccount:
+    async def _attempt(
+        self, address: str, password: bytes, peer: str, enter: Callable[[str, Credential], Awaitable[T]]
+    ) -> T:
+        """Try a password, after the delay that failures have earned.
+
+        Raises:
+            Refused, Unavailable: as `login`.
+        """
+        key = (address, peer)
+        wait = self._delays.take(key, self._clock.monotonic())
+        if wait is None:
+            raise Unavailable(Reason.TOO_BUSY, "too many failures")
+        if wait:
+            await asyncio.sleep(wait)
         try:
-            credential = Credential.password(password)
-        except ValueError as error:  # it cannot be anybody's
-            await unlock_root(self._office, NO_NAME, Credential(SlotType.PASSWORD, b"\0"), self._memory, peer)
-            raise AssertionError("nobody has that name") from error
-        return await unlock_here(self._office, self._presence, address, credential, ended, self._memory, peer)
+            try:
+                credential = Credential.password(password)
+            except ValueError as error:  # it cannot be anybody's
+                nobody = Credential(SlotType.PASSWORD, b"\0")
+                await open_way(self._office, NO_NAME, nobody, self._memory, peer)
+                raise AssertionError("nobody has that name") from error
+            entered = await enter(address, credential)
+        except Refused as refused:
+            if refused.reason is Reason.LOGIN_FAILED:
+                self._delays.failed(key, self._clock.monotonic())
+            raise
+        self._delays.succeeded(key)
+        return entered
 
     def _address(self, name: str) -> str:
         """The canonical address that a login name means; of what is no name, something nobody has."""

@@ -6,30 +6,26 @@ looked at all the same: a ring may be lost, and a session whose way in is gone m
 """
 
 import asyncio
-import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from mailstead.accounts.absorb import absorb_once
 from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.keptorders import KeptOrders
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.online import Online
-from mailstead.accounts.purging import purge_deleted
+from mailstead.accounts.tidying import tidy
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.bus.bell import Bell
 from mailstead.clock import Clock
-from mailstead.errors import MailError, UnsealError
+from mailstead.errors import MailError
 from mailstead.log import Log
 from mailstead.store import accounts as rows
-from mailstead.store.accounts import AccessRow, AccountRow, SlotRow
+from mailstead.store.accounts import AccessRow, AccountRow
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import get_mailbox
-from mailstead.store.messages import waiting
-from mailstead.store.records import LostRace
+from mailstead.store.slots import SlotRow, slots
 
-WAITING = 64  # pendings that are absorbed without waiting for a quiet moment
 ROWS_AT_ONCE = 256  # account rows looked at in one read
 
 Ended = Callable[[], None]
@@ -53,6 +49,7 @@ USUAL = Pace()
 class _Session:
     slot_id: bytes
     tag: bytes
+    not_after: int
     ended: Ended
     told: bool = False
 
@@ -93,13 +90,20 @@ class Presence:
         self._looked: list[Callable[[set[int], set[int]], None]] = []
 
     def enter(
-        self, account: AccountRow, slot: SlotRow, make_keys: Callable[[], SessionKeys], ended: Ended
+        self,
+        account: AccountRow,
+        slot: SlotRow,
+        make_keys: Callable[[], SessionKeys],
+        ended: Ended,
+        *,
+        writable: bool,
     ) -> UnlockedAccount:
         """A session of an account that was just unlocked.
 
         Args:
             make_keys: Called if no other session of the account is here.
-            ended: Called once, on the loop, when the session's way in is gone or the account disabled.
+            ended: Called once, on the loop, when the session's way in is gone, or the account disabled.
+            writable: It may change mail.
         """
         key = (account.account_id, account.root_gen, account.read_gen)
         here = self._accounts.get(key)
@@ -110,12 +114,15 @@ class Presence:
             here = self._accounts[key] = _Account(online)
             self._ids[account.account_id] += 1
             if self._tasks is not None:
-                here.tidying = self._tasks.create_task(self._tidy(here.online))
-        session = _Session(slot.slot_id, slot.tag, ended)
+                here.tidying = self._tasks.create_task(
+                    tidy(here.online, self._log, self._pace.quiet, self._erased)
+                )
+        session = _Session(slot.slot_id, slot.tag, slot.not_after, ended)
         here.sessions.add(session)
         return UnlockedAccount(
-            here.online, self._clock.now, lambda: self._leave(key, here, session), tidied=True
-        )
+            here.online, self._clock.now, lambda: self._leave(key, here, session), tidied=True,
+            writable=writable,
+        )  # fmt: skip
 
     def _erased(self) -> None:
         self._traces = True
@@ -144,7 +151,7 @@ class Presence:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for here in self._accounts.values():
-                here.tidying = tasks.create_task(self._tidy(here.online))
+                here.tidying = tasks.create_task(tidy(here.online, self._log, self._pace.quiet, self._erased))
             tasks.create_task(self._bell.run(self._heard))
             tasks.create_task(self._attend())
             tasks.create_task(self._look_now_and_then())
@@ -167,7 +174,9 @@ class Presence:
             await asyncio.sleep(self._pace.look)
             everybody = list(self._accounts.values())
             for at in range(0, len(everybody), ROWS_AT_ONCE):
-                await self._look(everybody[at : at + ROWS_AT_ONCE])
+                some = everybody[at : at + ROWS_AT_ONCE]
+                self._end_expired(some)
+                await self._look(some)
                 await asyncio.sleep(0)
             self._told(set())
 
@@ -201,7 +210,7 @@ class Presence:
         except MailError as error:
             self._log.warning("presence.look.failed", reason=error.reason.name)
             return
-        for here, access, modseqs, slots in read:
+        for here, access, modseqs, ways_in in read:
             before, here.access = here.access, access
             if before == access and access is not None:  # an account that is gone may never have been seen
                 continue
@@ -214,9 +223,9 @@ class Presence:
             if before is None or access is None or before.access_version != access.access_version:
                 if before is not None:
                     self._told({here.online.account_id})
-                self._end(here, access, slots)
+                self._end(here, access, ways_in)
 
-    def _end(self, here: _Account, access: AccessRow | None, slots: set[tuple[bytes, bytes]]) -> None:
+    def _end(self, here: _Account, access: AccessRow | None, ways_in: set[tuple[bytes, bytes]]) -> None:
         keys = here.online.keys
         current = (
             access is not None
@@ -224,54 +233,22 @@ class Presence:
             and (access.root_gen, access.read_gen) == (keys.root_gen, keys.read_gen)
         )
         for session in list(here.sessions):
-            if not session.told and (not current or (session.slot_id, session.tag) not in slots):
-                session.told = True
-                session.ended()
+            if not current or (session.slot_id, session.tag) not in ways_in:
+                _tell(session)
 
-    async def _tidy(self, online: Online) -> None:
-        """Purge what was deleted and absorb what was delivered, as long as the account is online."""
-        while True:
-            online.stirred.clear()
-            try:
-                if await purge_deleted(online.database, online.keys):
-                    self._traces = True
-                await self._absorb(online)
-            except (MailError, UnsealError) as error:
-                self._log.warning("presence.tidy.put-off", account=online.account_id, why=str(error))
-            except Exception as error:  # the top of a job: the worker goes on
-                name = type(error).__name__
-                self._log.error("presence.tidy.failed", account=online.account_id, error=name)
-            await online.stirred.wait()
-
-    async def _absorb(self, online: Online) -> None:
-        """Absorb at once when many wait, and otherwise in a quiet moment, a batch at a time."""
-        while True:
-            found = await online.database.read(lambda tx: waiting(tx, online.account_id, WAITING))
-            if not found:
-                return
-            if sum(found.values()) < WAITING and not await _quiet(online.stirred, self._pace.quiet):
-                continue
-            absorbed = 0
-            for mailbox_id in found:
-                try:
-                    async with online.turn:
-                        absorbed += await absorb_once(online.database, online.keys, mailbox_id)
-                except LostRace:  # another worker is at it
-                    await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311  # not a secret
-                    absorbed += 1
-            if not absorbed:
-                return
+    def _end_expired(self, accounts: list[_Account]) -> None:
+        now = self._clock.now()
+        for here in accounts:
+            for session in list(here.sessions):
+                if session.not_after and now >= session.not_after:
+                    _tell(session)
 
 
-async def _quiet(stirred: asyncio.Event, seconds: float) -> bool:
-    """Wait until nothing has happened for *seconds*; False as soon as something does."""
-    stirred.clear()
-    try:
-        async with asyncio.timeout(seconds):
-            await stirred.wait()
-    except TimeoutError:
-        return True
-    return False
+def _tell(session: _Session) -> None:
+    """Tell a session that it is over, once."""
+    if not session.told:
+        session.told = True
+        session.ended()
 
 
 def _read(tx: Tx, here: _Account) -> tuple[AccessRow | None, Modseqs, set[tuple[bytes, bytes]]]:
@@ -286,4 +263,4 @@ def _read(tx: Tx, here: _Account) -> tuple[AccessRow | None, Modseqs, set[tuple[
             modseqs[mailbox_id] = row.highest_modseq
     if here.access is not None and access is not None and here.access.access_version == access.access_version:
         return access, modseqs, set()
-    return access, modseqs, {(s.slot_id, s.tag) for s in rows.slots(tx, account_id)}
+    return access, modseqs, {(s.slot_id, s.tag) for s in slots(tx, account_id)}

@@ -8,10 +8,14 @@ from mailstead.accounts import mboxes
 from mailstead.accounts.decoy import Decoy
 from mailstead.accounts.directory import ALIAS, LOGIN, find_account
 from mailstead.accounts.hashing import Hashing
-from mailstead.accounts.login import Credential, unlock_root
+from mailstead.accounts.keychange import Change, Keys, change_keys, maker
+from mailstead.accounts.login import unlock_root
 from mailstead.accounts.online import Ringer, silence
-from mailstead.accounts.waysin import Gens, NewWayIn, make_way_in, root_ring
+from mailstead.accounts.opening import Credential
+from mailstead.accounts.turns import until_won
+from mailstead.accounts.waysin import Gens, Maker, NewWayIn
 from mailstead.crypto import passwords
+from mailstead.crypto.apppasswords import locator_of
 from mailstead.crypto.keyring import (
     CURRENT,
     MANIFESTS,
@@ -27,14 +31,15 @@ from mailstead.crypto.primitives import SUITE, Octets, public_octets
 from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.slots import Cost, SlotType
-from mailstead.errors import Reason, Refused, UnsealError
+from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import FIRST_MAILBOXES
 from mailstead.secretmem import Arena
 from mailstead.store import accounts as rows
-from mailstead.store.accounts import AccountRow, AddressRow, EpochKeyRow, fence
+from mailstead.store.accounts import AccountRow, AddressRow, EpochKeyRow
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import add_mailbox
 from mailstead.store.records import put_record
+from mailstead.store.slots import add_slot
 
 FIRST = Gens(1, 1)
 ALWAYS = ("postmaster", "abuse")  # RFC 5321 section 4.5.1, RFC 2142
@@ -50,6 +55,7 @@ class Office:
     cost: Cost
     now: Callable[[], float]
     hashing: Hashing = field(default_factory=Hashing)
+    quick: Hashing = field(default_factory=Hashing)  # what takes a millisecond waits for no Argon2id
     ring: Ringer = silence
     decoy: Decoy = field(init=False)
 
@@ -81,7 +87,7 @@ async def create_account(office: Office, address: str, password: bytes, quota_oc
         Refused: the address is taken.
         Unavailable: it could not be stored.
     """
-    prepared = passwords.prepare(password)
+    prepared = prepare(password)
     words = passwords.new_words()
     uuid = os.urandom(16)
     with office.arena.hold(os.urandom(32)) as root:
@@ -91,24 +97,26 @@ async def create_account(office: Office, address: str, password: bytes, quota_oc
     return NewAccount(address, uuid, words)
 
 
+def prepare(password: bytes) -> bytes:
+    """A new password as a slot takes it.
+
+    Raises:
+        ValueError: it cannot be one.
+    """
+    if locator_of(password) is not None:
+        raise ValueError("it has the form of an app password, and would be tried as one only")
+    return passwords.prepare(password)
+
+
 def _two_ways(
     office: Office, uuid: bytes, root: Octets, password: bytes, words: tuple[str, ...]
 ) -> tuple[NewWayIn, NewWayIn]:
     entropy = passwords.entropy(" ".join(words))
+    making = Maker(office.arena, office.server_key, uuid, FIRST, int(office.now()))
     return (
-        _way(office, SlotType.PASSWORD, uuid, password, root, FIRST),
-        _way(office, SlotType.RECOVERY, uuid, entropy, root, FIRST),
+        making.root_way(SlotType.PASSWORD, password, root, office.cost),
+        making.root_way(SlotType.RECOVERY, entropy, root, office.cost),
     )
-
-
-def _way(
-    office: Office, kind: SlotType, uuid: bytes, credential: Octets, root: Octets, gens: Gens
-) -> NewWayIn:
-    key = office.server_key
-    return make_way_in(
-        office.arena, key.rows, kind, uuid, credential, root, gens, key.peppers[0], office.cost,
-        int(office.now()),
-    )  # fmt: skip
 
 
 class _Made:
@@ -159,7 +167,7 @@ class _Made:
             self._add_address(tx, account_id, f"{local}@{domain}", ALIAS)
         rows.add_epoch_key(tx, account_id, self._key)
         for way in self._ways:
-            rows.add_slot(tx, account_id, way.row)
+            add_slot(tx, account_id, way.row)
         put_record(tx, account_id, Kind.KEYRING, self._read_ring)
         put_record(tx, account_id, Kind.KEYRING, self._root_ring, object_id=ROOT_ID)
         put_record(tx, account_id, Kind.MBOXES, self._names)
@@ -181,44 +189,34 @@ async def change_password(office: Office, address: str, credential: Credential, 
         ValueError: the new password cannot be one.
         Refused: the credential does not open the account.
     """
-    prepared = passwords.prepare(password)
+    prepared = prepare(password)
     unlocked = await unlock_root(office, address, credential)
-    account = unlocked.account
-    with unlocked.root as root:
-        gens = Gens(account.root_gen, account.read_gen)
+
+    async def plan(keys: Keys) -> Change:
+        making = maker(office, keys).root_way
         way = await office.hashing.run(
-            "", _way, office, SlotType.PASSWORD, account.uuid, prepared, root.view, gens
+            "", making, SlotType.PASSWORD, prepared, unlocked.root.view, office.cost
         )
-        try:
-            old = await office.database.read(lambda tx: root_ring(tx, account, root.view))
-        except UnsealError as error:
-            raise Refused(Reason.DAMAGED, str(error)) from error
-        gone = [s.slot_id for s in old.slots if s.type == SlotType.PASSWORD]
-        kept = tuple(s for s in old.slots if s.type != SlotType.PASSWORD)
-        ring = replace(old, version=old.version + 1, slots=(*kept, way.listed))
-        key = read_key(root.view, account.root_gen, account.read_gen)
-        root_record = seal_root_ring(root.view, account.uuid, ring)
-        read_record = seal_read_ring(key, account.uuid, ring)
+        gone = tuple(s.slot_id for s in keys.ring.slots if s.type == SlotType.PASSWORD)
+        kept = tuple(s for s in keys.ring.slots if s.type != SlotType.PASSWORD)
+        ring = replace(keys.ring, slots=(*kept, way.listed))
+        return Change(ring, keys.account.read_gen, added=(way.row,), removed=gone)
 
-    def work(tx: Tx) -> None:
-        fence(tx, account.account_id, account.root_gen, account.read_gen, 0)
-        put_record(tx, account.account_id, Kind.KEYRING, read_record)
-        put_record(tx, account.account_id, Kind.KEYRING, root_record, object_id=ROOT_ID)
-        for slot_id in gone:
-            rows.remove_slot(tx, account.account_id, slot_id)
-        rows.add_slot(tx, account.account_id, way.row)
-
-    await office.database.write(work)
-    office.ring((account.account_id,))
+    with unlocked.root:
+        await change_keys(office, unlocked, plan)
 
 
 async def set_status(office: Office, address: str, status: int) -> None:
     """Enable or disable an account: a disabled one receives nothing and nobody gets in."""
     macs = office.server_key.rows
-    account = await find_account(office.database, macs, address)
-    mac = macs.account(account.uuid, status, account.epoch, account.root_gen, account.read_gen)
-    await office.database.write(lambda tx: rows.set_status(tx, account.account_id, status, mac))
-    office.ring((account.account_id,))
+
+    async def turn(_: int) -> int:
+        account = await find_account(office.database, macs, address)
+        mac = macs.account(account.uuid, status, account.epoch, account.root_gen, account.read_gen)
+        await office.database.write(lambda tx: rows.set_status(tx, account, status, mac))
+        return account.account_id
+
+    office.ring((await until_won(turn),))
 
 
 async def remove_account(office: Office, address: str) -> None:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 
 from mailstead.crypto.primitives import Octets, mac, random_octets
 from mailstead.secretmem import Arena, Secret
-from mailstead.store.accounts import AccountRow, SlotRow
+from mailstead.store.accounts import AccountRow
+from mailstead.store.slots import SlotRow
 
 SECONDS = 60.0  # after the last session
 MOST = 1024

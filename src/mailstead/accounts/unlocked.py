@@ -5,10 +5,11 @@ spellings of it: what is a method here is written once, what is not is protocol.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 
 from mailstead.accounts.absorb import absorb_all
 from mailstead.accounts.annotations import Annotations
-from mailstead.accounts.changes import change_flags, expunge
+from mailstead.accounts.changes import change_flags, expunge, take_recent
 from mailstead.accounts.copying import Copied, Copying, unheard
 from mailstead.accounts.entries import BodyKey
 from mailstead.accounts.flagging import FlagChange, FlagOutcome
@@ -22,9 +23,8 @@ from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.status import Status
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.mailbox import INBOX, Modseq, SpecialUse, Uid
-from mailstead.store.accounts import addresses, fence, quota
-from mailstead.store.database import Tx
-from mailstead.store.mailboxes import MailboxRow, get_mailbox, take_recent
+from mailstead.store.accounts import addresses, quota
+from mailstead.store.mailboxes import MailboxRow, get_mailbox
 from mailstead.store.messages import quarantined
 
 BEGINNING = Uid(0)
@@ -36,21 +36,37 @@ class UnlockedAccount:
     Args:
         leave: Called once, by `close`.
         tidied: Whether somebody purges and absorbs in the background for it.
+        writable: Whether its login may change mail; its keys could.
     """
 
     def __init__(
-        self, online: Online, now: Callable[[], float], leave: Callable[[], None], *, tidied: bool
-    ) -> None:
+        self, online: Online, now: Callable[[], float], leave: Callable[[], None],
+        *, tidied: bool, writable: bool = True,
+    ) -> None:  # fmt: skip
         self._online = online
         self._now = now
         self._leave: Callable[[], None] | None = leave
         self._tidied = tidied
+        self.writable = writable
         self._watches: list[Watch] = []
 
     @property
     def account_id(self) -> int:
         """The account's number in this database."""
         return self._online.account_id
+
+    def require_write(self) -> None:
+        """Go on only if this login may change mail.
+
+        Raises:
+            Refused: READ_ONLY.
+        """
+        if not self.writable:
+            raise Refused(Reason.READ_ONLY)
+
+    def _writing(self) -> AbstractAsyncContextManager[None]:
+        self.require_write()
+        return self._online.writing()
 
     async def addresses(self) -> list[str]:
         """The addresses whose mail comes here, the login address first."""
@@ -104,12 +120,12 @@ class UnlockedAccount:
 
     async def create_mailbox(self, name: str, special_use: SpecialUse | None = None) -> bytes:
         """Make a mailbox, and those above it that are missing; its id (`Folders.create`)."""
-        async with self._online.writing():
+        async with self._writing():
             return await self._online.folders.create(name, special_use)
 
     async def delete_mailbox(self, name: str) -> None:
         """Delete a mailbox with all its messages; it is gone at once (`Folders.delete`)."""
-        async with self._online.writing():
+        async with self._writing():
             await self._online.folders.delete(name)
         if self._tidied:
             self._online.stirred.set()
@@ -128,12 +144,12 @@ class UnlockedAccount:
             await self.annotations.copy(inbox_id, target_id)
             await self.move(inbox_id, map(Uid, (await self.snapshot(inbox_id)).uids), target_id)
             return
-        async with self._online.writing():
+        async with self._writing():
             await self._online.folders.rename(name, to)
 
     async def subscribe(self, name: str, *, wanted: bool = True) -> None:
         """Subscribe to a name, or unsubscribe from it (`Folders.subscribe`)."""
-        async with self._online.writing():
+        async with self._writing():
             await self._online.folders.subscribe(name, wanted=wanted)
 
     @property
@@ -171,19 +187,10 @@ class UnlockedAccount:
         """The UIDs that are recent in this session and in no other (RFC 3501 section 2.3.2).
 
         Raises:
-            Refused: the mailbox is gone.
+            Refused: the mailbox is gone, or nothing may be written.
         """
-
-        o = self._online
-        row = await self.exists(mailbox_id)
-        if row is not None and row.recent_uid == row.uid_next:
-            return range(row.uid_next, row.uid_next)  # without waiting for the disk
-
-        def work(tx: Tx) -> tuple[int, int]:
-            fence(tx, o.account_id, o.keys.root_gen, o.keys.read_gen, 0)
-            return take_recent(tx, o.account_id, mailbox_id)
-
-        return range(*await o.database.write(work))
+        self.require_write()
+        return await take_recent(self._online.database, self._online.keys, mailbox_id)
 
     def watch(self, mailbox_id: bytes | None, tell: Watcher) -> Callable[[], None]:
         """Have *tell* called, on the loop, whenever something may have changed in a mailbox; None: anywhere.
@@ -250,7 +257,7 @@ class UnlockedAccount:
     ) -> FlagOutcome:
         """Change flags and keywords (`changes.change_flags`)."""
         o = self._online
-        async with o.writing():
+        async with self._writing():
             return await change_flags(o.database, o.keys, mailbox_id, uids, change, unchanged_since)
 
     async def expunge(
@@ -258,7 +265,7 @@ class UnlockedAccount:
     ) -> dict[Uid, Modseq]:
         """Remove messages for good, or into tombs for *undelete_days* (`changes.expunge`)."""
         o = self._online
-        async with o.writing():
+        async with self._writing():
             gone = await expunge(
                 o.database, o.keys, mailbox_id, uids, int(self._now()), undelete_days,
                 only_deleted=only_deleted,
@@ -272,7 +279,7 @@ class UnlockedAccount:
     ) -> Copied:
         """Copy messages (`Copying.copy`)."""
         o = self._online
-        async with o.writing():
+        async with self._writing():
             return await Copying(o.database, o.keys, source_id, target_id, int(self._now()), step).copy(uids)
 
     async def move(
@@ -280,11 +287,12 @@ class UnlockedAccount:
     ) -> Copied:
         """Move messages (`Copying.move`)."""
         o = self._online
-        async with o.writing():
+        async with self._writing():
             return await Copying(o.database, o.keys, source_id, target_id, int(self._now()), step).move(uids)
 
     def replacing(self, mailbox_id: bytes, uid: Uid) -> Replacing:
         """The replacement of a message by another, to be begun (`Replacing`)."""
+        self.require_write()
         return Replacing(self._online, mailbox_id, uid, int(self._now()))
 
     async def absorb(self, mailbox_id: bytes) -> int:

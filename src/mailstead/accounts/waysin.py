@@ -1,37 +1,37 @@
-"""Ways in: slots made, stored, checked and opened, and the keyrings behind them."""
+"""Ways in: slots made, carried over, checked and opened, and the keyrings behind them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
-from mailstead.crypto.keyring import (
-    ROOT_ID,
-    STORE_KEY_ONLY,
-    Ring,
-    RingSlot,
-    open_read_ring,
-    open_root_ring,
-    read_key,
-)
+from mailstead.crypto.keyring import ROOT_ID, STORE_KEY_ONLY, Ring, RingSlot, open_read_ring, open_root_ring
 from mailstead.crypto.primitives import Octets, public_octets, sha256
 from mailstead.crypto.rows import RowMacs
+from mailstead.crypto.scram import scram_keys
 from mailstead.crypto.sealed import ZERO_ID, Kind
+from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.slots import (
     NO_PIN,
     Cost,
-    Pepper,
+    Scope,
     Slot,
     SlotHeader,
     SlotType,
+    app_header,
     auth_key,
     make_slot,
     new_header,
+    not_after_of,
     open_slot,
+    rewrap,
     slot_secret,
 )
 from mailstead.errors import UnsealError
 from mailstead.secretmem import Arena, Secret
-from mailstead.store.accounts import AccountRow, EpochKeyRow, SlotRow
+from mailstead.store.accounts import AccountRow, EpochKeyRow
 from mailstead.store.database import Tx
 from mailstead.store.records import get_record
+from mailstead.store.slots import SlotRow
+
+_NAMES = {SlotType.PASSWORD: "password", SlotType.RECOVERY: "recovery words"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,45 +50,109 @@ class NewWayIn:
     listed: RingSlot
 
 
-def make_way_in(
-    arena: Arena,
-    macs: RowMacs,
-    kind: SlotType,
-    account: bytes,
-    credential: Octets,
-    root: Octets,
-    gens: Gens,
-    pepper: Pepper,
-    cost: Cost,
-    now: int,
-) -> NewWayIn:
-    """A slot that opens *root* with *credential*; slow, by design."""
-    header = new_header(kind, account, pepper, cost)
-    with slot_secret(arena, header, credential, [pepper]) as secret:
-        slot = make_slot(header, secret.view, root, gens.root_gen, gens.read_gen)
-        c = auth_key(secret.view)
+@dataclass(frozen=True, slots=True)
+class NewApp:
+    """What an app password is to be.
+
+    Args:
+        not_after: Seconds since the epoch; 0: it does not expire.
+        salt: Of all app passwords of the account.
+    """
+
+    name: str
+    password: bytes = field(repr=False)
+    locator: str
+    scope: Scope
+    not_after: int
+    salt: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Makes ways into one account, for generations that it has or will have.
+
+    Args:
+        now: Seconds since the epoch.
+    """
+
+    arena: Arena
+    server_key: ServerKey
+    account: bytes
+    gens: Gens
+    now: int
+
+    def root_way(self, kind: SlotType, credential: Octets, root: Octets, cost: Cost) -> NewWayIn:
+        """A slot that opens *root* with a password or recovery words; slow, by design."""
+        peppers = self.server_key.peppers
+        header = new_header(kind, self.account, peppers[0], cost)
+        with slot_secret(self.arena, header, credential, peppers) as secret:
+            return self._way(header, secret, root, _NAMES[kind])
+
+    def app_way(self, app: NewApp, key: Octets) -> NewWayIn:
+        """A slot that opens the read *key* with an app password, or nothing when it is for sending only."""
+        header = app_header(self.account, app.scope, app.not_after)
+        keys = scram_keys(app.password, app.salt)
+        scram = self.server_key.seal_verifier(header.encode(), keys)
+        payload = key if Scope.READ in app.scope else None
+        with slot_secret(self.arena, header, keys.client_key, []) as secret:
+            return self._way(header, secret, payload, app.name, scram, app.locator)
+
+    def _way(
+        self,
+        header: SlotHeader,
+        secret: Secret,
+        payload: Octets | None,
+        name: str,
+        scram: bytes = b"",
+        locator: str = "",
+    ) -> NewWayIn:
+        slot = make_slot(header, secret.view, payload, self.gens.root_gen, self.gens.read_gen)
         # Opened once for proof before anybody relies on it.
-        open_slot(arena, slot, header, secret.view).release()
-    mac = macs.slot(
-        account, slot.header, (gens.root_gen, gens.read_gen), 0, slot.public_key, slot.blob,
-        slot.tag, b"",
-    )  # fmt: skip
-    row = SlotRow(
-        header.slot_id, kind, slot.header, gens.root_gen, gens.read_gen, 0, slot.public_key,
-        slot.blob, slot.tag, b"", mac, now,
-    )  # fmt: skip
-    pin = sha256(slot.public_key) if slot.public_key else NO_PIN
-    name = "password" if kind is SlotType.PASSWORD else "recovery words"
-    listed = RingSlot(header.slot_id, kind, header.scope, header.wrap, 0, pin, c, name)
-    return NewWayIn(row, listed)
+        opened = open_slot(self.arena, slot, header, secret.view)
+        if opened is not None:
+            opened.release()
+        not_after = not_after_of(header)
+        row = self._row(header.slot_id, header.type, slot, not_after, scram)
+        pin = sha256(slot.public_key) if slot.public_key else NO_PIN
+        c = auth_key(secret.view)
+        listed = RingSlot(header.slot_id, header.type, header.scope, header.wrap, not_after, pin, c, name)
+        return NewWayIn(replace(row, locator=locator), listed)
+
+    def carried_over(self, row: SlotRow, listed: RingSlot, key: Octets) -> SlotRow:
+        """A way in at these generations: one that opens the read key opens *key* from now on.
+
+        Raises:
+            UnsealError: the row is not what the root keyring lists.
+        """
+        header = SlotHeader.decode(row.header)
+        pin = sha256(row.public_key) if row.public_key else NO_PIN
+        found = (header.slot_id, header.type, header.scope, header.wrap, row.not_after, pin)
+        if found != (listed.slot_id, listed.type, listed.scope, listed.wrap, listed.not_after, listed.pin):
+            raise UnsealError("a way in is not the one its owner made")
+        payload = key if Scope.READ in header.scope and Scope.KEYS not in header.scope else None
+        gens = self.gens
+        slot = rewrap(_slot(row), listed.auth_key, payload, gens.root_gen, gens.read_gen)
+        made = self._row(row.slot_id, header.type, slot, row.not_after, row.scram)
+        return replace(made, created=row.created, locator=row.locator, last_used=row.last_used)
+
+    def _row(self, slot_id: bytes, kind: SlotType, slot: Slot, not_after: int, scram: bytes) -> SlotRow:
+        gens = self.gens
+        mac = self.server_key.rows.slot(
+            self.account, slot.header, (gens.root_gen, gens.read_gen), not_after, slot.public_key,
+            slot.blob, slot.tag, scram,
+        )  # fmt: skip
+        return SlotRow(
+            slot_id, kind, slot.header, gens.root_gen, gens.read_gen, not_after, slot.public_key,
+            slot.blob, slot.tag, scram, mac, self.now,
+        )  # fmt: skip
 
 
-def checked_header(macs: RowMacs, account: AccountRow, row: SlotRow) -> SlotHeader:
+def checked_header(macs: RowMacs, account: AccountRow, row: SlotRow, now: float) -> SlotHeader:
     """The header of a stored slot, after everything that can be checked without its credential.
 
     Raises:
         UnsealError: this server did not write the row, it asks for too much work, it belongs to
-            another account, or it was not carried over to the account's present generation.
+            another account, it was not carried over to the account's present generation, or it has expired.
     """
     gens = (row.root_gen, row.read_gen)
     macs.check_slot(
@@ -100,11 +164,20 @@ def checked_header(macs: RowMacs, account: AccountRow, row: SlotRow) -> SlotHead
         raise UnsealError("the slot belongs to another account")
     if gens != (account.root_gen, account.read_gen):
         raise UnsealError("this way in was not carried over")
+    if not_after_of(header) != row.not_after:
+        raise UnsealError("the slot is malformed")
+    if expired(row, now):
+        raise UnsealError("this way in has expired")
     return header
 
 
-def open_root(arena: Arena, header: SlotHeader, row: SlotRow, secret: Octets) -> Secret:
-    """The root behind a slot.
+def expired(row: SlotRow, now: float) -> bool:
+    """Whether a way in is over."""
+    return row.not_after != 0 and now >= row.not_after
+
+
+def open_row(arena: Arena, header: SlotHeader, row: SlotRow, secret: Octets) -> Secret | None:
+    """What is behind a slot: the root, the read key, or nothing.
 
     Args:
         secret: What the credential gives for this slot (`crypto.slots.slot_secret`).
@@ -112,12 +185,15 @@ def open_root(arena: Arena, header: SlotHeader, row: SlotRow, secret: Octets) ->
     Raises:
         UnsealError: the credential does not open it.
     """
-    slot = Slot(row.header, row.root_gen, row.read_gen, row.public_key, row.blob, row.tag)
-    return open_slot(arena, slot, header, secret)
+    return open_slot(arena, _slot(row), header, secret)
 
 
-def read_ring(tx: Tx, account: AccountRow, root: Octets) -> Ring:
-    """The read keyring, opened by the read key under *root*.
+def _slot(row: SlotRow) -> Slot:
+    return Slot(row.header, row.root_gen, row.read_gen, row.public_key, row.blob, row.tag)
+
+
+def read_ring(tx: Tx, account: AccountRow, key: Octets) -> Ring:
+    """The read keyring, opened by the read *key*.
 
     Raises:
         UnsealError: it is missing, or not this account's.
@@ -125,7 +201,6 @@ def read_ring(tx: Tx, account: AccountRow, root: Octets) -> Ring:
     record = get_record(tx, account.account_id, Kind.KEYRING, ZERO_ID, ZERO_ID)
     if record is None:
         raise UnsealError("the keyring is missing")
-    key = read_key(root, account.root_gen, account.read_gen)
     return open_read_ring(key, account.uuid, account.root_gen, account.read_gen, record)
 
 

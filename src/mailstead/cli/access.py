@@ -8,7 +8,8 @@ from typing import Any, TypeVar
 
 import click
 
-from mailstead.accounts.login import Credential, unlock
+from mailstead.accounts.login import unlock
+from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.opened import Opened, OpenedHere, OpenedThere

@@ -4,7 +4,7 @@ import click
 
 from mailstead.accounts import provision
 from mailstead.accounts.listing import Listed, list_accounts
-from mailstead.accounts.login import Credential
+from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json, print_table, time_of

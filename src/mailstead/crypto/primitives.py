@@ -2,7 +2,7 @@
 
 Suite 0x01 (docs/format.md): HPKE base mode with X-Wing, HKDF-SHA256 and AES-256-GCM;
 Cobblestone-256 (C2SP chunked-encryption with AES-256-GCM); HMAC-SHA-512; HKDF-Expand-SHA-512;
-Argon2id.
+Argon2id. HMAC-SHA-256 and PBKDF2 are for SCRAM only.
 """
 
 import hashlib
@@ -56,6 +56,16 @@ def expand_into(key: Octets, info: bytes, out: bytearray | memoryview) -> None:
 def mac(key: Octets, message: bytes) -> bytes:
     """HMAC-SHA-512, its first 32 octets."""
     return hmac.digest(key, message, "sha512")[:32]
+
+
+def mac256(key: Octets, message: bytes) -> bytes:
+    """HMAC-SHA-256, which SCRAM is made of (RFC 7677)."""
+    return hmac.digest(key, message, "sha256")
+
+
+def pbkdf2(password: Octets, salt: bytes, iterations: int) -> bytes:
+    """PBKDF2 with HMAC-SHA-256 (RFC 8018 section 5.2): the SaltedPassword of SCRAM, 32 octets."""
+    return hashlib.pbkdf2_hmac("sha256", password, salt, iterations)
 
 
 def equal(a: Octets, b: Octets) -> bool:

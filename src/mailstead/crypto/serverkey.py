@@ -4,8 +4,9 @@ Who steals it together with the database can guess passwords offline at the cost
 still cannot open stored mail.
 """
 
-from mailstead.crypto.primitives import Octets, expand, mac, random_octets
+from mailstead.crypto.primitives import Octets, expand, mac, random_octets, seal
 from mailstead.crypto.rows import RowMacs
+from mailstead.crypto.scram import SALT_OCTETS, ScramKeys
 from mailstead.crypto.slots import Pepper
 
 OCTETS = 32
@@ -25,6 +26,7 @@ class ServerKey:
         self._key = bytes(octets)
         self.rows = RowMacs(self._key)
         self.peppers = [Pepper(expand(key, b"EMS1 pepper")) for key in (octets, *previous)]
+        self._auth = [expand(key, b"EMS1 auth") for key in (octets, *previous)]
 
     def __repr__(self) -> str:
         return "ServerKey(***)"
@@ -36,6 +38,14 @@ class ServerKey:
     def unknown_salt(self, name: str) -> bytes:
         """A salt for a login that does not exist, the same each time it is tried."""
         return mac(expand(self._key, b"EMS1 unknown"), name.encode())[:20]
+
+    def scram_salt(self, name: str) -> bytes:
+        """The salt that SCRAM shows for a canonical address, whether it is somebody's or not."""
+        return mac(expand(self._key, b"EMS1 scram fake"), name.encode())[:SALT_OCTETS]
+
+    def seal_verifier(self, header: bytes, keys: ScramKeys) -> bytes:
+        """What a slot with this header keeps of its SCRAM keys: StoredKey and ServerKey, sealed."""
+        return seal(self._auth[0], b"EMS1 scram\x00" + header, keys.stored_key() + keys.server_key)
 
 
 def new_server_key() -> bytes:

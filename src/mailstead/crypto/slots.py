@@ -40,12 +40,12 @@ class SlotType(IntEnum):
     """What kind of credential opens a slot."""
 
     PASSWORD = 1
-    APP_PASSWORD = 2
+    SPARE = 2  # never made
     RECOVERY = 3
     ESCROW = 4
     SESSION = 5
     PASSKEY = 6
-    SCRAM = 7
+    APP_PASSWORD = 7
     OPAQUE = 8
     INVITE = 9
 
@@ -61,6 +61,9 @@ class Scope(IntFlag):
 
 
 FULL = Scope.READ | Scope.SUBMIT | Scope.WEB | Scope.WRITE | Scope.KEYS
+# What an app password may be for. That one may only read is the server's word; that one may only
+# send is cryptography: it wraps nothing.
+MAIL, READ_ONLY, SUBMIT_ONLY = Scope.READ | Scope.WRITE | Scope.SUBMIT, Scope.READ, Scope.SUBMIT
 
 
 class Wrap(IntEnum):
@@ -161,6 +164,30 @@ def new_header(kind: SlotType, account: bytes, pepper: Pepper | None, cost: Cost
     return SlotHeader(kind, FULL, Wrap.HPKE, random_octets(16), account, m_kib, t, 1, salt)
 
 
+def app_header(account: bytes, scope: Scope, not_after: int) -> SlotHeader:
+    """The header of a new slot for an app password, which opens the read key, or nothing.
+
+    Args:
+        not_after: Seconds since the epoch; 0: it does not expire.
+    """
+    wrap = Wrap.HPKE if Scope.READ in scope else Wrap.NONE
+    salt = random_octets(16) + not_after.to_bytes(8, "big")
+    return SlotHeader(SlotType.APP_PASSWORD, scope, wrap, random_octets(16), account, 0, 0, 0, salt)
+
+
+def not_after_of(header: SlotHeader) -> int:
+    """When a slot expires, which its salt ends in; 0: never, as what opens by Argon2id.
+
+    Raises:
+        UnsealError: the salt has another length.
+    """
+    if header.type in (SlotType.PASSWORD, SlotType.RECOVERY):
+        return 0
+    if len(header.salt) != 24:
+        raise UnsealError("the slot is malformed")
+    return int.from_bytes(header.salt[16:], "big")
+
+
 def slot_secret(arena: Arena, header: SlotHeader, credential: Octets, peppers: list[Pepper]) -> Secret:
     """The secret that *credential* gives for a slot; slow for passwords and words, by design.
 
@@ -214,17 +241,41 @@ def slot_tag(c: Octets, header: bytes, root_gen: int, read_gen: int, public: byt
     )  # fmt: skip
 
 
-def make_slot(header: SlotHeader, secret: Octets, payload: Octets, root_gen: int, read_gen: int) -> Slot:
-    """Wrap *payload* (the root, or the read key) for a slot."""
+def make_slot(
+    header: SlotHeader, secret: Octets, payload: Octets | None, root_gen: int, read_gen: int
+) -> Slot:
+    """Wrap *payload* for a slot: the root, the read key, or nothing."""
     head = header.encode()
-    public = public_octets(secret)
-    blob = encapsulate(payload, public_key(public), b"EMS1 slot\x00" + head)
+    public = blob = b""
+    if payload is not None:
+        public = public_octets(secret)
+        blob = encapsulate(payload, public_key(public), b"EMS1 slot\x00" + head)
     tag = slot_tag(auth_key(secret), head, root_gen, read_gen, public, blob)
     return Slot(head, root_gen, read_gen, public, blob, tag)
 
 
-def open_slot(arena: Arena, slot: Slot, header: SlotHeader, secret: Octets) -> Secret:
-    """The 32 octets that a slot wraps.
+def rewrap(slot: Slot, c: Octets, payload: Octets | None, root_gen: int, read_gen: int) -> Slot:
+    """The same way in at other generations, without its credential.
+
+    Args:
+        c: What the root keyring has of it.
+        payload: What it opens from now on; None: what it opened before, or nothing.
+
+    Raises:
+        UnsealError: the slot is not what was made under *c*.
+    """
+    tag = slot_tag(c, slot.header, slot.root_gen, slot.read_gen, slot.public_key, slot.blob)
+    if not equal(tag, slot.tag):
+        raise UnsealError("a way in is not what its owner made")
+    blob = slot.blob
+    if payload is not None:
+        blob = encapsulate(payload, public_key(slot.public_key), b"EMS1 slot\x00" + slot.header)
+    tag = slot_tag(c, slot.header, root_gen, read_gen, slot.public_key, blob)
+    return Slot(slot.header, root_gen, read_gen, slot.public_key, blob, tag)
+
+
+def open_slot(arena: Arena, slot: Slot, header: SlotHeader, secret: Octets) -> Secret | None:
+    """The 32 octets that a slot wraps; None when it wraps nothing.
 
     Raises:
         UnsealError: the credential is not this slot's, or the slot is not what was made with it.
@@ -237,11 +288,13 @@ def open_slot(arena: Arena, slot: Slot, header: SlotHeader, secret: Octets) -> S
         case Wrap.HPKE:
             if len(slot.blob) != ENCAPSULATED_OCTETS:
                 raise UnsealError("the slot does not open")
-            payload = decapsulate(slot.blob, private_key(secret), info)
+            return arena.hold(decapsulate(slot.blob, private_key(secret), info))
         case Wrap.SYMMETRIC:
             payload = open_kept(secret, info, slot.blob)
-        case _:
-            raise UnsealError("this way in does not open mail")
-    if len(payload) != 32:
-        raise UnsealError("the slot does not open")
-    return arena.hold(payload)
+            if len(payload) != 32:
+                raise UnsealError("the slot does not open")
+            return arena.hold(payload)
+        case Wrap.NONE:
+            if slot.blob or slot.public_key:
+                raise UnsealError("the slot does not open")
+            return None

@@ -112,6 +112,12 @@ FOR_REASON: dict[Reason, Answer] = {
     Reason.TOO_MANY_KEYWORDS: no("Too many keywords", b"LIMIT"),
     Reason.TOO_MANY_ANNOTATIONS: no("Too many annotations", b"METADATA TOOMANY"),
     Reason.DAMAGED: no("The data is damaged; the server's log says more", b"CONTACTADMIN"),
+    Reason.OUT_OF_SCOPE: no("This app password is for sending mail only", b"NOPERM"),
+    Reason.READ_ONLY: no("This login may only read", b"NOPERM"),
+    Reason.NAME_TAKEN: no("Already exists", b"ALREADYEXISTS"),
+    Reason.TOO_MANY_WAYS_IN: no("Too many app passwords", b"LIMIT"),
+    Reason.NO_SUCH_WAY_IN: no("No such way in", b"NONEXISTENT"),
+    Reason.LAST_WAY_IN: no("Nothing else would open the mail", b"CANNOT"),
 }
 
 _NAMES = (
@@ -238,11 +244,12 @@ def server_id(fields: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 RIGHTS = b"lrswipkxtecda"  # the owner has them all (RFC 4314 section 2.1)
+READ_RIGHTS = b"lr"
 
 
-def my_rights(name: str, *, utf8: bool = False) -> bytes:
-    """The MYRIGHTS response (RFC 4314 section 3.8)."""
-    return b"* MYRIGHTS %b %b\r\n" % (mailbox(name, utf8=utf8), RIGHTS)
+def my_rights(name: str, *, writable: bool = True, utf8: bool = False) -> bytes:
+    """The MYRIGHTS response (RFC 4314 section 3.8); *writable*: unless the login may only read."""
+    return b"* MYRIGHTS %b %b\r\n" % (mailbox(name, utf8=utf8), RIGHTS if writable else READ_RIGHTS)
 
 
 def acl(name: str, owner: str, *, utf8: bool = False) -> bytes:

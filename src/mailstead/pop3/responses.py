@@ -68,5 +68,7 @@ FOR_REASON: dict[Reason, Response] = {
     Reason.TOO_BUSY: err("Too many logins; try again later", "SYS/TEMP"),
     Reason.DAMAGED: err("The account is damaged; tell your administrator", "SYS/PERM"),
     Reason.NO_SUCH_MESSAGE: GONE,
+    Reason.OUT_OF_SCOPE: err("This app password is for sending mail only", "AUTH"),
+    Reason.READ_ONLY: err("This login may only read", "SYS/PERM"),
 }
 NOT_AVAILABLE = err("Not available now; try again later", "SYS/TEMP")

@@ -114,4 +114,10 @@ FOR_REASON: dict[Reason, Reply] = {
     Reason.TOO_MANY_KEYWORDS: reply(451, "4.3.0 Local error, try again later"),
     Reason.TOO_MANY_ANNOTATIONS: reply(451, "4.3.0 Local error, try again later"),
     Reason.DAMAGED: reply(451, "4.3.0 Recipient cannot receive mail now, try again later"),
+    Reason.OUT_OF_SCOPE: reply(535, "5.7.8 This app password is not for sending mail"),
+    Reason.READ_ONLY: reply(535, "5.7.8 This login may only read"),
+    Reason.NAME_TAKEN: reply(451, "4.3.0 Local error, try again later"),
+    Reason.TOO_MANY_WAYS_IN: reply(451, "4.3.0 Local error, try again later"),
+    Reason.NO_SUCH_WAY_IN: reply(451, "4.3.0 Local error, try again later"),
+    Reason.LAST_WAY_IN: reply(451, "4.3.0 Local error, try again later"),
 }

@@ -1,4 +1,4 @@
-"""Who lives here: accounts, their addresses, delivery keys and ways in.
+"""Who lives here: accounts, their addresses and delivery keys; their ways in are in `slots`.
 
 Every row carries a MAC of the server (docs/format.md, "Row MACs"), made and checked by
 `accounts/`: this module stores what it is given.
@@ -56,24 +56,6 @@ class EpochKeyRow:
 
 
 @dataclass(frozen=True, slots=True)
-class SlotRow:
-    """One way in."""
-
-    slot_id: bytes
-    type: int
-    header: bytes
-    root_gen: int
-    read_gen: int
-    not_after: int
-    public_key: bytes
-    blob: bytes
-    tag: bytes
-    scram: bytes
-    mac: bytes
-    created: int
-
-
-@dataclass(frozen=True, slots=True)
 class RecipientRow:
     """An address, and the account behind it."""
 
@@ -113,6 +95,16 @@ def list_accounts(tx: Tx) -> list[AccountRow]:
     return [AccountRow(*row) for row in rows]
 
 
+def get_account(tx: Tx, account_id: int) -> AccountRow | None:
+    """One account, by its number."""
+    rows = tx.execute(
+        "SELECT account_id, uuid, status, epoch, root_gen, read_gen, mac, modseq, inbox_id,"
+        " quota_octets, used_octets, access_version, created FROM account WHERE account_id = ?",
+        (account_id,),
+    )
+    return AccountRow(*rows[0]) if rows else None
+
+
 def add_account(tx: Tx, row: AccountRow) -> int:
     """Insert *row* under the next account number, which is returned; `row.account_id` is ignored."""
     (number,) = tx.execute("SELECT COALESCE(MAX(account_id), 0) + 1 FROM account")[0]
@@ -128,12 +120,38 @@ def add_account(tx: Tx, row: AccountRow) -> int:
     return int(number)
 
 
-def set_status(tx: Tx, account_id: int, status: int, mac: bytes) -> None:
-    """Enable or disable an account; *mac* is over the new row."""
-    tx.execute(
-        "UPDATE account SET status = ?, mac = ?, access_version = access_version + 1 WHERE account_id = ?",
-        (status, mac, account_id),
-    )
+def set_status(tx: Tx, account: AccountRow, status: int, mac: bytes) -> None:
+    """Enable or disable an account; *mac* is over the new row.
+
+    Raises:
+        LostRace: the row is not *account* any more.
+    """
+    if not tx.execute(
+        "UPDATE account SET status = ?, mac = ?, access_version = access_version + 1"
+        " WHERE account_id = ? AND mac = ? RETURNING 1",
+        (status, mac, account.account_id, account.mac),
+    ):
+        raise LostRace
+
+
+def set_read_gen(tx: Tx, account: AccountRow, read_gen: int, mac: bytes) -> None:
+    """Go on to another generation of the read key; *mac* is over the new row.
+
+    Raises:
+        LostRace: the row is not *account* any more.
+    """
+    if not tx.execute(
+        "UPDATE account SET read_gen = ?, mac = ?, access_version = access_version + 1"
+        " WHERE account_id = ? AND mac = ? RETURNING 1",
+        (read_gen, mac, account.account_id, account.mac),
+    ):
+        raise LostRace
+
+
+def scram_salt(tx: Tx, account_id: int) -> bytes | None:
+    """What all app passwords of an account are salted with; None: it has had none yet."""
+    rows = tx.execute("SELECT scram_salt FROM account WHERE account_id = ?", (account_id,))
+    return rows[0][0] if rows else None
 
 
 def remove_account(tx: Tx, account_id: int) -> None:
@@ -180,39 +198,6 @@ def epoch_keys(tx: Tx, account_id: int) -> list[EpochKeyRow]:
         (account_id,),
     )
     return [EpochKeyRow(*row) for row in rows]
-
-
-def slots(tx: Tx, account_id: int) -> list[SlotRow]:
-    """The ways into an account, oldest first."""
-    rows = tx.execute(
-        "SELECT slot_id, type, header, root_gen, read_gen, not_after, public_key, blob, tag, scram,"
-        " mac, created FROM slot WHERE account_id = ? ORDER BY created, slot_id",
-        (account_id,),
-    )
-    return [SlotRow(*row) for row in rows]
-
-
-def add_slot(tx: Tx, account_id: int, row: SlotRow) -> None:
-    """Insert a way in, and tell sessions that the ways in changed."""
-    tx.execute(
-        "INSERT INTO slot (account_id, slot_id, type, header, root_gen, read_gen, not_after,"
-        " public_key, blob, tag, scram, mac, created) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            account_id, row.slot_id, row.type, row.header, row.root_gen, row.read_gen, row.not_after,
-            row.public_key, row.blob, row.tag, row.scram, row.mac, row.created,
-        ),
-    )  # fmt: skip
-    _touch_access(tx, account_id)
-
-
-def remove_slot(tx: Tx, account_id: int, slot_id: bytes) -> None:
-    """Delete a way in."""
-    tx.execute("DELETE FROM slot WHERE account_id = ? AND slot_id = ?", (account_id, slot_id))
-    _touch_access(tx, account_id)
-
-
-def _touch_access(tx: Tx, account_id: int) -> None:
-    tx.execute("UPDATE account SET access_version = access_version + 1 WHERE account_id = ?", (account_id,))
 
 
 class AccessRow(NamedTuple):

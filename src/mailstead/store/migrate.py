@@ -15,7 +15,7 @@ from typing import LiteralString, cast
 from mailstead.errors import Exit, Trouble
 from mailstead.store.database import Tx
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA_COMPAT = 1  # the oldest SCHEMA_VERSION that may still use what this code writes
 
 _META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value {bytes} NOT NULL)"

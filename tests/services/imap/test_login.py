@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mailstead.accounts.login import Credential
+from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import change_password, remove_account, set_status
 from mailstead.store import accounts as rows
 from mailstead.store.database import Database

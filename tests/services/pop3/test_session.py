@@ -10,8 +10,9 @@ import pytest
 
 from mailstead.accounts.bodies import Bodies
 from mailstead.accounts.entries import BodyKey
-from mailstead.accounts.login import Credential
+from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import change_password
+from mailstead.crypto.slots import READ_ONLY, SUBMIT_ONLY
 from mailstead.errors import UnsealError
 from mailstead.log import Log
 from mailstead.mail.mailbox import SystemFlag, Uid
@@ -298,3 +299,32 @@ async def test_too_many_errors_end_it(
         client.client.send(b"NONE\r\n" * 30)
         await client.over()
         assert client.client.heard.count(b"-ERR ") == 21
+
+
+async def test_what_only_reads_deletes_nothing(sqlite: Database, tmp_path: Path) -> None:
+    async with pop3(sqlite, tmp_path) as w:
+        reads, sends = await w.house.app("reads", READ_ONLY), await w.house.app("sends", SUBMIT_ONLY)
+        client = PopClient(w.connect())
+        await client.line()
+        await client.ok(b"USER ann")
+        assert await client.err(b"PASS " + sends) == b"[AUTH] This app password is for sending mail only"
+        await client.ok(b"USER ann")
+        assert await client.ok(b"PASS " + reads) == b"3 messages"
+        await client.lines(b"RETR 2")
+        assert await client.err(b"DELE 1") == b"[SYS/PERM] This login may only read"
+        assert await client.ok(b"QUIT") == b"Goodbye"
+        await client.over()
+        account = await w.house.unlock()
+        inbox = await w.house.inbox(account)
+        snapshot = await account.snapshot(inbox)
+        snapshot = await account.opened(snapshot, snapshot.uids)
+        assert [int(snapshot.get(uid).flags) for uid in snapshot.uids] == [0, 0, 0], (
+            "not even that it was read"
+        )
+        account.close()
+        client = PopClient(w.connect())
+        await client.line()
+        both = await w.house.app("both")
+        await client.ok(b"AUTH PLAIN " + b64encode(b"\0ann\0" + both))
+        await client.ok(b"DELE 1")
+        await client.ok(b"QUIT")

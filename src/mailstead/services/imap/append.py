@@ -80,6 +80,7 @@ class Upload:
         """The command came; why it is not wanted, or None."""
         self.discard()
         context, self._replacing = self._context, None
+        context.owner.require_write()
         if isinstance(command, Replace):
             found = outgoing(context, command)
             if isinstance(found, Answer):

@@ -72,7 +72,7 @@ async def rights(context: Context, command: MyRights | GetAcl | ListRights) -> A
     await context.owner.mailbox(name)
     match command:
         case MyRights():
-            octets = answers.my_rights(name, utf8=utf8)
+            octets = answers.my_rights(name, writable=context.owner.writable, utf8=utf8)
         case GetAcl():
             octets = answers.acl(name, context.name, utf8=utf8)
         case _:

@@ -87,7 +87,7 @@ class _More:
             return octets
         mailbox = self._mailboxes[line.name]
         if Return.MY_RIGHTS in self.options.returns:
-            octets += my_rights(line.name, utf8=utf8)
+            octets += my_rights(line.name, writable=self._context.owner.writable, utf8=utf8)
         if (status := statuses.get(mailbox.id)) is not None:
             with contextlib.suppress(Refused, UnsealError):  # it is gone since, or damaged
                 octets += await status_line(self._context, line.name, status, self.options.status)

@@ -31,6 +31,7 @@ async def get_metadata(context: Context, command: GetMetadata) -> Answer:
 
 async def set_metadata(context: Context, command: SetMetadata) -> Answer:
     """Answer SETMETADATA: all is set, or nothing."""
+    context.owner.require_write()
     changes, new_use, place = dict(command.changes), None, SERVER
     if command.mailbox:
         place = (await context.owner.mailbox(command.mailbox)).id

@@ -32,7 +32,7 @@ async def select(context: Context, command: Select | Examine) -> Answer:
         await context.send(CLOSED)
     context.deselect()
     account = context.owner
-    read_only = isinstance(command, Examine)
+    read_only = isinstance(command, Examine) or not account.writable
     mailbox = await account.mailbox(command.mailbox)
     snapshot = await account.snapshot(mailbox.id)
     row = snapshot.mailbox
@@ -71,8 +71,10 @@ async def select(context: Context, command: Select | Examine) -> Answer:
         context.connection.dialect = replace(context.dialect, modseqs=True)
         if opening.resync is not None:
             await catch_up(context, opening.resync)
-    if read_only:
+    if isinstance(command, Examine):
         return ok("Examine completed", b"READ-ONLY")
+    if read_only:
+        return ok("Select completed; this login may only read", b"READ-ONLY")
     return ok("Select completed", b"READ-WRITE")
 
 

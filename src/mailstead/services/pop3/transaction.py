@@ -99,6 +99,7 @@ class Transaction:
             case Uidl():
                 return ok(f"{command.number} {self._maildrop.unique_id(message).decode()}")
             case Dele():
+                self._account.require_write()
                 self._maildrop.delete(command.number)
                 return ok("Deleted at QUIT")
             case Top():
@@ -113,7 +114,7 @@ class Transaction:
         gone = self._maildrop.deleted
         seen = self._retrieved.difference(gone)
         with contextlib.suppress(MailError):  # that it was read is no promise
-            if seen:
+            if seen and self._account.writable:
                 await self._account.change_flags(
                     self._inbox_id, sorted(seen), FlagChange(How.ADD, SystemFlag.SEEN)
                 )

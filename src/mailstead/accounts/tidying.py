@@ -1,0 +1,70 @@
+"""Tidying: purging what was deleted and absorbing what was delivered, behind an account's sessions.
+
+It is the server's own work with the keys of whoever reads here; it changes no UID, flag or modseq.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+from mailstead.accounts.absorb import absorb_once
+from mailstead.accounts.online import Online
+from mailstead.accounts.purging import purge_deleted
+from mailstead.errors import MailError, UnsealError
+from mailstead.log import Log
+from mailstead.store.messages import waiting
+from mailstead.store.records import LostRace
+
+WAITING = 64  # pendings that are absorbed without waiting for a quiet moment
+
+
+async def tidy(online: Online, log: Log, quiet: float, erased: Callable[[], None]) -> None:
+    """Purge what was deleted and absorb what was delivered, as long as the account is online.
+
+    Args:
+        quiet: Seconds in which nothing happens before little is absorbed.
+        erased: Called when something went for good, whose traces may be in a log.
+    """
+    while True:
+        online.stirred.clear()
+        try:
+            if await purge_deleted(online.database, online.keys):
+                erased()
+            await _absorb(online, quiet)
+        except (MailError, UnsealError) as error:
+            log.warning("presence.tidy.put-off", account=online.account_id, why=str(error))
+        except Exception as error:  # the top of a job: the worker goes on
+            name = type(error).__name__
+            log.error("presence.tidy.failed", account=online.account_id, error=name)
+        await online.stirred.wait()
+
+
+async def _absorb(online: Online, quiet: float) -> None:
+    """Absorb at once when many wait, and otherwise in a quiet moment, a batch at a time."""
+    while True:
+        found = await online.database.read(lambda tx: waiting(tx, online.account_id, WAITING))
+        if not found:
+            return
+        if sum(found.values()) < WAITING and not await _quiet(online.stirred, quiet):
+            continue
+        absorbed = 0
+        for mailbox_id in found:
+            try:
+                async with online.turn:
+                    absorbed += await absorb_once(online.database, online.keys, mailbox_id)
+            except LostRace:  # another worker is at it
+                await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311  # not a secret
+                absorbed += 1
+        if not absorbed:
+            return
+
+
+async def _quiet(stirred: asyncio.Event, seconds: float) -> bool:
+    """Wait until nothing has happened for *seconds*; False as soon as something does."""
+    stirred.clear()
+    try:
+        async with asyncio.timeout(seconds):
+            await stirred.wait()
+    except TimeoutError:
+        return True
+    return False
