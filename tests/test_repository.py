@@ -90,9 +90,7 @@ def test_every_command_option_and_exit_code_is_documented() -> None:
             continue
         command = cli.get_command(context, name)
         assert command is not None
-        leaves = command.commands.items() if isinstance(command, click.Group) else [("", command)]
-        for sub, leaf in leaves:
-            title = f"{name} {sub}".strip()
+        for title, leaf in leaves(name, command):
             assert f"### `mailstead {title}`" in text, title
             section = text[text.index(f"### `mailstead {title}`") :].split("\n### ")[0]
             for parameter in leaf.params:
@@ -100,6 +98,13 @@ def test_every_command_option_and_exit_code_is_documented() -> None:
                     assert f"`{parameter.opts[0]}" in section, (title, parameter.opts)
     for code in Exit:
         assert re.search(rf"^\| {int(code)} +\|", text, re.M), code
+
+
+def leaves(name: str, command: click.Command) -> list[tuple[str, click.Command]]:
+    """The commands of a group and of the groups in it, by all their words."""
+    if not isinstance(command, click.Group):
+        return [(name, command)]
+    return [leaf for sub, inner in command.commands.items() for leaf in leaves(f"{name} {sub}", inner)]
 
 
 def test_every_rfc_that_the_code_cites_is_listed() -> None:

@@ -21,6 +21,7 @@ from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office, create_account
 from mailstead.bus.bell import open_bell
 from mailstead.config import Settings, read
+from mailstead.crypto.fingerprint import fingerprint
 from mailstead.crypto.passwords import new_words
 from mailstead.crypto.slots import Cost
 from mailstead.delivery.trace import date_time
@@ -60,7 +61,6 @@ PORT = 2525
 # What is served, and on which port counted from the base.
 SERVED = {"smtp": 0, "lmtp": 1, "submission": -60, "imaps": 468}
 HIGHEST_BASE = 65535 - 468
-_CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 
 @dataclass(slots=True)
@@ -165,10 +165,7 @@ class Demo:
         assert self._database is not None
         made = await create_account(self._office, OWNER, self.proof.password.encode())
         keys = await self._database.read(lambda tx: epoch_keys(tx, 1))
-        digest = hashlib.sha256(keys[0].public_key).digest()
-        number = int.from_bytes(digest[:10], "big")
-        letters = "".join(_CROCKFORD[number >> shift & 31] for shift in range(75, -5, -5))
-        self.proof.key = "-".join(letters[i : i + 4] for i in range(0, 16, 4))
+        self.proof.key = fingerprint(keys[0].public_key)
         assert made.address == OWNER
 
     async def _prove(self, eml: bytes | None) -> None:

@@ -1,7 +1,9 @@
 """App passwords: what each opens, what none does, and that one that is revoked opens nothing."""
 
 import asyncio
+from base64 import b32encode
 from collections.abc import Awaitable, Callable
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -153,11 +155,19 @@ async def test_what_has_the_form_of_one_costs_no_argon2id(
         off = await h.app(address="off@b.test")
         await set_status(h.office, "off@b.test", rows.DISABLED)
         spoiled = await h.app(address="mac@b.test")
-        swapped = await h.app(address="swap@b.test")
+        stretched = await h.app(not_after=int(h.office.now()) + 60, address="swap@b.test")
+        await h.app("another")
 
         def tamper(tx: Tx) -> None:
             tx.execute("UPDATE slot SET mac = ? WHERE account_id = 4 AND locator <> ''", (bytes(32),))
-            tx.execute("UPDATE slot SET not_after = not_after + 1000 WHERE account_id = 6 AND locator <> ''")
+            (row,) = [r for r in stored_slots(tx, 6) if r.locator]
+            (uuid,) = [a.uuid for a in rows.list_accounts(tx) if a.account_id == 6]
+            mac = h.server_key.rows.slot(
+                uuid, row.header, (1, 1), row.not_after + 1000, row.public_key, row.blob, row.tag, row.scram
+            )  # somebody who has server.key
+            tx.execute(
+                "UPDATE slot SET not_after = not_after + 1000, mac = ? WHERE slot_id = ?", (mac, row.slot_id)
+            )
 
         await sqlite.write(tamper)
         object.__setattr__(h.office, "now", lambda now=h.office.now: now() + 61)
@@ -166,6 +176,8 @@ async def test_what_has_the_form_of_one_costs_no_argon2id(
         monkeypatch.setattr(slots, "argon2id", lambda *a: (argon.append(a), argon2id(*a)))
         monkeypatch.setattr(opening, "scram_keys", lambda *a: (quick.append(len(a[1])), scram_keys(*a))[1])
         other = new_app_password(set()).octets
+        same_locator = right[:8] + other[8:-2]
+        same_locator += b32encode(sha256(same_locator).digest()).lower()[:2]
         for address, password in (
             (ANN, right[:8] + other[8:-2]), (ANN, b"wrong"), (ANN, PASSWORD.upper()), ("nobody@b.test", b"x"),
             (ANN, right + b"a"),
@@ -177,7 +189,7 @@ async def test_what_has_the_form_of_one_costs_no_argon2id(
         for at, (address, password) in enumerate(
             (
                 (ANN, other), ("nobody@b.test", right), ("none@b.test", right), ("off@b.test", off),
-                ("mac@b.test", spoiled), ("late@b.test", late), ("swap@b.test", swapped), (" ", right),
+                ("mac@b.test", spoiled), ("late@b.test", late), ("swap@b.test", stretched), (ANN, same_locator), (" ", right),
             )
         ):  # fmt: skip
             assert await reason(opens(h, password, address)) is Reason.LOGIN_FAILED, address

@@ -17,6 +17,7 @@ from mailstead.version import __version__
 COMMANDS: dict[str, tuple[str, str]] = {
     "demo": ("mailstead.cli.demo", "Watch a mail arrive, be sealed, be stored and be read."),
     "init": ("mailstead.cli.init", "Make the settings, the server key and a certificate."),
+    "key": ("mailstead.cli.key", "Keys, and the ways to them: app passwords."),
     "mail": ("mailstead.cli.mail", "Send mail, and read your own."),
     "serve": ("mailstead.cli.serve", "Run the server in the foreground."),
     "user": ("mailstead.cli.user", "Who lives here."),

@@ -2,10 +2,14 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from mailstead.errors import Exit, Trouble
+
+if TYPE_CHECKING:
+    from mailstead.accounts.opening import Credential
 
 
 def password_from(file: str | None, prompt: str, *, confirm: bool = False) -> bytes:
@@ -31,6 +35,24 @@ def password_from(file: str | None, prompt: str, *, confirm: bool = False) -> by
         )
     typed: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
     return typed.encode()
+
+
+def credential_from(password_file: str | None, words_file: str | None, prompt: str) -> "Credential":
+    """What an owner proves himself with: the words of a file, or else his password.
+
+    Raises:
+        Trouble: there is none, or it cannot be one.
+    """
+    from mailstead.accounts.opening import Credential  # noqa: PLC0415  # imported late
+
+    try:
+        if words_file is not None:
+            return Credential.words(read_secret(words_file).decode("utf-8", "replace"))
+        return Credential.password(password_from(password_file, prompt))
+    except ValueError as error:
+        raise Trouble(
+            "that does not open the account", why=str(error), fix="try again", exit_code=Exit.WRONG_KEY
+        ) from error
 
 
 def read_secret(file: str) -> bytes:

@@ -4,11 +4,10 @@ import click
 
 from mailstead.accounts import provision
 from mailstead.accounts.listing import Listed, list_accounts
-from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json, print_table, time_of
-from mailstead.cli.secrets import password_from, read_secret
+from mailstead.cli.secrets import credential_from, password_from
 from mailstead.config import Settings
 from mailstead.errors import Exit, Trouble
 from mailstead.store.accounts import ACTIVE, DISABLED
@@ -191,17 +190,7 @@ def password(
     new_password_file: str | None,
 ) -> None:
     """Change a password, with the old one or the recovery words; no mail is lost."""
-    try:
-        if words_file is not None:
-            text = read_secret(words_file).decode("utf-8", "replace")
-            credential = Credential.words(text)
-        else:
-            credential = Credential.password(password_from(password_file, "Present password"))
-    except ValueError as error:
-        raise Trouble(
-            "that does not open the account", why=str(error), fix="try again",
-            exit_code=Exit.WRONG_KEY,
-        ) from error  # fmt: skip
+    credential = credential_from(password_file, words_file, "Present password")
     new = password_from(new_password_file, "New password", confirm=True)
 
     async def act(office: Office, settings: Settings) -> None:
