@@ -31,6 +31,7 @@ from mailstead.store.numbers import PAGE_MESSAGES, row_number
 from mailstead.store.objects import add_refs
 from mailstead.store.records import LostRace
 
+Step = Callable[[int], None]  # told how many messages more are done
 UID_ROOM = 16
 MOST = 1_000_000  # messages of one account: a copy costs no octets of the quota, and must end somewhere
 
@@ -73,7 +74,7 @@ class Copying:
     """One COPY or MOVE from a mailbox to another, or to itself.
 
     Args:
-        step: Told now and then how many messages more are copied or moved.
+        step: Told now and then of the messages copied or moved.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class Copying:
         source_id: bytes,
         target_id: bytes,
         now: int,
-        step: Callable[[int], None],
+        step: Step,
     ) -> None:
         self._database = database
         self._keys = keys

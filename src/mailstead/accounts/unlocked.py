@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager
 from mailstead.accounts.absorb import absorb_all
 from mailstead.accounts.annotations import Annotations
 from mailstead.accounts.changes import change_flags, expunge, take_recent
-from mailstead.accounts.copying import Copied, Copying, unheard
+from mailstead.accounts.copying import Copied, Copying, Step, unheard
 from mailstead.accounts.entries import BodyKey
 from mailstead.accounts.flagging import FlagChange, FlagOutcome
 from mailstead.accounts.mailbox import Mailbox
@@ -56,11 +56,7 @@ class UnlockedAccount:
         return self._online.account_id
 
     def require_write(self) -> None:
-        """Go on only if this login may change mail.
-
-        Raises:
-            Refused: READ_ONLY.
-        """
+        """Raise `Refused` with READ_ONLY if this login may not change mail."""
         if not self.writable:
             raise Refused(Reason.READ_ONLY)
 
@@ -274,21 +270,17 @@ class UnlockedAccount:
             o.erased()
         return gone
 
-    async def copy(
-        self, source_id: bytes, uids: Iterable[Uid], target_id: bytes, step: Callable[[int], None] = unheard
-    ) -> Copied:
+    async def copy(self, source: bytes, uids: Iterable[Uid], target: bytes, step: Step = unheard) -> Copied:
         """Copy messages (`Copying.copy`)."""
         o = self._online
         async with self._writing():
-            return await Copying(o.database, o.keys, source_id, target_id, int(self._now()), step).copy(uids)
+            return await Copying(o.database, o.keys, source, target, int(self._now()), step).copy(uids)
 
-    async def move(
-        self, source_id: bytes, uids: Iterable[Uid], target_id: bytes, step: Callable[[int], None] = unheard
-    ) -> Copied:
+    async def move(self, source: bytes, uids: Iterable[Uid], target: bytes, step: Step = unheard) -> Copied:
         """Move messages (`Copying.move`)."""
         o = self._online
         async with self._writing():
-            return await Copying(o.database, o.keys, source_id, target_id, int(self._now()), step).move(uids)
+            return await Copying(o.database, o.keys, source, target, int(self._now()), step).move(uids)
 
     def replacing(self, mailbox_id: bytes, uid: Uid) -> Replacing:
         """The replacement of a message by another, to be begun (`Replacing`)."""
@@ -297,8 +289,9 @@ class UnlockedAccount:
 
     async def absorb(self, mailbox_id: bytes) -> int:
         """Absorb what was delivered since; how many messages."""
-        async with self._online.turn:
-            return await absorb_all(self._online.database, self._online.keys, mailbox_id)
+        o = self._online
+        async with o.turn:
+            return await absorb_all(o.database, o.keys, mailbox_id)
 
     async def quarantined(self) -> list[tuple[bytes, int, str]]:
         """Mailbox id, UID and reason of every message that could not be opened."""
