@@ -188,3 +188,16 @@ def test_tls_forgets_what_was_said_before() -> None:
     made.secured()
     made.receive(b"USER a\r\n")
     assert made.next_event() == User(b"a")
+
+
+def test_to_ask_which_mechanisms_there_are_is_no_login() -> None:
+    made = connection()
+    made.receive(b"AUTH\r\nSTAT\r\nUSER a\r\n")
+    assert made.next_event() == Auth(None)
+    made.respond(DONE)
+    assert made.state is State.AUTHORIZATION
+    refused = made.next_event()
+    assert isinstance(refused, BadCommand)
+    assert refused.response == responses.NOT_NOW
+    made.respond(refused.response)
+    assert made.next_event() == User(b"a")

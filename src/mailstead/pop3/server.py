@@ -136,6 +136,8 @@ class ServerConnection:
         assert event is not None, "there is nothing to answer"
         home = State.AUTHORIZATION if self.state is State.AUTHENTICATING else self.state
         after = _AFTER[self.state].get(type(event))
+        if isinstance(event, Auth) and event.mechanism is None:  # it only asked which there are
+            after = home
         self.state = after if after is not None and response.positive else home
         if isinstance(event, User) and response.positive:
             self._user = event.name
