@@ -176,3 +176,39 @@ def test_the_words_will_do(server: Server, tmp_path: Path) -> None:
     done = server.run("key", "app", "add", "bea@b.test", "x", "--words-file", str(words))
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(b"ms1-")
+
+
+def test_keys_are_rotated_beside_the_sessions_and_the_mail(server: Server) -> None:
+    phone = added(server, "lasting")
+    letter(server, "before")
+    talk = imap(server)
+    talk.ok(f"LOGIN {ANN} {phone['password']}".encode())
+    talk.ok(b"SELECT INBOX")
+    done = json.loads(key(server, "rotate", ANN, "--json"))
+    shown = json.loads(server.run("key", "show", ANN, "--json").stdout)
+    assert (done["root_generation"], done["epoch"]) == (shown["root_generation"], shown["epoch"]) == (2, 2)
+    assert done["carried_over"] == len(shown["ways_in"])
+    assert {w["state"] for w in shown["ways_in"]} == {"active"}
+    assert done["sealed_again"] > 0
+    assert b"BYE" in talk.until_closed()
+    talk.close()
+    letter(server, "after")
+    again = imap(server)
+    again.ok(f"LOGIN {ANN} {phone['password']}".encode())
+    again.ok(b"SELECT INBOX")
+    subjects = again.ok(b"FETCH 1:* BODY.PEEK[HEADER.FIELDS (SUBJECT)]").having(b"Subject: ")
+    assert [s for s in (b"before", b"after") if any(s in line for line in subjects)] == [b"before", b"after"]
+    again.close()
+    text = key(server, "rotate", ANN)
+    assert text.startswith("ann@b.test has new keys: root 3, epoch 3.\n")
+    assert text.endswith("rows and records are sealed again under them.\n")
+    key(server, "app", "remove", ANN, "lasting")
+
+
+def letter(server: Server, subject: str) -> None:
+    talk = server.connect().hello()
+    talk.send(f"MAIL FROM:<>\r\nRCPT TO:<{ANN}>\r\nDATA\r\n".encode())
+    assert [talk.reply()[0] for _ in range(3)] == [250, 250, 354]
+    talk.send(f"Subject: {subject}\r\n\r\n.\r\n".encode())
+    assert talk.reply()[0] == 250
+    talk.close()

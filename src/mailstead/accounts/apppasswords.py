@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mailstead.accounts.keychange import Change, Keys, change_keys, maker
 from mailstead.accounts.login import UnlockedRoot, unlock_root
 from mailstead.accounts.opening import Credential
-from mailstead.accounts.waysin import NewApp, root_ring
+from mailstead.accounts.waysin import Gens, NewApp, root_ring
 from mailstead.crypto.apppasswords import new_app_password
 from mailstead.crypto.keyring import NAME_OCTETS, RingSlot, read_key
 from mailstead.crypto.slots import MAIL, READ_ONLY, SUBMIT_ONLY, Scope, SlotType
@@ -192,7 +192,7 @@ def _without(office: "Office", keys: Keys, way: WayIn, unlocked: UnlockedRoot) -
         return Change(ring, account.read_gen, removed=(way.slot_id,))
     read_gen = account.read_gen + 1
     key = read_key(unlocked.root.view, account.root_gen, read_gen)
-    making = maker(office, keys, read_gen)
+    making = maker(office, keys, Gens(account.root_gen, read_gen))
     stored = {r.slot_id: r for r in keys.ways_in}
     carried = tuple(making.carried_over(stored[s.slot_id], s, key) for s in kept if s.slot_id in stored)
     return Change(ring, read_gen, removed=(way.slot_id,), carried_over=carried)

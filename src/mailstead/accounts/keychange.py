@@ -5,23 +5,39 @@ repeats his with the root in hand (docs/format.md, "Keys and keyrings").
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mailstead.accounts.login import UnlockedRoot
 from mailstead.accounts.turns import until_won
 from mailstead.accounts.waysin import Gens, Maker, root_ring
-from mailstead.crypto.keyring import ROOT_ID, Ring, read_key, seal_read_ring, seal_root_ring
+from mailstead.crypto.keyring import (
+    CLOSING,
+    CURRENT,
+    ROOT_ID,
+    STORE_KEY_ONLY,
+    Epoch,
+    Ring,
+    read_key,
+    seal_read_ring,
+    seal_root_ring,
+)
+from mailstead.crypto.primitives import public_octets
 from mailstead.crypto.sealed import Kind
 from mailstead.errors import Reason, Refused, UnsealError
+from mailstead.secretmem import Secret
 from mailstead.store import accounts as rows
-from mailstead.store.accounts import AccountRow, Stale, fence
+from mailstead.store.accounts import AccountRow, EpochKeyRow, Stale, fence
 from mailstead.store.database import Tx
-from mailstead.store.records import put_record
+from mailstead.store.epochs import EpochUse, epoch_use
+from mailstead.store.records import LostRace, put_record
 from mailstead.store.slots import SlotRow, add_slot, carry_over, remove_slot, set_scram_salt, slots
 
 if TYPE_CHECKING:
     from mailstead.accounts.provision import Office
+
+SEED_SECONDS = 24 * 3600  # that the seed of a closed epoch is kept for, at least
+NO_SEED = bytes(32)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,12 +46,14 @@ class Keys:
 
     Args:
         scram_salt: None: it has had no app password yet.
+        use: What of each earlier epoch is still needed.
     """
 
     account: AccountRow
     ring: Ring
     ways_in: tuple[SlotRow, ...]
     scram_salt: bytes | None
+    use: dict[int, EpochUse]
 
     @property
     def gens(self) -> Gens:
@@ -51,6 +69,7 @@ class Change:
         ring: As it is to be; its version and generations are seen to.
         read_gen: Another generation of the read key: every way in is carried over to it.
         scram_salt: To be kept, if there is none yet.
+        root: Another root, of the next generation: every way in is carried over to it, too.
     """
 
     ring: Ring
@@ -59,6 +78,7 @@ class Change:
     removed: tuple[bytes, ...] = ()
     carried_over: tuple[SlotRow, ...] = ()
     scram_salt: bytes | None = None
+    root: Secret | None = None
 
 
 async def change_keys(
@@ -80,8 +100,8 @@ async def change_keys(
         before = unlocked.account
         if account is None or (account.root_gen, account.read_gen) != (before.root_gen, before.read_gen):
             raise Stale
-        salt = rows.scram_salt(tx, account_id)
-        return Keys(account, root_ring(tx, account, root.view), tuple(slots(tx, account_id)), salt)
+        ring, salt = root_ring(tx, account, root.view), rows.scram_salt(tx, account_id)
+        return Keys(account, ring, tuple(slots(tx, account_id)), salt, _use(tx, account_id, ring.epochs))
 
     async def turn(_: int) -> None:
         try:
@@ -95,27 +115,30 @@ async def change_keys(
     office.ring((account_id,))
 
 
-def maker(office: "Office", keys: Keys, read_gen: int | None = None) -> Maker:
-    """What makes ways into this account, at its present generations, or those with another *read_gen*."""
-    gens = keys.gens if read_gen is None else Gens(keys.account.root_gen, read_gen)
-    return Maker(office.arena, office.server_key, keys.account.uuid, gens, int(office.now()))
+def maker(office: "Office", keys: Keys, gens: Gens | None = None) -> Maker:
+    """What makes ways into this account, at its present generations or at others."""
+    return Maker(office.arena, office.server_key, keys.account.uuid, gens or keys.gens, int(office.now()))
 
 
 def _work(office: "Office", keys: Keys, change: Change, unlocked: UnlockedRoot) -> Callable[[Tx], None]:
     """Seal everything, and give the transaction that writes it."""
-    account, old = keys.account, keys.ring
+    account, old, root = keys.account, keys.ring, change.root or unlocked.root
+    root_gen = account.root_gen + (change.root is not None)
     ring = Ring(
-        old.version + 1, account.root_gen, change.read_gen, old.features, old.created,
-        change.ring.epochs, change.ring.slots,
+        old.version + 1, root_gen, change.read_gen, change.ring.features, old.created,
+        aged(change.ring.epochs, keys.use, int(office.now())), change.ring.slots,
     )  # fmt: skip
-    key = read_key(unlocked.root.view, account.root_gen, change.read_gen)
-    root_record = seal_root_ring(unlocked.root.view, account.uuid, ring)
-    read_record = seal_read_ring(key, account.uuid, ring)
-    macs = office.server_key.rows
-    mac = macs.account(account.uuid, account.status, account.epoch, account.root_gen, change.read_gen)
+    read_record = seal_read_ring(read_key(root.view, root_gen, change.read_gen), account.uuid, ring)
+    root_record = seal_root_ring(root.view, account.uuid, ring)
+    epoch_keys = [_epoch_key(office, account, e) for e in ring.epochs if e.state != STORE_KEY_ONLY]
+    epoch = ring.current().number
+    mac = office.server_key.rows.account(account.uuid, account.status, epoch, root_gen, change.read_gen)
+    now = account._replace(epoch=epoch, root_gen=root_gen, read_gen=change.read_gen, mac=mac)
 
     def work(tx: Tx) -> None:
         fence(tx, account.account_id, account.root_gen, account.read_gen, 0)
+        if _use(tx, account.account_id, old.epochs) != keys.use:
+            raise LostRace
         put_record(tx, account.account_id, Kind.KEYRING, read_record)
         put_record(tx, account.account_id, Kind.KEYRING, root_record, object_id=ROOT_ID)
         for slot_id in change.removed:
@@ -124,9 +147,41 @@ def _work(office: "Office", keys: Keys, change: Change, unlocked: UnlockedRoot) 
             carry_over(tx, account.account_id, row)
         for row in change.added:
             add_slot(tx, account.account_id, row)
-        if change.read_gen != account.read_gen:
-            rows.set_read_gen(tx, account, change.read_gen, mac)
+        if ring.epochs != old.epochs:
+            rows.set_epoch_keys(tx, account.account_id, epoch_keys)
+        if now != account:
+            rows.set_generations(tx, account, now)
         if change.scram_salt is not None:
             set_scram_salt(tx, account.account_id, change.scram_salt)
 
     return work
+
+
+def _use(tx: Tx, account_id: int, epochs: tuple[Epoch, ...]) -> dict[int, EpochUse]:
+    return {e.number: epoch_use(tx, account_id, e.number) for e in epochs if e.state != CURRENT}
+
+
+def aged(epochs: tuple[Epoch, ...], use: dict[int, EpochUse], now: int) -> tuple[Epoch, ...]:
+    """The epochs without what nothing needs any more.
+
+    The seed of one that has been closed for a day goes with the last mail it opens, its store key with
+    the last row it seals (docs/format.md, "Rotation").
+    """
+    kept: list[Epoch] = []
+    for at, epoch in enumerate(epochs):
+        needed = use.get(epoch.number)
+        if needed is None:  # the present one, and one that is being closed
+            kept.append(epoch)
+            continue
+        closed = epochs[at + 1].created  # when the next one began
+        if epoch.state == CLOSING and not needed.seed and now - closed >= SEED_SECONDS:
+            epoch = replace(epoch, state=STORE_KEY_ONLY, xwing_seed=NO_SEED)  # noqa: PLW2901
+        if epoch.state != STORE_KEY_ONLY or needed.store_key:
+            kept.append(epoch)
+    return tuple(kept)
+
+
+def _epoch_key(office: "Office", account: AccountRow, epoch: Epoch) -> EpochKeyRow:
+    public = public_octets(epoch.xwing_seed)
+    mac = office.server_key.rows.epoch_key(account.uuid, epoch.number, epoch.suite, epoch.state, public)
+    return EpochKeyRow(epoch.number, epoch.suite, epoch.state, public, mac)

@@ -9,6 +9,7 @@ from mailstead.crypto.sealed import ZERO_ID, Kind, Sealed, SealedRecord
 from mailstead.crypto.unseal import LaneReader
 from mailstead.errors import UnsealError
 from mailstead.secretmem import Arena, Secret
+from mailstead.store.accounts import Stale
 
 
 class SessionKeys:
@@ -19,12 +20,17 @@ class SessionKeys:
         self.uuid = uuid
         self.root_gen = ring.root_gen
         self.read_gen = ring.read_gen
-        self._current = ring.current().number
+        self.epoch = ring.current().number
         self._stores = {e.number: StoreKeys(arena, uuid, e.number, e.store_key) for e in ring.epochs}
         self._seeds: dict[int, Secret] = {
             e.number: arena.hold(e.xwing_seed) for e in ring.epochs if e.state != STORE_KEY_ONLY
         }
         self._private: dict[int, PrivateKey] = {}
+
+    @property
+    def has_earlier(self) -> bool:
+        """Whether there may be records that an earlier epoch's key seals."""
+        return len(self._stores) > 1
 
     def seal(
         self,
@@ -37,7 +43,7 @@ class SessionKeys:
         object_id: bytes = ZERO_ID,
     ) -> SealedRecord:
         """Seal a record under the current epoch."""
-        store = self._stores[self._current]
+        store = self._stores[self.epoch]
         return store.seal(kind, place, index, version, modseq, content, object_id)
 
     def open(
@@ -53,8 +59,11 @@ class SessionKeys:
 
         Raises:
             UnsealError: it is not what this account wrote there.
+            Stale: the account's keys have moved on.
         """
         store = self._stores.get(record.epoch)
+        if store is None and record.epoch > self.epoch:
+            raise Stale  # it was sealed again since
         if store is None:
             raise UnsealError(f"there is no key of epoch {record.epoch}")
         return store.open(kind, place, index, modseq, record, object_id)

@@ -1,4 +1,5 @@
-"""Tidying: purging what was deleted and absorbing what was delivered, behind an account's sessions.
+"""Tidying behind an account's sessions: purging what was deleted, absorbing what was delivered, sealing
+again what an earlier epoch's key sealed.
 
 It is the server's own work with the keys of whoever reads here; it changes no UID, flag or modseq.
 """
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from mailstead.accounts.absorb import absorb_once
 from mailstead.accounts.online import Online
 from mailstead.accounts.purging import purge_deleted
+from mailstead.accounts.resealing import reseal_once
 from mailstead.errors import MailError, UnsealError
 from mailstead.log import Log
 from mailstead.store.messages import waiting
@@ -31,12 +33,25 @@ async def tidy(online: Online, log: Log, quiet: float, erased: Callable[[], None
             if await purge_deleted(online.database, online.keys):
                 erased()
             await _absorb(online, quiet)
+            await _reseal(online)
         except (MailError, UnsealError) as error:
             log.warning("presence.tidy.put-off", account=online.account_id, why=str(error))
         except Exception as error:  # the top of a job: the worker goes on
             name = type(error).__name__
             log.error("presence.tidy.failed", account=online.account_id, error=name)
         await online.stirred.wait()
+
+
+async def _reseal(online: Online) -> None:
+    """Go on with what a rotation began: nothing stays under an earlier epoch's key."""
+    going = online.keys.has_earlier
+    while going:
+        async with online.turn:
+            try:
+                going = await reseal_once(online.database, online.keys)
+            except LostRace:  # what another session wrote is under the present key
+                continue
+        await asyncio.sleep(0)
 
 
 async def _absorb(online: Online, quiet: float) -> None:

@@ -118,8 +118,13 @@ class Maker:
         listed = RingSlot(header.slot_id, header.type, header.scope, header.wrap, not_after, pin, c, name)
         return NewWayIn(replace(row, locator=locator), listed)
 
-    def carried_over(self, row: SlotRow, listed: RingSlot, key: Octets) -> SlotRow:
+    def carried_over(
+        self, row: SlotRow, listed: RingSlot, key: Octets, root: Octets | None = None
+    ) -> SlotRow:
         """A way in at these generations: one that opens the read key opens *key* from now on.
+
+        Args:
+            root: What one that opens the root opens from now on, if it is another.
 
         Raises:
             UnsealError: the row is not what the root keyring lists.
@@ -129,7 +134,7 @@ class Maker:
         found = (header.slot_id, header.type, header.scope, header.wrap, row.not_after, pin)
         if found != (listed.slot_id, listed.type, listed.scope, listed.wrap, listed.not_after, listed.pin):
             raise UnsealError("a way in is not the one its owner made")
-        payload = key if Scope.READ in header.scope and Scope.KEYS not in header.scope else None
+        payload = root if Scope.KEYS in header.scope else key if Scope.READ in header.scope else None
         gens = self.gens
         slot = rewrap(_slot(row), listed.auth_key, payload, gens.root_gen, gens.read_gen)
         made = self._row(row.slot_id, header.type, slot, row.not_after, row.scram)

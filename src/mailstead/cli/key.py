@@ -1,7 +1,6 @@
 """`mailstead key`: an account's keys, and the ways to them."""
 
 import re
-from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 
 import click
@@ -12,7 +11,8 @@ from mailstead.accounts.keyview import ShownKeys, show_keys
 from mailstead.accounts.provision import Office
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json, print_table, time_of
-from mailstead.cli.secrets import credential_from
+from mailstead.cli.rotate import rotate
+from mailstead.cli.secrets import credential_from, proof
 from mailstead.config import Settings
 from mailstead.crypto.slots import Scope, SlotType
 from mailstead.errors import Exit, Trouble
@@ -23,7 +23,10 @@ _SCOPE_NAMES = {scope: name for name, scope in SCOPES.items()}
 
 @click.group("key")
 def command() -> None:
-    """Keys, and the ways to them: show, revoke; app passwords."""
+    """Keys, and the ways to them: show, rotate, revoke; app passwords."""
+
+
+command.add_command(rotate)
 
 
 @command.group("app")
@@ -32,18 +35,6 @@ def app() -> None:
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
-def _proof(function: Callable[..., None]) -> Callable[..., None]:
-    """The options by which an owner proves who he is."""
-    for option in (
-        click.option(
-            "--words-file", metavar="F|-", help="Prove who you are with the recovery words instead."
-        ),
-        click.option("--password-file", metavar="F|-", help="Read the password from a file."),
-    ):
-        function = option(function)
-    return function
 
 
 @command.command("show")
@@ -104,7 +95,7 @@ def _shown_as_json(shown: ShownKeys) -> dict[str, object]:
 @command.command("revoke")
 @click.argument("address")
 @click.argument("way")
-@_proof
+@proof
 @click.pass_obj
 def revoke(
     config: str | None, address: str, way: str, password_file: str | None, words_file: str | None
@@ -137,7 +128,7 @@ def _revoke(
     help="What it is for: reading, changing and sending mail; only reading; only sending.",
 )  # fmt: skip
 @click.option("--expires", metavar="DATE|Nd", help="The last day on which it is good (UTC), or in N days.")
-@_proof
+@proof
 @_json
 @click.pass_obj
 def add(
@@ -188,7 +179,7 @@ _MAY = {
 
 @app.command("list")
 @click.argument("address")
-@_proof
+@proof
 @_json
 @click.pass_obj
 def list_(
@@ -229,7 +220,7 @@ def _app_as_json(way: WayIn) -> dict[str, object]:
 @app.command("remove")
 @click.argument("address")
 @click.argument("name")
-@_proof
+@proof
 @click.pass_obj
 def remove(
     config: str | None, address: str, name: str, password_file: str | None, words_file: str | None

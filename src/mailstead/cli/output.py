@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import sys
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NoReturn
@@ -86,6 +87,40 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[str]], empty: st
     for row in (columns, *rows):
         cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         click.echo("  ".join(cells).rstrip())
+
+
+class Progress:
+    """How far long work has come, on standard error: a bar on a terminal, else a line every ten seconds.
+
+    Args:
+        label: What is done, as "Sealed again".
+        total: Of how many.
+    """
+
+    EVERY = 10.0  # seconds
+
+    def __init__(self, label: str, total: int) -> None:
+        self._label, self._total, self._done = label, total, 0
+        self._said = time.monotonic()
+        self._bar = None
+        if sys.stderr.isatty() and total:
+            self._bar = click.progressbar(length=total, label=label, file=sys.stderr, show_eta=True)
+            self._bar.render_progress()
+
+    def reach(self, done: int) -> None:
+        """So many of them are done."""
+        done = min(max(done, self._done), self._total)
+        if self._bar is not None:
+            self._bar.update(done - self._done)
+        elif time.monotonic() - self._said >= self.EVERY:
+            self._said = time.monotonic()
+            click.echo(f"{self._label}: {done:,} of {self._total:,}", err=True)
+        self._done = done
+
+    def end(self) -> None:
+        """Nothing more comes."""
+        if self._bar is not None:
+            self._bar.render_finish()
 
 
 def from_mail_error(error: MailError, what: str) -> Trouble:

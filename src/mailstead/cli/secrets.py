@@ -1,6 +1,7 @@
 """Secrets on their way in: by prompt, by file, by standard input; never by argument."""
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,18 @@ def credential_from(password_file: str | None, words_file: str | None, prompt: s
         raise Trouble(
             "that does not open the account", why=str(error), fix="try again", exit_code=Exit.WRONG_KEY
         ) from error
+
+
+def proof(function: Callable[..., None]) -> Callable[..., None]:
+    """The options by which an owner proves who he is, as `credential_from` takes them."""
+    for option in (
+        click.option(
+            "--words-file", metavar="F|-", help="Prove who you are with the recovery words instead."
+        ),
+        click.option("--password-file", metavar="F|-", help="Read the password from a file."),
+    ):
+        function = option(function)
+    return function
 
 
 def read_secret(file: str) -> bytes:

@@ -134,16 +134,16 @@ def set_status(tx: Tx, account: AccountRow, status: int, mac: bytes) -> None:
         raise LostRace
 
 
-def set_read_gen(tx: Tx, account: AccountRow, read_gen: int, mac: bytes) -> None:
-    """Go on to another generation of the read key; *mac* is over the new row.
+def set_generations(tx: Tx, before: AccountRow, now: AccountRow) -> None:
+    """Go on to other generations of the keys, or another epoch; the mac of *now* is over the new row.
 
     Raises:
-        LostRace: the row is not *account* any more.
+        LostRace: the row is not *before* any more.
     """
     if not tx.execute(
-        "UPDATE account SET read_gen = ?, mac = ?, access_version = access_version + 1"
-        " WHERE account_id = ? AND mac = ? RETURNING 1",
-        (read_gen, mac, account.account_id, account.mac),
+        "UPDATE account SET epoch = ?, root_gen = ?, read_gen = ?, mac = ?,"
+        " access_version = access_version + 1 WHERE account_id = ? AND mac = ? RETURNING 1",
+        (now.epoch, now.root_gen, now.read_gen, now.mac, before.account_id, before.mac),
     ):
         raise LostRace
 
@@ -189,6 +189,13 @@ def add_epoch_key(tx: Tx, account_id: int, row: EpochKeyRow) -> None:
         "INSERT INTO epoch_key (account_id, epoch, suite, state, public_key, mac) VALUES (?, ?, ?, ?, ?, ?)",
         (account_id, row.epoch, row.suite, row.state, row.public_key, row.mac),
     )
+
+
+def set_epoch_keys(tx: Tx, account_id: int, keys: list[EpochKeyRow]) -> None:
+    """Have these delivery keys and no others."""
+    tx.execute("DELETE FROM epoch_key WHERE account_id = ?", (account_id,))
+    for row in keys:
+        add_epoch_key(tx, account_id, row)
 
 
 def epoch_keys(tx: Tx, account_id: int) -> list[EpochKeyRow]:

@@ -1,0 +1,77 @@
+"""Sealing again, under the present epoch's key, what an earlier one sealed (docs/format.md, "Rotation").
+
+It is the server's own work with the keys of whoever reads here, a batch and a transaction at a time: it
+goes on where it was cut off, changes no UID, flag or modseq, and stands in nobody's way.
+"""
+
+from dataclasses import dataclass
+
+from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.shelf import Shelf, ShelfRows, ShelfWrites, read_shelf
+from mailstead.accounts.turns import ROWS_AT_ONCE
+from mailstead.crypto.sealed import SealedRecord
+from mailstead.store.accounts import fence
+from mailstead.store.database import Database, Tx
+from mailstead.store.epochs import OldRecord, count_old, old_records, old_rows
+from mailstead.store.records import get_record, put_record
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What one transaction seals again: rows of one mailbox, or, when there are none, records."""
+
+    mailbox_id: bytes
+    shelf: ShelfRows | None
+    numbers: list[int]
+    records: list[tuple[OldRecord, SealedRecord]]
+
+
+async def reseal_once(database: Database, keys: SessionKeys) -> bool:
+    """Seal a batch again; False when there is nothing left.
+
+    Raises:
+        LostRace: another session wrote one of the rows first; what it wrote is under the present key.
+        Stale: the account's keys have moved on.
+        UnsealError: a row is not what this account wrote; those before it are done.
+    """
+    batch = await database.read(lambda tx: _read(tx, keys))
+    if batch is None:
+        return False
+    writes = ShelfWrites()
+    if batch.shelf is not None:
+        shelf = Shelf(keys, batch.mailbox_id, batch.shelf)
+        for number in batch.numbers:
+            shelf.again(number)
+        writes = await shelf.seal()
+    records = [(name, _again(keys, name, record)) for name, record in batch.records]
+
+    def work(tx: Tx) -> None:
+        fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 0)
+        writes.apply(tx, keys.account_id, batch.mailbox_id)
+        for name, record in records:
+            put_record(tx, keys.account_id, name.kind, record, name.place, name.object_id)
+
+    await database.write(work)
+    return True
+
+
+async def left_to_reseal(database: Database, keys: SessionKeys) -> int:
+    """How many rows and records an earlier epoch's key seals."""
+    return await database.read(lambda tx: count_old(tx, keys.account_id, keys.epoch))
+
+
+def _read(tx: Tx, keys: SessionKeys) -> _Batch | None:
+    account_id = keys.account_id
+    old = old_rows(tx, account_id, keys.epoch, ROWS_AT_ONCE)
+    if old is not None:
+        mailbox_id, numbers = old
+        return _Batch(mailbox_id, read_shelf(tx, account_id, mailbox_id, numbers, pages=True), numbers, [])
+    named = old_records(tx, account_id, keys.epoch, ROWS_AT_ONCE)
+    found = [(n, get_record(tx, account_id, n.kind, n.place, n.object_id)) for n in named]
+    records = [(name, record) for name, record in found if record is not None]
+    return _Batch(b"", None, [], records) if records else None
+
+
+def _again(keys: SessionKeys, name: OldRecord, record: SealedRecord) -> SealedRecord:
+    content = keys.open(name.kind, name.place, 0, 0, record, name.object_id)
+    return keys.seal(name.kind, name.place, 0, record.version + 1, 0, content, name.object_id)

@@ -1,0 +1,75 @@
+"""What is still sealed under the keys of an earlier epoch, by table."""
+
+from typing import NamedTuple
+
+from mailstead.crypto.sealed import Kind
+from mailstead.store.database import Tx
+
+# What only an epoch's seed opens: mail that waits, or was put aside.
+_MAIL = (
+    "SELECT 1 FROM lane WHERE account_id = ? AND epoch = ? AND ("
+    "lane_id IN (SELECT lane_id FROM pending WHERE account_id = ?)"
+    " OR lane_id IN (SELECT lane_id FROM quarantine WHERE account_id = ?)) LIMIT 1"
+)
+_SEALED = (
+    "SELECT 1 FROM page WHERE account_id = ? AND epoch = ? UNION ALL"
+    " SELECT 1 FROM state WHERE account_id = ? AND epoch = ? UNION ALL"
+    " SELECT 1 FROM record WHERE account_id = ? AND epoch = ? UNION ALL"
+    " SELECT 1 FROM tomb WHERE account_id = ? AND epoch = ? LIMIT 1"
+)
+_COUNT = (
+    "SELECT (SELECT COUNT(*) FROM page WHERE account_id = ? AND epoch < ?)"
+    " + (SELECT COUNT(*) FROM state WHERE account_id = ? AND epoch < ?)"
+    " + (SELECT COUNT(*) FROM record WHERE account_id = ? AND epoch > 0 AND epoch < ?)"
+)
+
+
+class EpochUse(NamedTuple):
+    """What of an epoch is still needed."""
+
+    seed: bool
+    store_key: bool
+
+
+class OldRecord(NamedTuple):
+    """The name of an account-wide or a mailbox's record."""
+
+    kind: Kind
+    place: bytes
+    object_id: bytes
+
+
+def epoch_use(tx: Tx, account_id: int, epoch: int) -> EpochUse:
+    """What of an epoch is still needed to open something."""
+    mail = tx.execute(_MAIL, (account_id, epoch, account_id, account_id))
+    sealed = tx.execute(_SEALED, (account_id, epoch) * 4)
+    return EpochUse(bool(mail), bool(sealed))
+
+
+def count_old(tx: Tx, account_id: int, epoch: int) -> int:
+    """How many pages, states and records are sealed under a key older than that of *epoch*."""
+    return int(tx.execute(_COUNT, (account_id, epoch) * 3)[0][0])
+
+
+def old_rows(tx: Tx, account_id: int, epoch: int, most: int) -> tuple[bytes, list[int]] | None:
+    """A mailbox with rows that are older than *epoch*, and the numbers of up to *most* of them."""
+    found = tx.execute(
+        "SELECT mailbox_id, number FROM state WHERE account_id = ? AND epoch < ? UNION"
+        " SELECT mailbox_id, number FROM page WHERE account_id = ? AND epoch < ?"
+        " ORDER BY mailbox_id, number LIMIT ?",
+        (account_id, epoch, account_id, epoch, most),
+    )
+    if not found:
+        return None
+    mailbox_id = bytes(found[0][0])
+    return mailbox_id, [int(number) for place, number in found if bytes(place) == mailbox_id]
+
+
+def old_records(tx: Tx, account_id: int, epoch: int, most: int) -> list[OldRecord]:
+    """Up to *most* records that are older than *epoch*; the keyrings, which no epoch seals, are none."""
+    found = tx.execute(
+        "SELECT kind, place, object_id FROM record WHERE account_id = ? AND epoch > 0 AND epoch < ?"
+        " ORDER BY kind, place, object_id LIMIT ?",
+        (account_id, epoch, most),
+    )
+    return [OldRecord(Kind(kind), bytes(place), bytes(object_id)) for kind, place, object_id in found]
