@@ -3,12 +3,14 @@
 It starts a server of its own on free loopback ports, with one throw-away user, and runs the scripts
 that drive mbsync, neomutt, getmail, fetchmail, mpop, msmtp, s-nail, mblaze, swaks and the Python libraries,
 without TLS, with STARTTLS and in TLS from the first octet. Every script ends with `PASS n FAIL m SKIP k`.
+With --app-password they are given one, so that SCRAM is offered, and those that choose it do so.
 
     MAILSTEAD_CONFORMANCE   the scripts (default ../shared/conformance, beside this checkout)
     CONFORMANCE_VENV        the virtual environment of their Python clients (default .venv beside them)
 """
 
 import argparse
+import json
 import os
 import re
 import subprocess
@@ -50,10 +52,11 @@ class Served:
 
     folder: Path
     ports: dict[str, int]
+    password: str
 
 
 @contextmanager
-def server(folder: Path) -> Iterator[Served]:
+def server(folder: Path, *, app: bool) -> Iterator[Served]:
     """A server with one user, on free ports."""
     box = folder / "box"
     command = [sys.executable, "-m", "mailstead"]
@@ -64,6 +67,11 @@ def server(folder: Path) -> Iterator[Served]:
     command += ["--config", str(box)]
     added = ["user", "add", f"{USER}@{DOMAIN}", "--password-file", "-"]
     subprocess.run([*command, *added], check=True, input=PASSWORD.encode(), stdout=subprocess.DEVNULL)
+    password = PASSWORD
+    if app:
+        key = ["key", "app", "add", f"{USER}@{DOMAIN}", "programs", "--json", "--password-file", "-"]
+        made_one = subprocess.run([*command, *key], check=True, input=PASSWORD.encode(), capture_output=True)
+        password = json.loads(made_one.stdout)["password"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen([*command, "serve"], stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
@@ -72,7 +80,7 @@ def server(folder: Path) -> Iterator[Served]:
         if found := re.match(r"(\w+) +127\.0\.0\.1:(\d+)$", line):
             ports[found[1]] = int(found[2])
     try:
-        yield Served(box, ports)
+        yield Served(box, ports, password)
     finally:
         process.terminate()
         process.wait(60)
@@ -83,11 +91,13 @@ def environment(served: Served, script: str, mode: str) -> dict[str, str]:
     """What a script is told of the server."""
     ports = {f"{service.upper()}_PORT": str(port) for service, port in served.ports.items()}
     certificate = str(served.folder / "certificate.pem") if mode != "none" else ""
-    # Without TLS mpop's "auth on" takes only mechanisms that hide the password, and there is none yet.
-    mechanisms = {"MECHS": "plain user"} if (script, mode) == ("client-mpop.sh", "none") else {}
+    # Without TLS mpop's "auth on" takes only mechanisms that hide the password: SCRAM, for app passwords.
+    app = served.password != PASSWORD
+    choice = "on scram-sha-256 plain user" if app else "plain user" if mode == "none" else ""
+    mechanisms = {"MECHS": choice} if script == "client-mpop.sh" and choice else {}
     return os.environ | ports | mechanisms | {
         "HOST": "127.0.0.1", "SIEVE_PORT": "0",
-        "USER": f"{USER}@{DOMAIN}", "PASS": PASSWORD, "RCPT_DOMAIN": DOMAIN, "TLS": mode,
+        "USER": f"{USER}@{DOMAIN}", "PASS": served.password, "RCPT_DOMAIN": DOMAIN, "TLS": mode,
         "CA_FILE": certificate, "TLS_NAME": "localhost", "VENV": str(VENV),
     }  # fmt: skip
 
@@ -108,6 +118,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--tls", action="append", choices=MODES, help="only so; may be repeated")
+    parser.add_argument("--app-password", action="store_true", help="log in by an app password")
     parser.add_argument("--keep-log", metavar="FILE", help="keep what the scripts print")
     parser.add_argument("scripts", nargs="*", metavar="SCRIPT", help=f"of {', '.join(RUN)}")
     chosen = parser.parse_args()
@@ -118,7 +129,7 @@ def main() -> None:
     rows: list[tuple[str, list[str]]] = []
     failed = False
     with tempfile.TemporaryDirectory(prefix="mailstead-interop-", dir="/var/tmp") as folder:
-        with server(Path(folder)) as served:
+        with server(Path(folder), app=chosen.app_password) as served:
             for script in scripts:
                 cells: list[str] = []
                 for mode in chosen.tls or MODES:

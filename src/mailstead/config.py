@@ -82,7 +82,7 @@ class Settings:
                 file.hostname, self.domains, self.data, file.limits.free_octets, file.seal.compress,
                 file.seal.lane_messages,
             ),
-            file.limits.connections_per_address, file.auth.insecure_plaintext_login,
+            file.limits.connections_per_address, file.auth.insecure_plaintext_login, file.auth.scram,
         )  # fmt: skip
 
     def server_key(self) -> ServerKey:

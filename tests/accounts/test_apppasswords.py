@@ -117,14 +117,14 @@ async def test_what_only_sends_opens_nothing(sqlite: Database, tmp_path: Path) -
         way = await opens(w.house, password)
         assert (way.payload, way.scope) == (None, Scope.SUBMIT)
         assert await reason(w.house.unlock(password=password)) is Reason.OUT_OF_SCOPE
-        assert (await w.logins.prove("ann", password, "192.0.2.1")).addresses >= {ANN}
+        assert (await w.logins.prove("ann", password, "192.0.2.1")).what.addresses >= {ANN}
         with pytest.raises(Refused) as caught:
             await w.logins.login("ann", password, "192.0.2.1", print)
         assert caught.value.reason is Reason.OUT_OF_SCOPE
         only_reads = await w.house.app("reader", READ_ONLY)
         assert await reason(w.logins.prove("ann", only_reads, "192.0.2.1")) is Reason.OUT_OF_SCOPE
         both = await w.house.app("both")
-        assert (await w.logins.prove("ann", both, "192.0.2.1")).not_after == 0
+        assert (await w.logins.prove("ann", both, "192.0.2.1")).what.not_after == 0
 
 
 async def test_each_opens_its_own_slot_only(database: Database, tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ async def test_it_opens_until_it_expires_and_its_sessions_end_with_it(
         ended, other = asyncio.Event(), asyncio.Event()
         one = await w.logins.login("ann", password, "192.0.2.1", ended.set)
         two = await w.login(other)
-        proof = await w.logins.prove("ann", password, "192.0.2.1")
+        proof = (await w.logins.prove("ann", password, "192.0.2.1")).what
         assert await w.logins.stands(proof)
         ahead = 1001
         async with asyncio.timeout(10):
@@ -333,7 +333,7 @@ async def test_revoking_ends_sessions_in_every_worker(databases: list[Database],
             await two.logins.login("ann", password, "192.0.2.1", ended[1].set),
             await two.login(ended[2]),
         ]
-        proof = await two.logins.prove("ann", sends, "192.0.2.1")
+        proof = (await two.logins.prove("ann", sends, "192.0.2.1")).what
         await revoke(one.office, ANN, RIGHT, "sends")
         assert not await two.logins.stands(proof)
         await eventually(lambda: _access(two), (1, 1))
@@ -380,7 +380,7 @@ async def test_names_differ_and_there_is_an_end_to_them(
 ) -> None:
     async with house(database, tmp_path) as h:
         await h.move_in()
-        monkeypatch.setattr(apppasswords, "MOST", 3)
+        monkeypatch.setattr(apppasswords, "MOST_APPS", 3)
         made = await asyncio.gather(*(h.app(f"{n}") for n in (1, 2, 2)), return_exceptions=True)
         taken = [m for m in made if isinstance(m, Refused)]
         assert [t.reason for t in taken] == [Reason.NAME_TAKEN], (

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mailstead.accounts.keychange import Change, Keys, change_keys, maker
 from mailstead.accounts.login import UnlockedRoot, unlock_root
-from mailstead.accounts.opening import Credential
+from mailstead.accounts.opening import MOST_APPS, Credential
 from mailstead.accounts.waysin import Gens, NewApp, root_ring
 from mailstead.crypto.apppasswords import new_app_password
 from mailstead.crypto.keyring import NAME_OCTETS, RingSlot, read_key
@@ -23,7 +23,6 @@ from mailstead.store.slots import SlotRow, slots
 if TYPE_CHECKING:
     from mailstead.accounts.provision import Office
 
-MOST = 64  # SCRAM tries a proof on each
 SCOPES: dict[str, Scope] = {"full": MAIL, "read-only": READ_ONLY, "submit-only": SUBMIT_ONLY}
 
 
@@ -83,7 +82,7 @@ async def add_app_password(
 
     async def plan(keys: Keys) -> Change:
         apps = [s for s in keys.ring.slots if s.type == SlotType.APP_PASSWORD]
-        if len(apps) >= MOST:
+        if len(apps) >= MOST_APPS:
             raise Refused(Reason.TOO_MANY_WAYS_IN)
         if any(s.name == name for s in keys.ring.slots):
             raise Refused(Reason.NAME_TAKEN)

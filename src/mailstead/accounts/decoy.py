@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from mailstead.accounts.directory import LOGIN
 from mailstead.crypto.primitives import ENCAPSULATED_OCTETS, PUBLIC_KEY_OCTETS, random_octets
+from mailstead.crypto.scram import ScramKeys
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.slots import MAIL, Cost, SlotHeader, SlotType, app_header, new_header
 from mailstead.store.accounts import ACTIVE, AccountRow, AddressRow, RecipientRow
@@ -34,10 +35,19 @@ class Decoy:
             pepper = server_key.peppers[0]
             header = app_header(uuid, MAIL, 0) if is_app else new_header(kind, uuid, pepper, cost)
             self._headers[kind] = header
+            keys = ScramKeys(random_octets(32), random_octets(32))
+            scram = server_key.seal_verifier(header.encode(), keys) if is_app else b""
             parts = header.encode(), random_octets(PUBLIC_KEY_OCTETS), random_octets(ENCAPSULATED_OCTETS)
             tag = random_octets(32)
-            mac = macs.slot(uuid, parts[0], (1, 1), 0, *parts[1:], tag, b"")
-            self.slots.append(SlotRow(header.slot_id, kind, parts[0], 1, 1, 0, *parts[1:], tag, b"", mac, 0))
+            mac = macs.slot(uuid, parts[0], (1, 1), 0, *parts[1:], tag, scram)
+            self.slots.append(
+                SlotRow(header.slot_id, kind, parts[0], 1, 1, 0, *parts[1:], tag, scram, mac, 0)
+            )
+
+    @property
+    def app(self) -> SlotRow:
+        """An app password that nobody has."""
+        return self.slots[-1]
 
     def ways(self, address: str, kind: SlotType) -> list[tuple[SlotHeader, SlotRow]]:
         """The way in that a credential of this *kind* is tried on, which it does not open."""

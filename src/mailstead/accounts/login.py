@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.online import Online, silence
-from mailstead.accounts.opening import Credential, Memory, OpenedWay, open_way
+from mailstead.accounts.opening import Credential, OpenedWay, open_way
 from mailstead.accounts.presence import Ended, Presence
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.waysin import check_delivery_keys, read_ring
@@ -51,26 +51,16 @@ async def unlock(office: "Office", address: str, credential: Credential) -> Unlo
     )  # fmt: skip
 
 
-async def unlock_here(
-    office: "Office",
-    presence: Presence,
-    address: str,
-    credential: Credential,
-    ended: Ended,
-    memory: Memory,
-    peer: str,
-) -> UnlockedAccount:
+async def unlock_here(office: "Office", presence: Presence, way: OpenedWay, ended: Ended) -> UnlockedAccount:
     """Open an account for one of many sessions of this worker; the root is wiped before this returns.
 
     Args:
+        way: Released here.
         ended: Called when the way in is gone or the account disabled: hang up.
-        peer: The address of the client, for its turn at hashing.
 
     Raises:
-        Refused: as `unlock`.
-        Unavailable: too many logins wait.
+        Refused: as `unlock`, but LOGIN_FAILED.
     """
-    way = await open_way(office, address, credential, memory, peer)
     ring = await _ring(office, way)
     account = way.account
     return presence.enter(
@@ -82,21 +72,16 @@ async def unlock_here(
     )
 
 
-async def prove(
-    office: "Office", address: str, credential: Credential, memory: Memory, peer: str
-) -> tuple[AccountRow, SlotRow]:
-    """See that a credential is right, and that mail may be sent by it; nothing is opened.
+async def use_for_sending(office: "Office", way: OpenedWay) -> None:
+    """See that mail may be sent by a way in, which is released here: nothing is opened.
 
     Raises:
-        Refused: LOGIN_FAILED, whatever was wrong; OUT_OF_SCOPE when it was right.
-        Unavailable: too many logins wait.
+        Refused: OUT_OF_SCOPE.
     """
-    way = await open_way(office, address, credential, memory, peer)
     way.release()
     if Scope.SUBMIT not in way.scope:
         raise Refused(Reason.OUT_OF_SCOPE)
     await _note_use(office, way)
-    return way.account, way.slot
 
 
 async def unlock_root(office: "Office", address: str, credential: Credential) -> UnlockedRoot:

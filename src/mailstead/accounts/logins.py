@@ -1,27 +1,30 @@
 """Logins of a worker: names, delays after failures, and passwords remembered while they are in use."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mailstead.accounts.delays import Delays
-from mailstead.accounts.login import prove, unlock_here
-from mailstead.accounts.opening import Credential, Memory, open_way
+from mailstead.accounts.login import unlock_here, use_for_sending
+from mailstead.accounts.opening import Credential, Memory, OpenedWay, ScramProof, open_way, scram_salt
 from mailstead.accounts.presence import Ended, Presence
 from mailstead.accounts.remembered import Remembered
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.clock import Clock
 from mailstead.crypto.slots import SlotType
-from mailstead.errors import Reason, Refused, Unavailable
+from mailstead.errors import MailError, Reason, Refused, Unavailable
 from mailstead.mail.address import AddressError, canonical_local, parse_mailbox
 from mailstead.store import accounts as rows
 from mailstead.store.database import Tx
+from mailstead.store.slots import any_app_password
 
 if TYPE_CHECKING:
     from mailstead.accounts.provision import Office
 
 T = TypeVar("T")
+LOOK_SECONDS = 5.0
 NAME_OCTETS = 512
 NO_NAME = " "  # which no address is
 
@@ -40,14 +43,37 @@ class Proof:
     not_after: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Admitted(Generic[T]):
+    """What a login gave.
+
+    Args:
+        signature: By SCRAM: what the client is shown.
+    """
+
+    what: T
+    signature: bytes = b""
+
+
 class Logins:
     """Takes names and passwords, and gives sessions.
 
     Args:
         domains: Canonical; with one, its local part is enough for a name.
+        scram: Whether SCRAM is taken; it is offered once somebody here has an app password.
     """
 
-    def __init__(self, office: "Office", presence: Presence, domains: tuple[str, ...], clock: Clock) -> None:
+    def __init__(
+        self,
+        office: "Office",
+        presence: Presence,
+        domains: tuple[str, ...],
+        clock: Clock,
+        *,
+        scram: bool = True,
+    ) -> None:
+        self.scram_taken = scram
+        self.scram_offered = False  # as far as it was looked at
         self._office = office
         self._presence = presence
         self._domains = domains
@@ -56,19 +82,46 @@ class Logins:
         self._memory = Memory(Remembered(office.arena), clock.monotonic)
         presence.on_look(self._looked)
 
+    async def look(self) -> None:
+        """See whether anybody here has an app password.
+
+        Raises:
+            Unavailable: the database is away.
+        """
+        found = self.scram_taken and await self._office.database.read(any_app_password)
+        self.scram_offered = found
+
+    async def run(self) -> None:
+        """Look now and then."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            with contextlib.suppress(MailError):
+                await self.look()
+
     def _looked(self, online: set[int], changed: set[int]) -> None:
         for account_id in changed:
             self._memory.remembered.forget_account(account_id)
         self._memory.remembered.sweep(online, self._clock.monotonic())
 
+    async def scram_salt(self, name: str) -> bytes:
+        """What SCRAM salts the app passwords of a login name with, whether it is somebody's or not."""
+        return await scram_salt(self._office, self._address(name))
+
     async def login(self, name: str, password: bytes, peer: str, ended: Ended) -> UnlockedAccount:
+        """Open the account of a login name for one session, by password (`admit`)."""
+        return (await self.admit(name, password, peer, ended)).what
+
+    async def admit(
+        self, name: str, given: bytes | ScramProof, peer: str, ended: Ended
+    ) -> Admitted[UnlockedAccount]:
         """Open the account of a login name for one session.
 
         Args:
             name: As the client sent it.
+            given: A password, or a proof that somebody has one.
             peer: The client's address.
-            ended: Called once when the session must end: its password was changed, or the
-                account disabled or removed.
+            ended: Called once when the session must end: its way in was revoked, or the account
+                disabled or removed.
 
         Raises:
             Refused: LOGIN_FAILED, whatever was wrong; OUT_OF_SCOPE, when it was right and is not for
@@ -76,30 +129,29 @@ class Logins:
             Unavailable: too many try at once.
         """
 
-        async def enter(address: str, credential: Credential) -> UnlockedAccount:
-            return await unlock_here(
-                self._office, self._presence, address, credential, ended, self._memory, peer
-            )
+        async def enter(way: OpenedWay) -> UnlockedAccount:
+            return await unlock_here(self._office, self._presence, way, ended)
 
-        return await self._attempt(self._address(name), password, peer, enter)
+        return await self._attempt(self._address(name), given, peer, enter)
 
-    async def prove(self, name: str, password: bytes, peer: str) -> Proof:
+    async def prove(self, name: str, given: bytes | ScramProof, peer: str) -> Admitted[Proof]:
         """Have somebody prove who he is, and that he may send mail.
 
         Raises:
-            Refused, Unavailable: as `login`.
+            Refused, Unavailable: as `admit`.
         """
         address = self._address(name)
         office = self._office
         # Before the password is looked at: a change that comes meanwhile ends the proof.
         before = await office.database.read(lambda tx: _access(tx, address))
 
-        async def prove_it(address: str, credential: Credential) -> Proof:
-            account, slot = await prove(office, address, credential, self._memory, peer)
-            found = await office.database.read(lambda tx: rows.addresses(tx, account.account_id))
-            return Proof(account.account_id, before, frozenset(r.address for r in found), slot.not_after)
+        async def enter(way: OpenedWay) -> Proof:
+            await use_for_sending(office, way)
+            account_id = way.account.account_id
+            found = await office.database.read(lambda tx: rows.addresses(tx, account_id))
+            return Proof(account_id, before, frozenset(r.address for r in found), way.slot.not_after)
 
-        return await self._attempt(address, password, peer, prove_it)
+        return await self._attempt(address, given, peer, enter)
 
     async def stands(self, proof: Proof) -> bool:
         """Whether a proof still holds: no way in was changed since, none expired, the account is active."""
@@ -113,12 +165,16 @@ class Logins:
         )
 
     async def _attempt(
-        self, address: str, password: bytes, peer: str, enter: Callable[[str, Credential], Awaitable[T]]
-    ) -> T:
-        """Try a password, after the delay that failures have earned.
+        self,
+        address: str,
+        given: bytes | ScramProof,
+        peer: str,
+        enter: Callable[[OpenedWay], Awaitable[T]],
+    ) -> Admitted[T]:
+        """Try what somebody gives, after the delay that failures have earned.
 
         Raises:
-            Refused, Unavailable: as `login`.
+            Refused, Unavailable: as `admit`.
         """
         key = (address, peer)
         wait = self._delays.take(key, self._clock.monotonic())
@@ -127,19 +183,19 @@ class Logins:
         if wait:
             await asyncio.sleep(wait)
         try:
-            try:
-                credential = Credential.password(password)
-            except ValueError as error:  # it cannot be anybody's
-                nobody = Credential(SlotType.PASSWORD, b"\0")
-                await open_way(self._office, NO_NAME, nobody, self._memory, peer)
-                raise AssertionError("nobody has that name") from error
-            entered = await enter(address, credential)
-        except Refused as refused:
-            if refused.reason is Reason.LOGIN_FAILED:
-                self._delays.failed(key, self._clock.monotonic())
+            way = await self._open(address, given, peer)
+        except Refused:
+            self._delays.failed(key, self._clock.monotonic())
             raise
         self._delays.succeeded(key)
-        return entered
+        return Admitted(await enter(way), way.signature)
+
+    async def _open(self, address: str, given: bytes | ScramProof, peer: str) -> OpenedWay:
+        try:
+            credential = given if isinstance(given, ScramProof) else Credential.password(given)
+        except ValueError:  # it cannot be anybody's
+            credential, address = Credential(SlotType.PASSWORD, b"\0"), NO_NAME
+        return await open_way(self._office, address, credential, self._memory, peer)
 
     def _address(self, name: str) -> str:
         """The canonical address that a login name means; of what is no name, something nobody has."""

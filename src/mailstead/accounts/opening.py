@@ -6,7 +6,7 @@ has no such way in, or is nobody's, costs the same (`decoy`).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailstead.accounts.decoy import NOBODY
@@ -24,6 +24,8 @@ from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow, RecipientRow
 from mailstead.store.database import Tx
 from mailstead.store.slots import SlotRow, slots
+
+MOST_APPS = 64  # app passwords of an account: a proof by SCRAM is tried on each
 
 if TYPE_CHECKING:
     from mailstead.accounts.provision import Office
@@ -67,6 +69,18 @@ class Credential:
 
 
 @dataclass(frozen=True, slots=True)
+class ScramProof:
+    """What somebody who has an app password shows of it (RFC 5802 section 3).
+
+    Args:
+        message: The AuthMessage of the exchange.
+    """
+
+    message: bytes = field(repr=False)
+    proof: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Memory:
     """The remembered passwords, and the monotonic clock they go by."""
 
@@ -80,12 +94,14 @@ class OpenedWay:
 
     Args:
         payload: The root, the read key, or nothing, by its scope.
+        signature: Behind a proof by SCRAM: what shows the client that we knew it, too.
     """
 
     account: AccountRow
     slot: SlotRow
     scope: Scope
     payload: Secret | None
+    signature: bytes = b""
 
     def release(self) -> None:
         """Wipe what it opened."""
@@ -111,7 +127,7 @@ class OpenedWay:
 async def open_way(
     office: "Office",
     address: str,
-    credential: Credential,
+    credential: Credential | ScramProof,
     memory: Memory | None = None,
     peer: str = "",
 ) -> OpenedWay:
@@ -125,15 +141,12 @@ async def open_way(
         Unavailable: too many logins wait.
     """
 
-    def read(tx: Tx) -> tuple[RecipientRow | None, list[SlotRow], bytes | None]:
-        found = rows.find_recipient(tx, address)
-        account_id = found.account.account_id if found else NOBODY
-        is_app = credential.type is SlotType.APP_PASSWORD
-        return found, slots(tx, account_id), rows.scram_salt(tx, account_id) if is_app else None
-
-    found, ways_in, salt = await office.database.read(read)
+    found, ways_in, salt = await office.database.read(lambda tx: _read(tx, address))
     if found is None:
         found, ways_in = office.decoy.found, office.decoy.slots
+    if isinstance(credential, ScramProof):
+        apps = [s for s in ways_in if s.type == SlotType.APP_PASSWORD]
+        return await _open_by_proof(office, found, apps, credential, peer)
     failure = UnsealError("no such way in")
     try:
         meant = [s for s in ways_in if (s.type, s.locator) == (credential.type, credential.locator)]
@@ -149,18 +162,81 @@ async def open_way(
     raise Refused(Reason.LOGIN_FAILED) from failure
 
 
+async def scram_salt(office: "Office", address: str) -> bytes:
+    """What SCRAM salts a password of *address* with; nobody's is as good as anybody's."""
+    _, _, salt = await office.database.read(lambda tx: _read(tx, address))
+    return salt or office.server_key.scram_salt(address)
+
+
+def _read(tx: Tx, address: str) -> tuple[RecipientRow | None, list[SlotRow], bytes | None]:
+    found = rows.find_recipient(tx, address)
+    account_id = found.account.account_id if found else NOBODY
+    return found, slots(tx, account_id), rows.scram_salt(tx, account_id)
+
+
 def _ways(office: "Office", found: RecipientRow, meant: list[SlotRow]) -> list[tuple[SlotHeader, SlotRow]]:
     """The ways in that a credential may be tried on.
 
     Raises:
         UnsealError: a row is not this server's, or expired, or the account is disabled.
     """
-    macs = office.server_key.rows
-    check_account(macs, found.account)
-    check_address(macs, found.account, found.address)
+    _check(office, found)
+    macs, now = office.server_key.rows, office.now()
+    return [(checked_header(macs, found.account, row, now), row) for row in meant]
+
+
+def _check(office: "Office", found: RecipientRow) -> None:
+    """Raise UnsealError unless this server wrote the account's rows, and it is active."""
+    check_account(office.server_key.rows, found.account)
+    check_address(office.server_key.rows, found.account, found.address)
     if found.account.status != rows.ACTIVE:
         raise UnsealError("the account is disabled")
-    return [(checked_header(macs, found.account, row, office.now()), row) for row in meant]
+
+
+async def _open_by_proof(
+    office: "Office", found: RecipientRow, apps: list[SlotRow], proof: ScramProof, peer: str
+) -> OpenedWay:
+    """Open the app password that a proof is of; as many are tried as there can be, whoever it is."""
+    failure = UnsealError("no such way in")
+    try:
+        _check(office, found)
+    except UnsealError as error:
+        apps, failure = [], error
+    decoy = office.decoy
+    tried = [(found.account, row) for row in apps[:MOST_APPS]]
+    tried += [(decoy.found.account, decoy.app)] * (MOST_APPS - len(tried))
+    match = await office.quick.run(peer, _match, office, tried, proof)
+    if match is None:
+        raise Refused(Reason.LOGIN_FAILED) from failure
+    try:
+        with slot_secret(office.arena, match.header, match.client_key, []) as secret:
+            payload = open_row(office.arena, match.header, match.row, secret.view)
+    except UnsealError as error:
+        raise Refused(Reason.LOGIN_FAILED) from error
+    return OpenedWay(found.account, match.row, match.header.scope, payload, match.signature)
+
+
+@dataclass(frozen=True, slots=True)
+class _Match:
+    header: SlotHeader
+    row: SlotRow
+    client_key: bytes = field(repr=False)
+    signature: bytes
+
+
+def _match(office: "Office", tried: list[tuple[AccountRow, SlotRow]], proof: ScramProof) -> _Match | None:
+    """The way in that *proof* is of, with client key and signature of the server; all are tried, always."""
+    match, key = None, office.server_key
+    for account, row in tried:
+        try:
+            header = checked_header(key.rows, account, row, office.now())
+            verifier = key.open_verifier(row.header, row.scram)
+        except UnsealError:  # expired, or not what this server wrote: the others are as good as they were
+            continue
+        client_key = verifier.client_key(proof.message, proof.proof)
+        if client_key is not None:
+            match = _Match(header, row, client_key, verifier.signature(proof.message))
+    return match
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from mailstead.cli.secrets import credential_from, proof
 from mailstead.config import Settings
 from mailstead.crypto.slots import Scope, SlotType
 from mailstead.errors import Exit, Trouble
+from mailstead.store.slots import any_app_password
 
 _DAYS = re.compile(r"([0-9]{1,5})d")
 _SCOPE_NAMES = {scope: name for name, scope in SCOPES.items()}
@@ -145,17 +146,19 @@ def add(
     not_after = 0 if expires is None else _end_of(expires)
     credential = credential_from(password_file, words_file, f"Password for {address}")
 
-    async def act(office: Office, settings: Settings) -> tuple[str, NewAppPassword]:
+    async def act(office: Office, settings: Settings) -> tuple[str, NewAppPassword, bool]:
         canonical = address_of(address, settings)
+        first = settings.file.auth.scram and not await office.database.read(any_app_password)
         try:
-            return canonical, await apppasswords.add_app_password(
+            made = await apppasswords.add_app_password(
                 office, canonical, credential, name, SCOPES[scope], not_after
             )
+            return canonical, made, first
         except ValueError as error:
             raise Trouble("that cannot be a name", why=str(error), fix="choose another",
                           exit_code=Exit.USAGE) from error  # fmt: skip
 
-    user, made = with_office(config, f'the app password "{name}" was not made', act)
+    user, made, first = with_office(config, f'the app password "{name}" was not made', act)
     if as_json:
         print_json(
             {
@@ -168,6 +171,11 @@ def add(
     until = f" until {_day(not_after - 1)}" if not_after else ""
     click.echo(f'"{made.name}" logs in as {user} with this password{until}: {_MAY[scope]}. It is shown once.')
     click.echo(f"Undo: mailstead key app remove {user} {made.locator}")
+    if first:
+        click.echo(
+            "It is the first one here: mail programs are offered SCRAM from now on. One that chooses it by\n"
+            "itself needs an app password, or to be told PLAIN (docs/interop.md)."
+        )
 
 
 _MAY = {

@@ -4,6 +4,7 @@ import ipaddress
 from datetime import UTC, datetime, timedelta
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -48,6 +49,23 @@ def self_signed(hostname: str, now: float) -> tuple[bytes, bytes]:
 def good_until(pem: bytes) -> float:
     """When the first certificate of a chain expires, in seconds since the epoch."""
     return x509.load_pem_x509_certificate(pem).not_valid_after_utc.timestamp()
+
+
+def end_point(pem: bytes) -> bytes | None:
+    """The channel binding tls-server-end-point of a certificate (RFC 5929 section 4.1).
+
+    None for one whose signature has no hash of its own (Ed25519): the RFC says nothing of it.
+    """
+    certificate = x509.load_pem_x509_certificate(pem)
+    try:
+        algorithm = certificate.signature_hash_algorithm
+    except UnsupportedAlgorithm:
+        return None
+    if algorithm is None:
+        return None
+    if algorithm.name in ("md5", "sha1"):
+        algorithm = hashes.SHA256()
+    return certificate.fingerprint(algorithm)
 
 
 def fingerprint(pem: bytes) -> str:

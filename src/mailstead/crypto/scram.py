@@ -6,7 +6,7 @@ is stored, StoredKey and ServerKey, gives neither ClientKey nor the password.
 
 from dataclasses import dataclass, field
 
-from mailstead.crypto.primitives import Octets, mac256, pbkdf2, sha256
+from mailstead.crypto.primitives import Octets, equal, mac256, pbkdf2, sha256
 
 ITERATIONS = 4096  # the least that RFC 7677 allows: 160 random bits cannot be guessed at any cost
 SALT_OCTETS = 16
@@ -22,6 +22,24 @@ class ScramKeys:
     def stored_key(self) -> bytes:
         """What tells whether somebody has the client key."""
         return sha256(self.client_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Verifier:
+    """What is stored of them."""
+
+    stored_key: bytes = field(repr=False)
+    server_key: bytes = field(repr=False)
+
+    def client_key(self, message: bytes, proof: bytes) -> bytes | None:
+        """The client key behind a right *proof* over the AuthMessage (RFC 5802 section 3), or None."""
+        signature = mac256(self.stored_key, message)
+        key = bytes(a ^ b for a, b in zip(proof, signature, strict=True))
+        return key if equal(sha256(key), self.stored_key) else None
+
+    def signature(self, message: bytes) -> bytes:
+        """What shows the client that it speaks with a server that knew it."""
+        return mac256(self.server_key, message)
 
 
 def scram_keys(password: Octets, salt: bytes, iterations: int = ITERATIONS) -> ScramKeys:

@@ -4,10 +4,11 @@ Who steals it together with the database can guess passwords offline at the cost
 still cannot open stored mail.
 """
 
-from mailstead.crypto.primitives import Octets, expand, mac, random_octets, seal
+from mailstead.crypto.primitives import Octets, expand, mac, open_sealed, random_octets, seal
 from mailstead.crypto.rows import RowMacs
-from mailstead.crypto.scram import SALT_OCTETS, ScramKeys
+from mailstead.crypto.scram import SALT_OCTETS, ScramKeys, Verifier
 from mailstead.crypto.slots import Pepper
+from mailstead.errors import UnsealError
 
 OCTETS = 32
 
@@ -46,6 +47,23 @@ class ServerKey:
     def seal_verifier(self, header: bytes, keys: ScramKeys) -> bytes:
         """What a slot with this header keeps of its SCRAM keys: StoredKey and ServerKey, sealed."""
         return seal(self._auth[0], b"EMS1 scram\x00" + header, keys.stored_key() + keys.server_key)
+
+    def open_verifier(self, header: bytes, blob: bytes) -> Verifier:
+        """What `seal_verifier` sealed, by this server key or an older one.
+
+        Raises:
+            UnsealError: it is not that of this slot.
+        """
+        failure = UnsealError("the verifier does not open")
+        for key in self._auth:
+            try:
+                keys = open_sealed(key, b"EMS1 scram\x00" + header, blob)
+            except UnsealError as error:
+                failure = error
+                continue
+            if len(keys) == 64:
+                return Verifier(keys[:32], keys[32:])
+        raise failure
 
 
 def new_server_key() -> bytes:

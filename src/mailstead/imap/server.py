@@ -28,7 +28,8 @@ from mailstead.imap.state import AFTER, AFTER_NO, State
 from mailstead.imap.tokens import UID_REQUIRED, BadSyntax, Parts, balanced
 
 _WITH_MESSAGE = frozenset((Append, Replace))
-_PLAINTEXT = frozenset(("PLAIN", "LOGIN"))  # mechanisms that show the password to who listens
+# Some show the password to who listens, and all are followed by mail.
+_NEED_TLS = frozenset(("PLAIN", "LOGIN", "SCRAM-SHA-256", "SCRAM-SHA-256-PLUS"))
 
 IDLING = b"+ idling\r\n"
 NOT_HERE = bad("Not in this state")
@@ -196,7 +197,7 @@ class ServerConnection:
             return BadCommand(error.answer, kind)
         if not self.plaintext_login and (
             isinstance(command, Login)
-            or (isinstance(command, Authenticate) and command.mechanism in _PLAINTEXT)
+            or (isinstance(command, Authenticate) and command.mechanism in _NEED_TLS)
         ):
             return BadCommand(NO_PLAINTEXT)
         return command

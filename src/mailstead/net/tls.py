@@ -4,10 +4,16 @@ import ssl
 import time
 from pathlib import Path
 
-from mailstead.crypto.certificate import good_until
+from mailstead.crypto.certificate import end_point, good_until
 from mailstead.errors import Exit, Trouble
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
+
+
+class BoundContext(ssl.SSLContext):
+    """A context that knows what connections of its certificate are bound to (RFC 5929 section 4)."""
+
+    end_point: bytes | None = None
 
 
 class ServerTls:
@@ -23,13 +29,14 @@ class ServerTls:
         self.context = self._load()
 
     def _load(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context = BoundContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(CIPHERS)
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         try:
             context.load_cert_chain(self._certificate, self._key)
-        except (OSError, ssl.SSLError) as error:
+            context.end_point = end_point(self._certificate.read_bytes())
+        except (OSError, ssl.SSLError, ValueError) as error:
             raise Trouble(
                 f"the certificate {self._certificate} cannot be used",
                 why=f"with key {self._key}: {error}",

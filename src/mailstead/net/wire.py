@@ -238,15 +238,19 @@ class Wire(asyncio.Protocol):
         """Whether what is sent and read is compressed."""
         return self._deflater is not None
 
+    def tls_end_point(self) -> bytes | None:
+        """What both ends of a TLS connection know of it (RFC 5929 section 4); None without TLS."""
+        return getattr(getattr(self._tls(), "context", None), "end_point", None)
+
     def tls_description(self) -> str | None:
         """Version and cipher of the TLS in use, or None."""
-        if self.transport is None:
-            return None
-        found = self.transport.get_extra_info("ssl_object")
-        if found is None:
+        if (found := self._tls()) is None:
             return None
         cipher = found.cipher()
         return f"{found.version()} {cipher[0]}" if cipher else str(found.version())
+
+    def _tls(self) -> ssl.SSLObject | None:
+        return None if self.transport is None else self.transport.get_extra_info("ssl_object")
 
     def close(self) -> None:
         """Send what was written, then close."""

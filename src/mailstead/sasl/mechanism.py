@@ -23,13 +23,34 @@ class Credentials:
 
 
 @dataclass(frozen=True, slots=True)
+class Named:
+    """Who wants in by SCRAM; go on with the salt of that name (`Exchange.salted`)."""
+
+    user: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """Who wants in by SCRAM, and his proof over *message*; if it is right, go on with `Exchange.proved`."""
+
+    user: bytes
+    message: bytes = field(repr=False)
+    proof: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The exchange is over, and what was proven counts."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failed:
     """The exchange makes no sense, or asks for what nobody is given; *malformed*: a protocol says BAD."""
 
     malformed: bool
 
 
-Step = Challenge | Credentials | Failed
+Step = Challenge | Credentials | Named | Proven | Done | Failed
 
 
 class Mechanism(Protocol):

@@ -72,7 +72,7 @@ class _Session:
         self._tls: str | None = None
         self._submitter: Submitter | None = None
         if service.logins is not None:
-            self._submitter = Submitter(service.logins, service.log, wire.peer[0], self._encrypted)
+            self._submitter = Submitter(service.logins, service.log, wire, self._encrypted)
         self._data_begun = 0.0
         self._errors = 0
         self._tiny = False

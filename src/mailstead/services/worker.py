@@ -38,12 +38,14 @@ class WorkerSettings:
 
     Args:
         insecure_plaintext_login: Listeners on loopback take passwords without TLS.
+        scram: App passwords are taken by SCRAM, too.
     """
 
     smtp: SmtpSettings
     delivery: DeliverySettings
     connections_per_address: int = 50
     insecure_plaintext_login: bool = False
+    scram: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +100,9 @@ class Worker:
         self._appending = Appending(storing, directory, clock)
         self._presence = Presence(database, bell, clock, log, body_keys=BodyKeys())
         self._large_ones = asyncio.Semaphore(LARGE_ONES)
-        self._logins = Logins(replace(office, ring=bell.ring), self._presence, delivery.domains, clock)
+        self._logins = Logins(
+            replace(office, ring=bell.ring), self._presence, delivery.domains, clock, scram=settings.scram
+        )
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve; *ready* is called once every listener accepts connections."""
@@ -109,7 +113,9 @@ class Worker:
                 background.create_task(give_back(self._gate.wires)),
                 background.create_task(run_upkeep(self._database, self._log)),
                 background.create_task(self._presence.run()),
+                background.create_task(self._logins.run()),
             ]
+            await self._logins.look()
             async with asyncio.TaskGroup() as sessions:
                 servers = [
                     await listen(

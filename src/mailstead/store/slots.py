@@ -42,6 +42,11 @@ def slots(tx: Tx, account_id: int) -> list[SlotRow]:
     return [SlotRow(*row) for row in rows]
 
 
+def any_app_password(tx: Tx) -> bool:
+    """Whether anybody here has an app password."""
+    return bool(tx.execute("SELECT 1 FROM slot WHERE locator <> '' LIMIT 1"))
+
+
 def add_slot(tx: Tx, account_id: int, row: SlotRow) -> None:
     """Insert a way in, and tell sessions that the ways in changed."""
     tx.execute(

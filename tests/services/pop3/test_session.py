@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from mailstead.services.pop3.session import Pop3Service
 from mailstead.store.database import Database
 from tests.support.house import PASSWORD
 from tests.support.imap import Client, ImapWorker, imap_worker
+from tests.support.scram import ScramClient
 
 SENT = [
     b"Subject: one\r\n\r\nfirst line\r\n.\r\n..two dots\r\nlast\r\n",
@@ -328,3 +329,29 @@ async def test_what_only_reads_deletes_nothing(sqlite: Database, tmp_path: Path)
         await client.ok(b"AUTH PLAIN " + b64encode(b"\0ann\0" + both))
         await client.ok(b"DELE 1")
         await client.ok(b"QUIT")
+
+
+async def test_scram(sqlite: Database, tmp_path: Path) -> None:
+    async with pop3(sqlite, tmp_path) as w:
+        client = PopClient(w.connect())
+        await client.line()
+        assert b"SASL PLAIN LOGIN" in await client.lines(b"CAPA")
+        password = await w.house.app()
+        await w.logins.look()
+        assert b"SASL SCRAM-SHA-256 PLAIN LOGIN" in await client.lines(b"CAPA")
+        assert await client.lines(b"AUTH") == [b"SCRAM-SHA-256", b"PLAIN", b"LOGIN"]
+
+        async def to(octets: bytes) -> bytes:
+            client.client.send(octets + b"\r\n")
+            return await client.line()
+
+        for given in (PASSWORD, password):
+            scram = ScramClient(b"ann", given)
+            first = await to(b"AUTH SCRAM-SHA-256 " + b64encode(scram.first()))
+            assert first.startswith(b"+ "), first
+            final = await to(b64encode(scram.final(b64decode(first[2:]))))
+            if given == PASSWORD:
+                assert final == b"-ERR [AUTH] Authentication failed; SCRAM takes app passwords only"
+        scram.check(b64decode(final[2:]))
+        assert await to(b"") == b"+OK 3 messages"
+        await client.ok(b"STAT")

@@ -2,9 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from mailstead.accounts.logins import Logins
+from mailstead.accounts.logins import Admitted, Logins
+from mailstead.accounts.opening import ScramProof
+from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.errors import MailError, Reason
 from mailstead.imap import responses as answers
 from mailstead.imap.capability import Offer
@@ -12,9 +14,9 @@ from mailstead.imap.events import SaslResponse
 from mailstead.imap.responses import Answer, bad, ok
 from mailstead.imap.session import Authenticate, Enable, Id, Login, Unauthenticate
 from mailstead.log import Log
-from mailstead.sasl.exchange import Exchange
-from mailstead.sasl.mechanism import Challenge, Credentials, Failed
+from mailstead.sasl.mechanism import Failed
 from mailstead.services.imap.context import Context
+from mailstead.services.sasl import Entered, SaslLogin
 from mailstead.version import __version__
 
 LOGIN_SECONDS = 60.0  # from the first octet of the greeting to the end of a login
@@ -30,49 +32,60 @@ SELECTED_ALREADY = bad(
 MALFORMED = bad("Malformed authentication exchange")
 
 
-@dataclass(slots=True)
 class Entrance:
     """How one connection gets in."""
 
-    context: Context
-    logins: Logins
-    log: Log
-    revoked: Callable[[], None]
-    exchange: Exchange = field(default_factory=Exchange)
+    def __init__(self, context: Context, logins: Logins, log: Log, revoked: Callable[[], None]) -> None:
+        self._context = context
+        self._logins = logins
+        self._log = log
+        self._revoked = revoked
+        self.sasl = SaslLogin(logins, context.wire, self._enter, UnlockedAccount.close)
 
     async def login(self, command: Login) -> Answer:
         """Answer LOGIN."""
-        return await self._check(command.user, command.password)
+        name = command.user.decode("utf-8", "replace")
+        try:
+            admitted = await self._enter(name, command.password)
+        except MailError as error:
+            return answers.FOR_REASON[error.reason]
+        return self._entered(Entered(name, admitted.what))
 
     async def authenticate(self, command: Authenticate | SaslResponse) -> Answer | bytes:
         """Answer AUTHENTICATE and what follows: with octets, a challenge."""
-        if isinstance(command, Authenticate):
-            step = self.exchange.begin(command.mechanism, command.initial)
-        else:
-            step = self.exchange.go_on(command.octets)
-        match step:
+        try:
+            if isinstance(command, Authenticate):
+                found = await self.sasl.begin(command.mechanism, command.initial)
+            else:
+                found = await self.sasl.go_on(command.octets)
+        except MailError as error:
+            if self.sasl.by_proof and error.reason is Reason.LOGIN_FAILED:
+                return answers.SCRAM_FAILED
+            return answers.FOR_REASON[error.reason]
+        match found:
             case None:
                 return answers.NO_SUCH_MECHANISM
-            case Challenge():
-                return step.octets
-            case Credentials():
-                return await self._check(step.user, step.password)
+            case bytes():
+                return found
+            case Entered():
+                return self._entered(found)
             case Failed():
-                return MALFORMED if step.malformed else answers.LOGIN_FAILED
+                return MALFORMED if found.malformed else answers.LOGIN_FAILED
 
-    async def _check(self, user: bytes, password: bytes) -> Answer:
-        context = self.context
-        peer = context.wire.peer[0]
-        name = user.decode("utf-8", "replace")
+    async def _enter(self, name: str, given: bytes | ScramProof) -> Admitted[UnlockedAccount]:
+        log = self._log
         try:
-            context.account = await self.logins.login(name, password, peer, self.revoked)
+            return await self._logins.admit(name, given, self._context.wire.peer[0], self._revoked)
         except MailError as error:
-            self.log.info("imap.login.failed", user=self.log.address(name), reason=error.reason.name)
+            log.info("imap.login.failed", user=log.address(name), reason=error.reason.name)
             if error.reason is Reason.DAMAGED:
-                self.log.error("imap.login.damaged", user=self.log.address(name), detail=str(error))
-            return answers.FOR_REASON[error.reason]
-        context.name = name
-        self.log.info("imap.login", user=self.log.address(name))
+                log.error("imap.login.damaged", user=log.address(name), detail=str(error))
+            raise
+
+    def _entered(self, entered: Entered[UnlockedAccount]) -> Answer:
+        context = self._context
+        context.account, context.name = entered.what, entered.name
+        self._log.info("imap.login", user=self._log.address(entered.name))
         limit = context.connection.append_limit
         offer = Offer(logged_in=True, starttls=False, plaintext_login=True, append_limit=limit)
         return ok("Logged in", offer.code())

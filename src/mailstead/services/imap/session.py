@@ -45,6 +45,7 @@ CROWDED_SECONDS = 10.0  # and in a crowd
 IDLE_SECONDS = 31 * 60.0  # RFC 9051 section 5.4 asks for 30 minutes at least, whatever the crowd
 ERRORS, DELAYED_ERRORS = 20, 5
 LARGE_ONES = 2
+_FAILED_LOGINS = (answers.LOGIN_FAILED, answers.SCRAM_FAILED)
 _ASKING = (State.AUTHENTICATED, State.SELECTED)
 
 
@@ -97,6 +98,7 @@ class Session:
     def forget(self) -> None:
         """The connection is over."""
         self._upload.discard()
+        self._entrance.sasl.drop()
         self._context.leave()
 
     def _revoked(self) -> None:
@@ -113,6 +115,7 @@ class Session:
             starttls=self._service.tls is not None and not self._secure,
             plaintext_login=self._connection.plaintext_login,
             append_limit=self._connection.append_limit,
+            mechanisms=self._entrance.sasl.mechanisms,
             compressing=self._wire.compressing,
         )
 
@@ -235,7 +238,10 @@ class Session:
         await self._context.send(octets)
         if answer.condition is Condition.OK and self._context.account is not None:
             self._errors = 0
-        if answer.condition is not Condition.BAD and answer is not answers.LOGIN_FAILED:
+        if answer.condition is not Condition.BAD and answer not in (
+            answers.LOGIN_FAILED,
+            answers.SCRAM_FAILED,
+        ):
             return
         self._errors += 1
         if self._errors >= ERRORS:

@@ -3,7 +3,8 @@
 import asyncio
 from dataclasses import dataclass
 
-from mailstead.accounts.logins import Logins
+from mailstead.accounts.logins import Admitted, Logins
+from mailstead.accounts.opening import ScramProof
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.errors import MailError, Reason, UnsealError
 from mailstead.log import Log
@@ -14,11 +15,10 @@ from mailstead.pop3 import responses
 from mailstead.pop3.commands import Auth, Capa, Pass, Quit, Stls, User, Utf8
 from mailstead.pop3.responses import Response, lines, ok
 from mailstead.pop3.server import BadCommand, Event, Need, SaslResponse, ServerConnection, State
-from mailstead.sasl.exchange import Exchange
-from mailstead.sasl.mechanism import Challenge, Credentials, Failed
-from mailstead.sasl.mechanisms import MECHANISMS
+from mailstead.sasl.mechanism import Failed
 from mailstead.services.dialogue import Host, begin_tls
 from mailstead.services.pop3.transaction import CutOff, Transaction
+from mailstead.services.sasl import Entered, SaslLogin
 from mailstead.services.stopping import Stopping
 from mailstead.version import __version__
 
@@ -60,7 +60,7 @@ class Session:
         self._loop = asyncio.get_running_loop()
         self._secure = service.implicit
         self._connection = ServerConnection(plaintext_login=service.implicit or service.plaintext)
-        self._exchange = Exchange()
+        self._sasl = SaslLogin(service.logins, wire, self._enter, UnlockedAccount.close)
         self._account: UnlockedAccount | None = None
         self._transaction: Transaction | None = None
         self._busy = False
@@ -69,6 +69,7 @@ class Session:
 
     def forget(self) -> None:
         """The connection is over; what was only marked stays."""
+        self._sasl.drop()
         if self._account is not None:
             self._account.close()
             self._account = None
@@ -150,7 +151,9 @@ class Session:
             case Pass():
                 await self._respond(await self._log_in(self._connection.user, event.password))
             case Auth(mechanism=None):
-                await self._respond(ok("Mechanisms follow"), lines(name.encode() for name in MECHANISMS))
+                await self._respond(
+                    ok("Mechanisms follow"), lines(name.encode() for name in self._sasl.mechanisms)
+                )
             case Auth() | SaslResponse():
                 await self._authenticate(event)
             case Need():
@@ -203,37 +206,55 @@ class Session:
             b"EXPIRE NEVER", b"IMPLEMENTATION mailstead-" + __version__.encode(),
         ]  # fmt: skip
         if self._connection.plaintext_login:
-            found += [b"USER", b"SASL " + b" ".join(name.encode() for name in MECHANISMS)]
+            found += [b"USER", b"SASL " + " ".join(self._sasl.mechanisms).encode()]
         if self._service.tls is not None and not self._secure:
             found.append(b"STLS")
         return found
 
     async def _authenticate(self, event: Auth | SaslResponse) -> None:
-        if isinstance(event, Auth):
-            assert event.mechanism is not None
-            step = self._exchange.begin(event.mechanism, event.initial)
-        else:
-            step = self._exchange.go_on(event.octets)
-        match step:
+        try:
+            if isinstance(event, Auth):
+                assert event.mechanism is not None
+                found = await self._sasl.begin(event.mechanism, event.initial)
+            else:
+                found = await self._sasl.go_on(event.octets)
+        except MailError as error:
+            refused = responses.FOR_REASON.get(error.reason, responses.NOT_AVAILABLE)
+            if self._sasl.by_proof and error.reason is Reason.LOGIN_FAILED:
+                refused = responses.SCRAM_FAILED
+            await self._respond(refused)
+            return
+        match found:
             case None:
                 await self._respond(responses.NO_SUCH_MECHANISM)
-            case Challenge():
-                self._wire.write(self._connection.challenge(step.octets))
-            case Credentials():
-                await self._respond(await self._log_in(step.user, step.password))
+            case bytes():
+                self._wire.write(self._connection.challenge(found))
+            case Entered():
+                await self._respond(await self._entered(found))
             case Failed():
-                await self._respond(responses.MALFORMED if step.malformed else responses.LOGIN_FAILED)
+                await self._respond(responses.MALFORMED if found.malformed else responses.LOGIN_FAILED)
 
     async def _log_in(self, user: bytes, password: bytes) -> Response:
-        log, name = self._service.log, user.decode("utf-8", "replace")
+        name = user.decode("utf-8", "replace")
         try:
-            account = await self._service.logins.login(name, password, self._wire.peer[0], self._revoked)
+            admitted = await self._enter(name, password)
+        except MailError as error:
+            return responses.FOR_REASON.get(error.reason, responses.NOT_AVAILABLE)
+        return await self._entered(Entered(name, admitted.what))
+
+    async def _enter(self, name: str, given: bytes | ScramProof) -> Admitted[UnlockedAccount]:
+        log = self._service.log
+        try:
+            return await self._service.logins.admit(name, given, self._wire.peer[0], self._revoked)
         except MailError as error:
             log.info("pop3.login.failed", user=log.address(name), reason=error.reason.name)
             if error.reason is Reason.DAMAGED:
                 log.error("pop3.login.damaged", user=log.address(name), detail=str(error))
-            return responses.FOR_REASON.get(error.reason, responses.NOT_AVAILABLE)
-        self._account = account
+            raise
+
+    async def _entered(self, entered: Entered[UnlockedAccount]) -> Response:
+        log, name = self._service.log, entered.name
+        self._account = account = entered.what
         try:
             self._transaction = await Transaction.begin(account, self._wire)
         except (MailError, UnsealError) as error:

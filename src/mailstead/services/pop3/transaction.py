@@ -114,7 +114,7 @@ class Transaction:
         gone = self._maildrop.deleted
         seen = self._retrieved.difference(gone)
         with contextlib.suppress(MailError):  # that it was read is no promise
-            if seen and self._account.writable:
+            if seen:
                 await self._account.change_flags(
                     self._inbox_id, sorted(seen), FlagChange(How.ADD, SystemFlag.SEEN)
                 )
