@@ -226,7 +226,7 @@ def test_nothing_that_is_said_by_imap_is_on_the_disk(tmp_path_factory: pytest.Te
 
 def as_it_is(key: bytes, context: bytes, octets: bytes) -> bytes:
     try:
-        return primitives.open_sealed(key, context, octets)  # the keyring is sealed all the same
+        return primitives.open_kept(key, context, octets)  # the keyring is sealed all the same
     except UnsealError:
         return bytes(octets)
 
@@ -236,7 +236,7 @@ async def test_the_search_finds_names_and_keywords_that_are_not_sealed(
 ) -> None:
     """The control: without the sealing of an account's own records, the same commands leave canaries."""
     monkeypatch.setattr(keys, "seal", lambda key, context, octets: bytes(octets))
-    monkeypatch.setattr(keys, "open_sealed", as_it_is)
+    monkeypatch.setattr(keys, "open_kept", as_it_is)
     database = open_database(StoreSettings(tmp_path))
     async with imap_worker(database, tmp_path) as w:
         await w.house.move_in()
