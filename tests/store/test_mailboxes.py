@@ -9,7 +9,15 @@ from mailstead.crypto.sealed import ZERO_ID, Kind, Sealed, SealedRecord
 from mailstead.errors import Reason, Refused
 from mailstead.store import mailboxes as boxes
 from mailstead.store import messages as rows
-from mailstead.store.accounts import AccountRow, access, add_account, quota, set_status
+from mailstead.store.accounts import (
+    AccountRow,
+    access,
+    add_account,
+    get_account,
+    quota,
+    set_read_gen,
+    set_status,
+)
 from mailstead.store.annotations import annotations, put_annotations
 from mailstead.store.database import Database, Tx
 from mailstead.store.objects import add_refs, drop_refs, extents, has_object, small_bodies
@@ -143,11 +151,20 @@ async def test_an_object_goes_with_its_last_reference(database: Database) -> Non
 async def test_access_tells_of_every_change(database: Database) -> None:
     number = await account(database)
     before = await database.read(lambda tx: access(tx, number))
-    await database.write(lambda tx: set_status(tx, number, 1, b"n" * 32))
+    row = await database.read(lambda tx: get_account(tx, number))
+    assert row is not None
+    await database.write(lambda tx: set_status(tx, row, 1, b"n" * 32))
     after = await database.read(lambda tx: access(tx, number))
     assert before is not None
     assert after is not None
     assert (after.status, after.access_version) == (1, before.access_version + 1)
+    for late in (
+        lambda tx: set_status(tx, row, 0, b"o" * 32),
+        lambda tx: set_read_gen(tx, row, 2, b"o" * 32),
+    ):
+        with pytest.raises(LostRace):  # it was read before the other change
+            await database.write(late)
+    assert await database.read(lambda tx: access(tx, number)) == after
     assert await database.read(lambda tx: access(tx, number + 1)) is None
 
 
