@@ -14,16 +14,18 @@ from pathlib import Path
 from mailstead.accounts import annotations, mboxes, pages
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.entries import Described, EntryA, EntryB, compressed_a, compressed_b, pack_a, pack_b
+from mailstead.accounts.leaves import Leaf
 from mailstead.accounts.mboxes import MailboxName
 from mailstead.accounts.states import MessageState, StatePage, Tombstone
 from mailstead.crypto import keyring, passwords, primitives, scram, slots
 from mailstead.crypto.apppasswords import new_app_password
+from mailstead.crypto.arrivals import Link, digest
 from mailstead.crypto.body import BodyBuilder, PreparedBody
 from mailstead.crypto.frame import store_entry
 from mailstead.crypto.keyring import CURRENT, MANIFESTS, STORE_KEY_ONLY, Epoch, Ring, RingSlot
 from mailstead.crypto.keys import StoreKeys
 from mailstead.crypto.lanes import DeliveryKey, LaneWriter
-from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
+from mailstead.crypto.sealed import ZERO_ID, Kind, Sealed, SealedRecord
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.mail.mailbox import Modseq, SpecialUse, SystemFlag, Uid
 from mailstead.mail.structure import Scanner
@@ -82,6 +84,28 @@ def server_key() -> Vector:
             },
         },
     }  # fmt: skip
+
+
+def arrivals() -> Vector:
+    """The tags before, of the first and of the second arrival of a mailbox."""
+    chain = ServerKey(SERVER_KEY).rows.arrivals(ACCOUNT)
+    summary, body = Sealed(b"summary"), bytes(range(100))
+    tag = chain.start(MAILBOX, 7)
+    made: Vector = {
+        "mailbox": _hex(MAILBOX), "uid_validity": 7, "summary": _hex(summary.octets), "body": _hex(body),
+        "start": _hex(tag), "digest": _hex(digest(summary, len(body), body)),
+    }  # fmt: skip
+    links: list[Vector] = []
+    for n in (1, 2):
+        link = Link(n, MAILBOX, 10 + n, 20 + n, b"o" * 16, b"l" * 16, n, digest(summary, len(body), body))
+        tag = chain.step(tag, link)
+        links.append(
+            {
+                "n": n, "uid": link.uid, "modseq": link.modseq, "object_id": _hex(link.object_id),
+                "lane_id": _hex(link.lane_id), "ctr": n, "tag": _hex(tag),
+            }
+        )  # fmt: skip
+    return made | {"links": links}
 
 
 def ways() -> Vector:
@@ -237,6 +261,12 @@ def stored() -> list[Vector]:
     for group, packed in ((0, packed_a), (1, packed_b)):
         for uid, octets in packed.items():
             tomb += bytes((group,)) + uid.to_bytes(4, "big") + len(octets).to_bytes(4, "big") + octets
+    entries = b"".join(
+        bytes((kind,)) + (64).to_bytes(4, "big") + (9).to_bytes(8, "big") + b"w" * 16 for kind in (0, 1, 2)
+    )
+    leaf = Leaf(MAILBOX, 1, 3, 7, 16385, 99, entries=entries)
+    counts = b"\x03" + bytes(4) + (9).to_bytes(8, "big") + b"w" * 16
+    leaf_0 = Leaf(MAILBOX, 0, 3, 7, 0, 0, 2, b"t" * 32, 2, counts)
     keys = StoreKeys(Arena(16), ACCOUNT, 2, STORE_KEY)
     made: list[Vector] = []
     for kind, place, index, modseq, object_id, content in (
@@ -247,6 +277,8 @@ def stored() -> list[Vector]:
         (Kind.MBOXES, ZERO_ID, 0, 0, ZERO_ID, mboxes.encode(names)),
         (Kind.TOMB, MAILBOX, 0, 0, b"t" * 16, tomb),
         (Kind.METADATA, MAILBOX, 0, 0, ZERO_ID, annotations.encode(noted)),
+        (Kind.LEAF, MAILBOX, 0, 0, ZERO_ID, leaf_0.encode()),
+        (Kind.LEAF, MAILBOX, 1, 0, ZERO_ID, leaf.encode()),
     ):
         assert content is not None
         record = keys.seal(kind, place, index, 3, modseq, content, object_id)
@@ -264,8 +296,8 @@ def main() -> None:
     """Write the file."""
     saved = lane({"one block": MESSAGES["one block"]}, saved=True)
     vectors = {
-        "server_key": server_key(), "ways": ways(), "rings": rings(), "lane": lane(MESSAGES),
-        "app_passwords": app_passwords(),
+        "server_key": server_key(), "arrivals": arrivals(), "ways": ways(), "rings": rings(),
+        "lane": lane(MESSAGES), "app_passwords": app_passwords(),
         "as_it_is": as_it_is(), "saved": saved, "store_key": _hex(STORE_KEY), "epoch": 2, "stored": stored(),
     }  # fmt: skip
     FILE.write_text(json.dumps(vectors, indent=1) + "\n")

@@ -23,13 +23,15 @@ from mailstead.accounts.entries import (
 )
 from mailstead.accounts.pages import PAGE_CAP
 from mailstead.crypto import frame, primitives
-from mailstead.crypto.lanes import SUMMARY_FLAGS, DeliveryKey, LaneWriter, MessageSealer
-from mailstead.crypto.sealed import Kind, Sealed
+from mailstead.crypto.arrivals import digest
+from mailstead.crypto.lanes import SUMMARY_FLAGS, LaneWriter, MessageSealer
+from mailstead.crypto.sealed import Kind, Sealed, SealedMessage
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
 from mailstead.mail.structure import Scanner
 from mailstead.mail.summary import Provenance, Summary, summarise
-from mailstead.store.database import Database, Tx
+from mailstead.store.arrivals import Arrival, Letter, Placed
+from mailstead.store.database import Database
 from tests.support.house import House, house
 
 
@@ -50,28 +52,23 @@ async def test_large_headers_never_make_a_page_that_does_not_open(sqlite: Databa
 
 
 async def hostile(h: House, content: bytes, *, compress: bool = True) -> None:
-    """Put a pending beside the others that somebody made who has the public key and can write the database."""
-    await h.deliver(b"Subject: to be replaced\r\n\r\nx\r\n")
-
-    def work(tx: Tx) -> None:
-        ((uuid,),) = tx.execute("SELECT uuid FROM account")
-        ((public,),) = tx.execute("SELECT public_key FROM epoch_key")
-        lane = LaneWriter(uuid, 1, DeliveryKey.parse(public))
-        object_id, uid = tx.execute("SELECT object_id, uid FROM pending ORDER BY uid DESC LIMIT 1")[0]
-        with lane.next() as sealer:
-            _, summary = (
-                sealer.summary(object_id, content) if compress else raw_summary(sealer, object_id, content)
-            )
-        tx.execute(
-            "INSERT INTO lane (account_id, lane_id, epoch, sealed) VALUES (1, ?, 1, ?)",
-            (lane.lane_id, lane.sealed.sealed.octets),
+    """Have a message arrive that somebody made who has the public key, and may hand over what he sealed."""
+    resident = await h.directory.find("ann@b.test", 0)
+    lane = LaneWriter(resident.uuid, resident.epoch, resident.key)
+    object_id = os.urandom(16)
+    with lane.next() as sealer:
+        _, summary = (
+            sealer.summary(object_id, content) if compress else raw_summary(sealer, object_id, content)
         )
-        tx.execute(
-            "UPDATE pending SET lane_id = ?, ctr = 0, summary = ? WHERE uid = ?",
-            (lane.lane_id, summary.octets, uid),
-        )
-
-    await h.database.write(work)
+    body = Sealed(os.urandom(100))
+    message = SealedMessage(
+        0, object_id, SUMMARY_FLAGS, summary, 1, (body,), 100, digest(summary, 100, body.octets)
+    )
+    arrival = Arrival(
+        resident.account_id, resident.epoch, resident.mailbox_id, lane.sealed, message, resident.chain
+    )
+    (outcome,) = await h.batch.add(Letter((arrival,), each=True))
+    assert isinstance(outcome, Placed)
 
 
 def raw_summary(sealer: MessageSealer, object_id: bytes, compressed: bytes) -> tuple[int, Sealed]:

@@ -9,6 +9,7 @@ import hmac
 import json
 import runpy
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +20,9 @@ from mnemonic import Mnemonic
 from mailstead.accounts import annotations, mboxes, pages
 from mailstead.accounts import entries as packed
 from mailstead.accounts.counts import Counts
+from mailstead.accounts.leaves import Leaf
 from mailstead.accounts.states import RowStates
-from mailstead.crypto import frame, keyring, passwords, primitives, slots
+from mailstead.crypto import arrivals, frame, keyring, passwords, primitives, slots
 from mailstead.crypto.apppasswords import locator_of
 from mailstead.crypto.keys import StoreKeys
 from mailstead.crypto.scram import scram_keys
@@ -40,9 +42,10 @@ ACCOUNT = bytes.fromhex(LANE["account"])
 MESSAGES = [(lane, v) for lane in (LANE, OWN["as_it_is"], OWN["saved"]) for v in lane["messages"]]
 DICTIONARY = (ROOT / "src" / "mailstead" / "crypto" / "dictionary1.bin").read_bytes()
 # The clear numbers of docs/format.md, "Kinds", written out again.
-KINDS = {"PAGE": 16, "STATE": 17, "MBOXES": 19, "TOMB": 25, "COUNTS": 27, "METADATA": 28}
+KINDS = {"PAGE": 16, "STATE": 17, "MBOXES": 19, "TOMB": 25, "COUNTS": 27, "METADATA": 28, "LEAF": 23}
 LABELS = {
     "PAGE": b"page", "STATE": b"state", "COUNTS": b"state", "MBOXES": b"mboxes", "TOMB": b"tomb", "METADATA": b"metadata",
+    "LEAF": b"manifest",
 }  # fmt: skip
 
 
@@ -102,6 +105,37 @@ def test_row_macs(table: str) -> None:
                 octets(v["mac"]), ACCOUNT, v["status"], v["epoch"], v["root_gen"], v["read_gen"]
             )
     assert oracle.row_mac(secret, table.encode(), *fields).hex() == v["mac"]
+
+
+def test_arrivals() -> None:
+    v = OWN["arrivals"]
+    secret, mailbox, summary, body = (
+        octets(t) for t in (SERVER["server_key"], v["mailbox"], v["summary"], v["body"])
+    )
+    key = oracle.expand(secret, b"EMS1 arrival\x00" + ACCOUNT, 32)
+    tag = oracle.mac(key, b"EMS1 arrival start\x00" + mailbox + v["uid_validity"].to_bytes(4, "big"))
+    chain = ServerKey(secret).rows.arrivals(ACCOUNT)
+    assert tag.hex() == v["start"] == chain.start(mailbox, v["uid_validity"]).hex()
+    counted = b"".join((len(summary).to_bytes(8, "big"), summary, len(body).to_bytes(8, "big"), body[:56]))
+    digest = hashlib.sha256(b"EMS1 arrival body\x00" + counted).digest()
+    assert digest.hex() == v["digest"] == arrivals.digest(Sealed(summary), len(body), body).hex()
+    for link in v["links"]:
+        n, uid, modseq, ctr = link["n"], link["uid"], link["modseq"], link["ctr"]
+        object_id, lane_id = octets(link["object_id"]), octets(link["lane_id"])
+        ours = arrivals.Link(n, mailbox, uid, modseq, object_id, lane_id, ctr, digest)
+        numbers = (n.to_bytes(8, "big"), mailbox, uid.to_bytes(4, "big"), modseq.to_bytes(8, "big"))
+        before = tag
+        message = b"".join((tag, *numbers, object_id, lane_id, ctr.to_bytes(4, "big"), digest))
+        assert chain.follows(octets(link["tag"]), tag, ours)
+        assert not chain.follows(octets(link["tag"]), tag, replace(ours, uid=uid + 1))
+        if n == 1:
+            assert chain.follows_start(octets(link["tag"]), v["uid_validity"], ours)
+            assert not chain.follows_start(octets(link["tag"]), v["uid_validity"] + 1, ours)
+        tag = oracle.mac(key, b"EMS1 arrival step\x00" + message)
+        assert tag.hex() == link["tag"] == chain.step(before, ours).hex()
+    last, at = octets(v["links"][1]["tag"]), octets(v["links"][0]["tag"])
+    assert ServerKey(bytes(32), (secret,)).rows.arrivals(ACCOUNT).follows(last, at, ours), "an older key"
+    assert not ServerKey(bytes(32)).rows.arrivals(ACCOUNT).follows(last, at, ours)
 
 
 @pytest.mark.parametrize("name", ["password", "recovery"])
@@ -346,6 +380,20 @@ def test_what_is_in_states_counts_and_names() -> None:
         (n.mailbox_id, n.special_use or 0, n.subscribed, n.name)
         for n in mboxes.decode(content_of("MBOXES", 0))
     ] == names
+
+
+def test_what_is_in_leaves() -> None:
+    take = oracle.Take(content_of("LEAF", 1))
+    assert (take(4), take(16)) == (b"EML1", bytes(range(16, 32)))
+    assert [take.n(n) for n in (4, 8, 4, 4, 8, 8)] == [1, 3, 7, 16385, 99, 0]
+    assert (take(32), take.n(4), take.n(2), take.n(2)) == (bytes(32), 0, 3, 0)
+    entries = [(take.n(1), take.n(4), take.n(8), take(16)) for _ in range(3)]
+    assert entries == [(kind, 64, 9, b"w" * 16) for kind in (0, 1, 2)]
+    assert not take.octets
+    for number in (0, 1):
+        leaf = Leaf.decode(content_of("LEAF", number))
+        assert leaf.encode() == content_of("LEAF", number)
+        assert (leaf.number, leaf.arrivals, leaf.leaves) == (number, 2 * (1 - number), 2 * (1 - number))
 
 
 def test_what_is_in_annotations() -> None:

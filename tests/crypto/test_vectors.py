@@ -11,6 +11,7 @@ from mailstead.crypto.frame import frame, padme
 from mailstead.crypto.lanes import lane_info
 from mailstead.crypto.sealed import Sealed
 from mailstead.crypto.selftest import selftest
+from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.unseal import LaneReader
 from mailstead.secretmem import Arena
 from tests.crypto import oracle
@@ -115,6 +116,12 @@ def test_hpke_slot_and_its_tag() -> None:
     slot = slots.make_slot(header, secret, root, 1, 1)
     arena = Arena(8)
     assert bytes(slots.open_slot(arena, slot, header, secret).view) == root
+
+
+def test_arrivals() -> None:
+    chain = ServerKey(b"D" * 32).rows.arrivals(bytes(range(16)))
+    assert oracle.expand(b"D" * 32, b"EMS1 arrival\x00" + bytes(range(16)), 32).hex() == KEYS["arrival_key"]
+    assert chain.start(b"M" * 16, 1).hex() == KEYS["arrival_0"]
 
 
 def test_read_keys_and_keyrings() -> None:

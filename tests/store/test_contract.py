@@ -16,7 +16,7 @@ from mailstead.store.accounts import (
     scram_salt,
 )
 from mailstead.store.database import Database, Tx
-from mailstead.store.mailboxes import add_mailbox, mailboxes
+from mailstead.store.mailboxes import add_mailbox, mailboxes, next_uid_validity
 from mailstead.store.migrate import SCHEMA_VERSION, get_meta, migrate, put_meta, schema_files, statements
 from mailstead.store.opening import StoreSettings, open_database
 from mailstead.store.records import LostRace
@@ -108,7 +108,9 @@ async def test_writers_of_one_account_are_ordered(database: Database) -> None:
 async def test_uid_validity_only_grows(database: Database) -> None:
     await database.write(account)
     for n in range(5):
-        await database.write(lambda tx, n=n: add_mailbox(tx, 1, bytes((n,)) * 16, 1))
+        await database.write(
+            lambda tx, n=n: add_mailbox(tx, 1, bytes((n,)) * 16, 1, next_uid_validity(tx, 1))
+        )
     found = [m.uid_validity for m in await database.read(lambda tx: mailboxes(tx, 1))]
     assert found == sorted(set(found))
     assert len(found) == 5

@@ -31,7 +31,7 @@ async def account(database: Database) -> int:
 
     def work(tx: Tx) -> int:
         number = add_account(tx, row)
-        boxes.add_mailbox(tx, number, BOX, 1)
+        boxes.add_mailbox(tx, number, BOX, 1, boxes.next_uid_validity(tx, number))
         return number
 
     return await database.write(work)

@@ -17,6 +17,7 @@ from mailstead.accounts.provision import NewAccount, Office, create_account
 from mailstead.accounts.reading import Located
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.clock import SystemClock
+from mailstead.crypto.arrivals import digest
 from mailstead.crypto.sealed import SealedMessage
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.slots import MAIL, Cost, Scope
@@ -109,11 +110,13 @@ class House:
             summary_flags, sealed = sealer.summary(object_id, summary.encode(mailbox_id))
             body_flags, extents = sealer.body(object_id, prepared)
             message = SealedMessage(
-                sealer.ctr, object_id, summary_flags, sealed, body_flags, tuple(extents), 1000
-            )
+                sealer.ctr, object_id, summary_flags, sealed, body_flags, (body := tuple(extents)), 1000,
+                digest(sealed, sum(len(e.octets) for e in body), body[0].octets),
+            )  # fmt: skip
         arrival = Arrival(
-            resident.account_id, resident.epoch, mailbox_id, lane.sealed, message, 0, nowhere_else
-        )
+            resident.account_id, resident.epoch, mailbox_id, lane.sealed, message, resident.chain, 0,
+            nowhere_else,
+        )  # fmt: skip
         (outcome,) = await self.batch.add(Letter((arrival,), each=True))
         assert nowhere_else or isinstance(outcome, Placed)
         return outcome

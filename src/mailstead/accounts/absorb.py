@@ -6,14 +6,17 @@ One batch is one transaction; it is idempotent, and no lease guards it: the acco
 lock, and whoever loses the race by a version reads again.
 
 A pending is made by whoever has the public key, so nothing in it is believed: one that fails is
-moved to quarantine with its octets, and never stops the others. That can be seen, so it has a modseq
+moved to quarantine with its octets, and never stops the others. What is missing between two of them
+does (`chain`). What is put aside can be seen, so it has a modseq
 and a tombstone like any other message that goes; and so can keywords for which a row has no room.
 """
 
 import asyncio
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from itertools import takewhile
 
+from mailstead.accounts.chain import Followed, follow
 from mailstead.accounts.entries import (
     NO_DIGEST,
     Described,
@@ -25,23 +28,27 @@ from mailstead.accounts.entries import (
     pack_b,
 )
 from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.leaves import absorbed, open_leaf, read_leaf, seal_leaf
 from mailstead.accounts.shelf import Shelf, ShelfRows, read_shelf
 from mailstead.accounts.states import FLAGS, KEYWORD_OCTETS, MessageState
 from mailstead.accounts.turns import modseq_ahead, until_won
 from mailstead.crypto.lanes import SUMMARY_FLAGS
+from mailstead.crypto.sealed import SealedRecord
 from mailstead.crypto.unseal import LaneReader, RecordName, open_summary
-from mailstead.errors import UnsealError
+from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.flags import KEYWORDS_CAP
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.mail.summary import Summary
 from mailstead.store import messages as rows
 from mailstead.store.accounts import fence, fence_at
 from mailstead.store.database import Database, Tx
-from mailstead.store.mailboxes import get_mailbox, mailboxes, touch
+from mailstead.store.leaves import put_leaf
+from mailstead.store.mailboxes import MailboxRow, get_mailbox, mailboxes, touch
 from mailstead.store.messages import PendingRow
 from mailstead.store.numbers import row_number
 
 LANES_AT_ONCE = 64
+LAST_UID = 1 << 32
 OPENED_AT_ONCE = 16  # then others get their turn: each may cost a decapsulation
 
 
@@ -149,13 +156,13 @@ def _open(keys: SessionKeys, reader: LaneReader, row: PendingRow) -> Opened:
 
 
 async def absorb(database: Database, keys: SessionKeys, mailbox_id: bytes, numbers: Collection[int]) -> None:
-    """Absorb what is pending in the rows with these *numbers*, which are about to be changed."""
-    account_id, before = keys.account_id, min(numbers, default=0) << 8
-    if await database.read(lambda tx: rows.first_pending(tx, account_id, mailbox_id, before)) is None:
+    """Absorb all that is pending up to the last row of these *numbers*, which are about to be changed."""
+    account_id, last = keys.account_id, (max(numbers, default=-1) + 1) << 8
+    first = await database.read(lambda tx: rows.first_pending(tx, account_id, mailbox_id, 0))
+    if first is None or first > last:
         return
-    for number in sorted(numbers):
-        while await absorb_batch(database, keys, mailbox_id, number):
-            pass
+    while await absorb_batch(database, keys, mailbox_id, last):
+        pass
 
 
 async def absorb_all(database: Database, keys: SessionKeys, mailbox_id: bytes) -> int:
@@ -166,18 +173,16 @@ async def absorb_all(database: Database, keys: SessionKeys, mailbox_id: bytes) -
     return total
 
 
-async def absorb_batch(
-    database: Database, keys: SessionKeys, mailbox_id: bytes, number: int | None = None
-) -> int:
-    """Absorb up to a row of pendings: of row *number*, or of the first that has any; how many."""
-    return await until_won(lambda lost: absorb_once(database, keys, mailbox_id, number, lost))
+async def absorb_batch(database: Database, keys: SessionKeys, mailbox_id: bytes, last: int = LAST_UID) -> int:
+    """Absorb up to a row of pendings: the first ones, with UIDs up to *last*; how many."""
+    return await until_won(lambda lost: absorb_once(database, keys, mailbox_id, last, lost))
 
 
 async def absorb_once(
     database: Database,
     keys: SessionKeys,
     mailbox_id: bytes,
-    number: int | None = None,
+    last: int = LAST_UID,
     lost: int = 0,
 ) -> int:
     """As `absorb_batch`, once.
@@ -187,12 +192,18 @@ async def absorb_once(
 
     Raises:
         LostRace: another session wrote first.
+        Refused: what was delivered next is missing (DAMAGED), or leaf 0 is.
+        UnsealError: leaf 0 is not what this account wrote.
     """
     account_id = keys.account_id
-    read = await database.read(lambda tx: _read(tx, account_id, mailbox_id, number, lost))
+    read = await database.read(lambda tx: _read(tx, account_id, mailbox_id, last, lost))
     if read is None:
         return 0
-    batch = await open_pendings(keys, mailbox_id, read.others, read.pendings, read.lanes)
+    leaf = open_leaf(keys, mailbox_id, 0, read.leaf)
+    found = follow(keys.arrivals, read.mailbox, leaf, read.pendings, read.bodies)
+    if not found.rows:
+        raise Refused(Reason.DAMAGED, found.missing)
+    batch = await _open_followed(keys, read, found)
     shelf = Shelf(keys, mailbox_id, read.shelf)
     changed = bool(batch.failed)
     if batch.opened:
@@ -200,6 +211,7 @@ async def absorb_once(
     if batch.failed:
         shelf.bury(read.number, [Uid(row.uid) for row, _ in batch.failed], read.modseq, read.now)
     writes = await shelf.seal()
+    sealed_leaf = seal_leaf(keys, absorbed(leaf, found.arrivals, found.tag))
 
     def work(tx: Tx) -> None:
         if changed:
@@ -209,17 +221,27 @@ async def absorb_once(
             fence(tx, account_id, keys.root_gen, keys.read_gen, 0)
         for row, reason in batch.failed:
             rows.quarantine(tx, account_id, mailbox_id, row, reason)
-        rows.drop_pendings(tx, account_id, mailbox_id, read.pendings)
+        rows.drop_pendings(tx, account_id, mailbox_id, found.rows)
         writes.apply(tx, account_id, mailbox_id)
+        put_leaf(tx, account_id, mailbox_id, 0, sealed_leaf)
 
     await database.write(work)
-    return len(read.pendings)
+    return len(found.rows)
+
+
+async def _open_followed(keys: SessionKeys, read: "_Read", found: Followed) -> OpenedBatch:
+    batch = await open_pendings(keys, read.mailbox.mailbox_id, read.others, found.good, read.lanes)
+    batch.failed = sorted([*batch.failed, *found.failed], key=lambda failed: failed[0].uid)
+    return batch
 
 
 @dataclass(frozen=True, slots=True)
 class _Read:
+    mailbox: MailboxRow
+    leaf: SealedRecord
     number: int
     pendings: list[PendingRow]
+    bodies: dict[int, tuple[int, bytes]]
     lanes: list[rows.LaneRow]
     shelf: ShelfRows
     others: frozenset[bytes]  # the account's other mailboxes
@@ -227,13 +249,11 @@ class _Read:
     now: int
 
 
-def _read(tx: Tx, account_id: int, mailbox_id: bytes, number: int | None, lost: int) -> _Read | None:
-    if get_mailbox(tx, account_id, mailbox_id) is None:
+def _read(tx: Tx, account_id: int, mailbox_id: bytes, last: int, lost: int) -> _Read | None:
+    mailbox = get_mailbox(tx, account_id, mailbox_id)
+    if mailbox is None:
         return None
-    if number is None:
-        pendings = rows.pendings(tx, account_id, mailbox_id)
-    else:
-        pendings = rows.row_pendings(tx, account_id, mailbox_id, number)
+    pendings = rows.pendings(tx, account_id, mailbox_id, last=last)
     if not pendings:
         return None
     # One row only, so that a batch stays small however far apart the UIDs lie.
@@ -241,10 +261,13 @@ def _read(tx: Tx, account_id: int, mailbox_id: bytes, number: int | None, lost: 
     pendings = [p for p in pendings if row_number(p.uid) == first]
     # And no more encapsulations than this, however many lanes a stranger opened.
     lane_ids = list(dict.fromkeys(p.lane_id for p in pendings))[:LANES_AT_ONCE]
-    pendings = [p for p in pendings if p.lane_id in lane_ids]
+    pendings = list(takewhile(lambda p: p.lane_id in lane_ids, pendings))
     return _Read(
+        mailbox,
+        read_leaf(tx, account_id, mailbox_id),
         first,
         pendings,
+        rows.pending_bodies(tx, account_id, mailbox_id, pendings[0].uid - 1, pendings[-1].uid),
         rows.lanes(tx, account_id, lane_ids),
         read_shelf(tx, account_id, mailbox_id, [first], pages=True),
         frozenset(m.mailbox_id for m in mailboxes(tx, account_id)) - {mailbox_id},

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from dataclasses import dataclass
 
+from mailstead.crypto.arrivals import ArrivalChain
 from mailstead.crypto.lanes import DeliveryKey
 from mailstead.crypto.rows import RowMacs
 from mailstead.errors import Reason, Refused, Unavailable, UnsealError
@@ -20,6 +21,7 @@ class Resident:
 
     Args:
         mailbox_id: Where it goes: INBOX, if nobody says otherwise.
+        chain: What tells later whether what arrived is still there.
     """
 
     account_id: int
@@ -27,6 +29,7 @@ class Resident:
     epoch: int
     key: DeliveryKey
     mailbox_id: bytes
+    chain: ArrivalChain
 
 
 class Directory:
@@ -105,6 +108,7 @@ class Directory:
             account.epoch,
             DeliveryKey.parse(key.public_key),
             account.inbox_id,
+            self._macs.arrivals(account.uuid),
         )
 
 

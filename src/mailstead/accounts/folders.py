@@ -15,19 +15,27 @@ from typing import Generic, TypeVar
 
 from mailstead.accounts import mboxes
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.mboxes import MailboxName
+from mailstead.accounts.leaves import first_leaf, seal_leaf
+from mailstead.accounts.mboxes import MailboxName, Names, below, drop, is_below, make_superiors
 from mailstead.accounts.turns import until_won
 from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
 from mailstead.errors import Reason, Refused
-from mailstead.mail.mailbox import HIERARCHY, INBOX, SpecialUse, mailbox_name
+from mailstead.mail.mailbox import INBOX, SpecialUse, mailbox_name
 from mailstead.store.accounts import fence
 from mailstead.store.database import Database, Tx
-from mailstead.store.mailboxes import MailboxRow, add_mailbox, get_mailbox, mailboxes, mark_deleted
+from mailstead.store.leaves import put_leaf
+from mailstead.store.mailboxes import (
+    MailboxRow,
+    add_mailbox,
+    get_mailbox,
+    mailboxes,
+    mark_deleted,
+    next_uid_validity,
+)
 from mailstead.store.records import get_record, put_record, write_id_of
 
 MOST = 10_000  # mailboxes and subscriptions of one account
 
-Names = dict[str, MailboxName]
 T = TypeVar("T")
 
 
@@ -104,7 +112,7 @@ class Folders:
             if wanted in names and names[wanted].exists:
                 raise Refused(Reason.MAILBOX_EXISTS)
             _check_use(names, special_use)
-            change = _Change(_make_superiors(names, wanted), [])
+            change = _Change(make_superiors(names, wanted), [])
             subscribed = wanted in names
             names[wanted] = MailboxName(made, wanted, special_use, subscribed)
             change.created.append(made)
@@ -126,10 +134,8 @@ class Folders:
                 raise Refused(Reason.MAILBOX_FIXED)
             gone = names.get(wanted)
             if gone is None or not gone.exists:
-                raise Refused(
-                    Reason.MAILBOX_HAS_CHILDREN if _below(names, wanted) else Reason.NO_SUCH_MAILBOX
-                )
-            _drop(names, gone)
+                raise Refused(Reason.MAILBOX_HAS_CHILDREN if below(names, wanted) else Reason.NO_SUCH_MAILBOX)
+            drop(names, gone)
             return _Change([], [gone.mailbox_id])
 
         return (await self._edit(edit)).deleted[0]
@@ -144,24 +150,24 @@ class Folders:
         old, new = _normal(name), mailbox_name(to)
 
         def edit(names: Names) -> _Change:
-            moving = [n for n in names.values() if n.exists and (n.name == old or _is_below(n.name, old))]
+            moving = [n for n in names.values() if n.exists and (n.name == old or is_below(n.name, old))]
             if not moving:
                 raise Refused(Reason.NO_SUCH_MAILBOX)
             if new in names and names[new].exists:
                 raise Refused(Reason.MAILBOX_EXISTS)
             if old == INBOX:
                 raise Refused(Reason.MAILBOX_FIXED)  # only its messages can go
-            if _is_below(new, old):
+            if is_below(new, old):
                 raise Refused(Reason.MAILBOX_FIXED)  # it would be below itself
             for entry in moving:
-                _drop(names, entry)
+                drop(names, entry)
             for entry in moving:
                 target = mailbox_name(new + entry.name[len(old) :])
                 known = names.get(target)
                 if known is not None and known.exists:
                     raise Refused(Reason.MAILBOX_EXISTS)
                 names[target] = replace(entry, name=target, subscribed=known is not None)
-            return _Change(_make_superiors(names, new), [])
+            return _Change(make_superiors(names, new), [])
 
         await self._edit(edit)
 
@@ -230,7 +236,9 @@ class Folders:
         return await until_won(lambda _: self._try(edit))
 
     async def _try(self, edit: Edit, also: Callable[[Tx], None] | None = None) -> _Change:
-        known = await self._up_to_date(lambda _, __: self._known)
+        known, uid_validity = await self._up_to_date(
+            lambda tx, _: (self._known, next_uid_validity(tx, self._keys.account_id))
+        )
         names = dict(known.names)
         change = edit(names)
         if change is None:
@@ -240,18 +248,28 @@ class Folders:
         content = mboxes.encode(list(names.values()))
         version = known.version + 1
         record = self._keys.seal(Kind.MBOXES, ZERO_ID, 0, version, 0, content)
-        await self._database.write(lambda tx: self._write(tx, record, change, also))
+        made = [
+            (seal_leaf(self._keys, first_leaf(mailbox_id, uid_validity + at)), mailbox_id, uid_validity + at)
+            for at, mailbox_id in enumerate(change.created)
+        ]
+        await self._database.write(lambda tx: self._write(tx, record, change, made, also))
         self._known = _Known(record.write_id, version, names)
         return change
 
     def _write(
-        self, tx: Tx, record: SealedRecord, change: _Change, also: Callable[[Tx], None] | None
+        self,
+        tx: Tx,
+        record: SealedRecord,
+        change: _Change,
+        made: list[tuple[SealedRecord, bytes, int]],
+        also: Callable[[Tx], None] | None,
     ) -> None:
         keys = self._keys
         modseq = fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 1)
         put_record(tx, keys.account_id, Kind.MBOXES, record)
-        for mailbox_id in change.created:
-            add_mailbox(tx, keys.account_id, mailbox_id, modseq)
+        for leaf, mailbox_id, uid_validity in made:
+            add_mailbox(tx, keys.account_id, mailbox_id, modseq, uid_validity)
+            put_leaf(tx, keys.account_id, mailbox_id, 0, leaf)
         for mailbox_id in change.deleted:
             mark_deleted(tx, keys.account_id, mailbox_id)
         if also is not None:
@@ -269,32 +287,3 @@ def _normal(name: str) -> str:
         return mailbox_name(name)
     except ValueError as error:
         raise Refused(Reason.NO_SUCH_MAILBOX) from error
-
-
-def _is_below(name: str, superior: str) -> bool:
-    return name.startswith(superior + HIERARCHY)
-
-
-def _below(names: Names, superior: str) -> bool:
-    return any(n.exists and _is_below(n.name, superior) for n in names.values())
-
-
-def _drop(names: Names, entry: MailboxName) -> None:
-    """Take a mailbox's name off the list; a subscription to it stays."""
-    if entry.subscribed:
-        names[entry.name] = MailboxName(ZERO_ID, entry.name, None)
-    else:
-        del names[entry.name]
-
-
-def _make_superiors(names: Names, name: str) -> list[bytes]:
-    """Make mailboxes of the levels above *name* that have none; their ids."""
-    made: list[bytes] = []
-    levels = name.split(HIERARCHY)
-    for depth in range(1, len(levels)):
-        superior = HIERARCHY.join(levels[:depth])
-        known = names.get(superior)
-        if known is None or not known.exists:
-            made.append(os.urandom(16))
-            names[superior] = MailboxName(made[-1], superior, None, known is not None)
-    return made

@@ -2,6 +2,7 @@
 
 from mailstead.accounts import mboxes
 from mailstead.accounts.mboxes import MailboxName
+from mailstead.crypto.arrivals import ArrivalChain
 from mailstead.crypto.keyring import STORE_KEY_ONLY, Ring
 from mailstead.crypto.keys import StoreKeys
 from mailstead.crypto.primitives import PrivateKey, private_key
@@ -13,9 +14,16 @@ from mailstead.store.accounts import Stale
 
 
 class SessionKeys:
-    """Made from an opened keyring; wiped by `close`. It holds no root and no read key."""
+    """Made from an opened keyring; wiped by `close`. It holds no root and no read key.
 
-    def __init__(self, arena: Arena, account_id: int, uuid: bytes, ring: Ring) -> None:
+    Args:
+        arrivals: What tells whether this server delivered what is pending.
+    """
+
+    def __init__(
+        self, arena: Arena, account_id: int, uuid: bytes, ring: Ring, arrivals: ArrivalChain
+    ) -> None:
+        self.arrivals = arrivals
         self.account_id = account_id
         self.uuid = uuid
         self.root_gen = ring.root_gen

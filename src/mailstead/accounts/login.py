@@ -44,7 +44,7 @@ async def unlock(office: "Office", address: str, credential: Credential) -> Unlo
     """
     way = await open_way(office, address, credential)
     ring = await _ring(office, way)
-    keys = SessionKeys(office.arena, way.account.account_id, way.account.uuid, ring)
+    keys = session_keys(office, way.account, ring)
     online = Online(office.database, keys, office.ring, silence)
     return UnlockedAccount(
         online, office.now, keys.close, tidied=False, writable=Scope.WRITE in way.scope
@@ -66,10 +66,16 @@ async def unlock_here(office: "Office", presence: Presence, way: OpenedWay, ende
     return presence.enter(
         account,
         way.slot,
-        lambda: SessionKeys(office.arena, account.account_id, account.uuid, ring),
+        lambda: session_keys(office, account, ring),
         ended,
         writable=Scope.WRITE in way.scope,
     )
+
+
+def session_keys(office: "Office", account: AccountRow, ring: Ring) -> SessionKeys:
+    """What a session holds of an opened keyring."""
+    chain = office.server_key.rows.arrivals(account.uuid)
+    return SessionKeys(office.arena, account.account_id, account.uuid, ring, chain)
 
 
 async def use_for_sending(office: "Office", way: OpenedWay) -> None:

@@ -3,12 +3,13 @@
 The layout is in docs/format.md, "Mailbox names".
 """
 
+import os
 import struct
 from dataclasses import dataclass
 
 from mailstead.crypto.sealed import ZERO_ID
 from mailstead.errors import UnsealError
-from mailstead.mail.mailbox import FIRST_MAILBOXES, SpecialUse
+from mailstead.mail.mailbox import FIRST_MAILBOXES, HIERARCHY, SpecialUse
 
 VERSION = 1
 _HEAD = struct.Struct(">BI")  # version, mailboxes
@@ -31,6 +32,9 @@ class MailboxName:
     def exists(self) -> bool:
         """Whether there is a mailbox of this name."""
         return self.mailbox_id != ZERO_ID
+
+
+Names = dict[str, MailboxName]
 
 
 def encode(names: list[MailboxName]) -> bytes:
@@ -82,3 +86,34 @@ def first(ids: list[bytes]) -> list[MailboxName]:
         MailboxName(mailbox_id, name, use)
         for mailbox_id, (name, use) in zip(ids, FIRST_MAILBOXES, strict=True)
     ]
+
+
+def is_below(name: str, superior: str) -> bool:
+    """Whether a name is one of the levels below another."""
+    return name.startswith(superior + HIERARCHY)
+
+
+def below(names: Names, superior: str) -> bool:
+    """Whether there is a mailbox below this name."""
+    return any(n.exists and is_below(n.name, superior) for n in names.values())
+
+
+def drop(names: Names, entry: MailboxName) -> None:
+    """Take a mailbox's name off the list; a subscription to it stays."""
+    if entry.subscribed:
+        names[entry.name] = MailboxName(ZERO_ID, entry.name, None)
+    else:
+        del names[entry.name]
+
+
+def make_superiors(names: Names, name: str) -> list[bytes]:
+    """Make mailboxes of the levels above *name* that have none; their ids."""
+    made: list[bytes] = []
+    levels = name.split(HIERARCHY)
+    for depth in range(1, len(levels)):
+        superior = HIERARCHY.join(levels[:depth])
+        known = names.get(superior)
+        if known is None or not known.exists:
+            made.append(os.urandom(16))
+            names[superior] = MailboxName(made[-1], superior, None, known is not None)
+    return made

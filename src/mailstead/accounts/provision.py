@@ -9,6 +9,7 @@ from mailstead.accounts.decoy import Decoy
 from mailstead.accounts.directory import ALIAS, LOGIN, find_account
 from mailstead.accounts.hashing import Hashing
 from mailstead.accounts.keychange import Change, Keys, change_keys, maker
+from mailstead.accounts.leaves import first_leaf
 from mailstead.accounts.login import unlock_root
 from mailstead.accounts.online import Ringer, silence
 from mailstead.accounts.opening import Credential
@@ -28,7 +29,7 @@ from mailstead.crypto.keyring import (
 )
 from mailstead.crypto.keys import StoreKeys
 from mailstead.crypto.primitives import SUITE, Octets, public_octets
-from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
+from mailstead.crypto.sealed import ZERO_ID, Kind
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.slots import Cost, SlotType
 from mailstead.errors import Reason, Refused
@@ -37,6 +38,7 @@ from mailstead.secretmem import Arena
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow, AddressRow, EpochKeyRow
 from mailstead.store.database import Database, Tx
+from mailstead.store.leaves import put_leaf
 from mailstead.store.mailboxes import add_mailbox
 from mailstead.store.records import put_record
 from mailstead.store.slots import add_slot
@@ -92,7 +94,8 @@ async def create_account(office: Office, address: str, password: bytes, quota_oc
     uuid = os.urandom(16)
     with office.arena.hold(os.urandom(32)) as root:
         ways = await office.hashing.run("", _two_ways, office, uuid, root.view, prepared, words)
-        made = _Made(office, address, uuid, root.view, ways)
+        clock = await office.database.read(lambda tx: tx.now())
+        made = _Made(office, address, uuid, root.view, ways, clock)
     await office.database.write(lambda tx: made.write(tx, quota_octets))
     return NewAccount(address, uuid, words)
 
@@ -123,7 +126,13 @@ class _Made:
     """All rows of a new account, sealed before their transaction begins."""
 
     def __init__(
-        self, office: Office, address: str, uuid: bytes, root: Octets, ways: tuple[NewWayIn, ...]
+        self,
+        office: Office,
+        address: str,
+        uuid: bytes,
+        root: Octets,
+        ways: tuple[NewWayIn, ...],
+        uid_validity: int,
     ) -> None:
         now = int(office.now())
         macs = office.server_key.rows
@@ -141,15 +150,17 @@ class _Made:
         mac = macs.epoch_key(uuid, epoch.number, SUITE, CURRENT, public)
         self._key = EpochKeyRow(epoch.number, SUITE, CURRENT, public, mac)
         self._mailbox_ids = [os.urandom(16) for _ in FIRST_MAILBOXES]
-        self._names = self._seal_names(office.arena, epoch)
+        self._uid_validities = [uid_validity + at for at, _ in enumerate(FIRST_MAILBOXES)]
         self._now = now
-
-    def _seal_names(self, arena: Arena, epoch: Epoch) -> SealedRecord:
-        store = StoreKeys(arena, self._uuid, epoch.number, epoch.store_key)
-        content = mboxes.encode(mboxes.first(self._mailbox_ids))
-        record = store.seal(Kind.MBOXES, ZERO_ID, 0, 1, 0, content)
+        store = StoreKeys(office.arena, uuid, epoch.number, epoch.store_key)
+        self._names = store.seal(
+            Kind.MBOXES, ZERO_ID, 0, 1, 0, mboxes.encode(mboxes.first(self._mailbox_ids))
+        )
+        self._leaves = [
+            store.seal(Kind.LEAF, mailbox_id, 0, 1, 0, first_leaf(mailbox_id, made).encode())
+            for mailbox_id, made in zip(self._mailbox_ids, self._uid_validities, strict=True)
+        ]
         store.close()
-        return record
 
     def write(self, tx: Tx, quota_octets: int) -> None:
         mac = self._macs.account(self._uuid, rows.ACTIVE, self._key.epoch, FIRST.root_gen, FIRST.read_gen)
@@ -171,8 +182,10 @@ class _Made:
         put_record(tx, account_id, Kind.KEYRING, self._read_ring)
         put_record(tx, account_id, Kind.KEYRING, self._root_ring, object_id=ROOT_ID)
         put_record(tx, account_id, Kind.MBOXES, self._names)
-        for mailbox_id in self._mailbox_ids:
-            add_mailbox(tx, account_id, mailbox_id, 1)
+        made = zip(self._mailbox_ids, self._uid_validities, self._leaves, strict=True)
+        for mailbox_id, uid_validity, leaf in made:
+            add_mailbox(tx, account_id, mailbox_id, 1, uid_validity)
+            put_leaf(tx, account_id, mailbox_id, 0, leaf)
 
     def _add_address(self, tx: Tx, account_id: int, address: str, kind: int) -> bool:
         mac = self._macs.address(address, self._uuid, kind)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from mailstead.accounts.keychange import Change, Keys, change_keys, maker
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.login import UnlockedRoot, unlock_root
+from mailstead.accounts.login import UnlockedRoot, session_keys, unlock_root
 from mailstead.accounts.opening import Credential
 from mailstead.accounts.waysin import Gens
 from mailstead.crypto.keyring import CLOSING, CURRENT, ROTATE, Epoch, Ring, read_key
@@ -71,7 +71,7 @@ async def rotate_unlocked(office: "Office", address: str, unlocked: UnlockedRoot
     )
     return Rotated(
         address, ring.current().number, opened.root_gen, len(change.carried_over),
-        SessionKeys(office.arena, account.account_id, account.uuid, opened),
+        session_keys(office, account, opened),
     )  # fmt: skip
 
 

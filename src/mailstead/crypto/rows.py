@@ -5,18 +5,28 @@ another account nor put a key or a way in of his own beside one. A MAC says "wri
 "newest": what is older is found by other means.
 """
 
+from mailstead.crypto.arrivals import ArrivalChain
 from mailstead.crypto.primitives import Octets, equal, expand, mac, sha256
 from mailstead.errors import UnsealError
 
 
 class RowMacs:
-    """Makes and checks the MACs of the rows that delivery and logins believe."""
+    """Makes and checks the MACs of the rows that delivery and logins believe.
 
-    def __init__(self, server_key: Octets) -> None:
+    Args:
+        previous: Older server keys, under which something may have been delivered.
+    """
+
+    def __init__(self, server_key: Octets, previous: tuple[Octets, ...] = ()) -> None:
         self._key = expand(server_key, b"EMS1 rows")
+        self._server_keys = (server_key, *previous)
 
     def __repr__(self) -> str:
         return "RowMacs(***)"
+
+    def arrivals(self, account: bytes) -> ArrivalChain:
+        """What makes and checks the tags of an account's arrivals."""
+        return ArrivalChain(self._server_keys, account)
 
     def address(self, address: str, account: bytes, kind: int) -> bytes:
         """The MAC of an `address` row."""

@@ -80,6 +80,7 @@ class SealedMessage:
         summary_flags, body_flags: The flags octets of the two records' headers.
         extents: The sealed body, or what of it was not written ahead.
         stored_octets: What it counts against the quota.
+        digest: What the chain of arrivals binds of it (`crypto.arrivals.digest`).
     """
 
     ctr: int
@@ -89,3 +90,4 @@ class SealedMessage:
     body_flags: int
     extents: tuple[Sealed, ...]
     stored_octets: int
+    digest: bytes

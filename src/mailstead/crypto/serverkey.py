@@ -25,7 +25,7 @@ class ServerKey:
             if len(key) != OCTETS:
                 raise ValueError(f"a server key has {OCTETS} octets, not {len(key)}")
         self._key = bytes(octets)
-        self.rows = RowMacs(self._key)
+        self.rows = RowMacs(self._key, previous)
         self.peppers = [Pepper(expand(key, b"EMS1 pepper")) for key in (octets, *previous)]
         self._auth = [expand(key, b"EMS1 auth") for key in (octets, *previous)]
 

@@ -8,6 +8,7 @@ import asyncio
 import os
 
 from mailstead.accounts.directory import Resident
+from mailstead.crypto import arrivals
 from mailstead.crypto.lanes import LaneWriter
 from mailstead.crypto.sealed import Sealed, SealedMessage
 from mailstead.delivery.sealing import Sealing, stored_octets
@@ -27,6 +28,7 @@ async def seal_large(database: Database, sealing: Sealing, to: Resident, *, whol
     lane = LaneWriter(to.uuid, to.epoch, to.key)
     ahead = 0
     written = 0
+    head = b""
     waiting: list[Sealed] = []
     try:
         with lane.next() as sealer:
@@ -35,6 +37,7 @@ async def seal_large(database: Database, sealing: Sealing, to: Resident, *, whol
             )
             body_flags, extents = sealer.body(object_id, sealing.prepared)
             for extent in extents:
+                head = head or extent.octets[: arrivals.HEAD_OCTETS]
                 if len(waiting) == AHEAD_EXTENTS:
                     written += sum(len(e.octets) for e in waiting)
                     await _write(database, to.account_id, object_id, ahead, waiting)
@@ -49,6 +52,7 @@ async def seal_large(database: Database, sealing: Sealing, to: Resident, *, whol
                 waiting = []
     finally:
         lane.close()
+    body_octets = written + sum(len(e.octets) for e in waiting)
     message = SealedMessage(
         ctr=sealer.ctr,
         object_id=object_id,
@@ -57,8 +61,9 @@ async def seal_large(database: Database, sealing: Sealing, to: Resident, *, whol
         body_flags=body_flags,
         extents=tuple(waiting),
         stored_octets=written + stored_octets(summary, tuple(waiting)),
+        digest=arrivals.digest(summary, body_octets, head),
     )
-    return Arrival(to.account_id, to.epoch, to.mailbox_id, lane.sealed, message, ahead)
+    return Arrival(to.account_id, to.epoch, to.mailbox_id, lane.sealed, message, to.chain, ahead)
 
 
 async def _write(

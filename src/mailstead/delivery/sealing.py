@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from mailstead.accounts.directory import Resident
+from mailstead.crypto import arrivals
 from mailstead.crypto.body import PreparedBody
 from mailstead.crypto.lanes import LaneWriter
 from mailstead.crypto.sealed import Sealed, SealedMessage
@@ -81,6 +82,7 @@ class Sealing:
             body_flags=body_flags,
             extents=sealed,
             stored_octets=stored_octets(summary, sealed),
+            digest=arrivals.digest(summary, sum(len(e.octets) for e in sealed), sealed[0].octets),
         )
 
 

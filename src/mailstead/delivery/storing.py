@@ -108,7 +108,7 @@ class Storing:
         lane = self.batch.lane(to)
         message = sealing.message(lane, to)
         return Arrival(
-            to.account_id, to.epoch, to.mailbox_id, lane.sealed, message, nowhere_else=nowhere_else
+            to.account_id, to.epoch, to.mailbox_id, lane.sealed, message, to.chain, nowhere_else=nowhere_else
         )
 
 

@@ -9,6 +9,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mailstead.crypto.arrivals import ArrivalChain, Link
 from mailstead.crypto.sealed import Sealed, SealedLane, SealedMessage
 from mailstead.errors import Reason, Unavailable
 from mailstead.store.database import Tx
@@ -23,6 +24,7 @@ class Arrival:
     mailbox_id: bytes
     lane: SealedLane
     message: SealedMessage
+    chain: ArrivalChain
     # How many extents were committed ahead of it, under an object row with refs = 0.
     ahead: int = 0
     # An owner's APPEND goes where it was put or nowhere; what is delivered goes to INBOX instead.
@@ -136,7 +138,25 @@ def _verdicts(accounts: dict[_Key, _Account], letter: Letter) -> list[Reason | N
     return found
 
 
-_Pending = tuple[Arrival, bytes, Placed]
+@dataclass(frozen=True, slots=True)
+class _Pending:
+    arrival: Arrival
+    mailbox_id: bytes
+    placed: Placed
+    n: int
+    tag: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """What a mailbox gave to its next arrivals."""
+
+    uid: int  # of the first of them
+    n: int
+    before: bytes  # the tag of the arrival before
+    uid_validity: int
+
+
 _Placing = dict[tuple[int, bytes, bool], list[tuple[list[Outcome], int, Arrival]]]
 
 
@@ -145,37 +165,56 @@ def _take_uids(tx: Tx, accounts: dict[_Key, _Account], placing: _Placing) -> lis
     for (account_id, wanted_id, nowhere_else), arrivals in placing.items():
         account = accounts[account_id, arrivals[0][2].epoch]
         mailbox_id, count = wanted_id, len(arrivals)
-        uid_next = _advance(tx, account_id, mailbox_id, count, account.modseq + count - 1)
-        if uid_next is None and nowhere_else:
+        taken = _advance(tx, account_id, mailbox_id, count, account.modseq + count - 1)
+        if taken is None and nowhere_else:
             for row, index, arrival in arrivals:
                 row[index] = Reason.NO_SUCH_MAILBOX
                 account.taken -= arrival.message.stored_octets
             continue
-        if uid_next is None:  # deleted meanwhile: the mail still arrives
+        if taken is None:  # deleted meanwhile: the mail still arrives
             mailbox_id = account.inbox_id
-            uid_next = _advance(tx, account_id, mailbox_id, count, account.modseq + count - 1)
-            if uid_next is None:
+            taken = _advance(tx, account_id, mailbox_id, count, account.modseq + count - 1)
+            if taken is None:
                 raise Unavailable(Reason.NO_SUCH_MAILBOX)
+        tag = taken.before or arrivals[0][2].chain.start(mailbox_id, taken.uid_validity)
         for offset, (row, index, arrival) in enumerate(arrivals):
-            placed = Placed(uid_next - count + offset, account.modseq + offset)
+            placed = Placed(taken.uid + offset, account.modseq + offset)
             row[index] = placed
-            pendings.append((arrival, mailbox_id, placed))
+            tag = arrival.chain.step(tag, _link(arrival, mailbox_id, placed, taken.n + offset))
+            pendings.append(_Pending(arrival, mailbox_id, placed, taken.n + offset, tag))
+        tx.execute(
+            "UPDATE mailbox SET arrival_tag = ? WHERE account_id = ? AND mailbox_id = ?",
+            (tag, account_id, mailbox_id),
+        )
         account.modseq += count
     return pendings
 
 
-def _advance(tx: Tx, account_id: int, mailbox_id: bytes, count: int, modseq: int) -> int | None:
+def _link(arrival: Arrival, mailbox_id: bytes, placed: Placed, n: int) -> Link:
+    message = arrival.message
+    return Link(
+        n, mailbox_id, placed.uid, placed.modseq, message.object_id, arrival.lane.lane_id, message.ctr,
+        message.digest,
+    )  # fmt: skip
+
+
+def _advance(tx: Tx, account_id: int, mailbox_id: bytes, count: int, modseq: int) -> _Taken | None:
     rows = tx.execute(
-        "UPDATE mailbox SET uid_next = uid_next + ?, messages = messages + ?, highest_modseq = ?"
-        " WHERE account_id = ? AND mailbox_id = ? AND uid_validity > 0 RETURNING uid_next",
-        (count, count, modseq, account_id, mailbox_id),
+        "UPDATE mailbox SET uid_next = uid_next + ?, messages = messages + ?, highest_modseq = ?,"
+        " arrivals = arrivals + ? WHERE account_id = ? AND mailbox_id = ? AND uid_validity > 0"
+        " RETURNING uid_next, arrivals, arrival_tag, uid_validity",
+        (count, count, modseq, count, account_id, mailbox_id),
     )
-    return int(rows[0][0]) if rows else None
+    if not rows:
+        return None
+    uid_next, arrivals, before, uid_validity = rows[0]
+    return _Taken(uid_next - count, arrivals - count + 1, before, uid_validity)
 
 
 def _insert(tx: Tx, pendings: list[_Pending]) -> None:
     now = tx.now()
-    lanes = {(a.account_id, a.lane.lane_id): a.lane for a, _, _ in pendings}
+    arrivals = [p.arrival for p in pendings]
+    lanes = {(a.account_id, a.lane.lane_id): a.lane for a in arrivals}
     tx.execute_many(
         "INSERT INTO lane (account_id, lane_id, epoch, sealed) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (account_id, lane_id) DO NOTHING",
@@ -183,33 +222,30 @@ def _insert(tx: Tx, pendings: list[_Pending]) -> None:
     )
     tx.execute_many(
         "INSERT INTO object (account_id, object_id, refs, stored_octets, created) VALUES (?, ?, 1, ?, ?)",
-        [
-            (a.account_id, a.message.object_id, a.message.stored_octets, now)
-            for a, _, _ in pendings
-            if not a.ahead
-        ],
+        [(a.account_id, a.message.object_id, a.message.stored_octets, now) for a in arrivals if not a.ahead],
     )
-    for arrival, _, _ in pendings:
+    for arrival in arrivals:
         if arrival.ahead:
             _claim(tx, arrival)
     tx.execute_many(
         "INSERT INTO extent (account_id, object_id, number, octets) VALUES (?, ?, ?, ?)",
         [
             (a.account_id, a.message.object_id, a.ahead + number, extent.octets)
-            for a, _, _ in pendings
+            for a in arrivals
             for number, extent in enumerate(a.message.extents)
         ],
     )
     tx.execute_many(
         "INSERT INTO pending (account_id, mailbox_id, uid, modseq, object_id, lane_id, ctr,"
-        " summary_flags, body_flags, summary) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " summary_flags, body_flags, summary, n, tag) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         [
             (
-                a.account_id, mailbox_id, placed.uid, placed.modseq, a.message.object_id,
-                a.lane.lane_id, a.message.ctr, a.message.summary_flags, a.message.body_flags,
-                a.message.summary.octets,
+                p.arrival.account_id, p.mailbox_id, p.placed.uid, p.placed.modseq,
+                p.arrival.message.object_id, p.arrival.lane.lane_id, p.arrival.message.ctr,
+                p.arrival.message.summary_flags, p.arrival.message.body_flags,
+                p.arrival.message.summary.octets, p.n, p.tag,
             )
-            for a, mailbox_id, placed in pendings
+            for p in pendings
         ],
     )  # fmt: skip
 

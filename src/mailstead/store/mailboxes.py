@@ -23,28 +23,41 @@ class MailboxRow:
     recent_uid: int
     messages: int
     vanished_floor: int
+    arrivals: int  # how many there ever were
+    arrival_tag: bytes  # of the last one; empty before the first
 
 
-def add_mailbox(tx: Tx, account_id: int, mailbox_id: bytes, modseq: int) -> MailboxRow:
-    """Create a mailbox; its UIDVALIDITY is new for the account, whatever the clock says."""
-    ((uid_validity,),) = tx.execute(
-        "UPDATE account SET last_uid_validity = CASE WHEN last_uid_validity >= ?"
-        " THEN last_uid_validity + 1 ELSE ? END WHERE account_id = ? RETURNING last_uid_validity",
-        (tx.now(), tx.now(), account_id),
-    )
+def next_uid_validity(tx: Tx, account_id: int) -> int:
+    """A UIDVALIDITY that is new for the account, whatever the clock says, and those after it, too."""
+    rows = tx.execute("SELECT last_uid_validity FROM account WHERE account_id = ?", (account_id,))
+    return max(tx.now(), rows[0][0] + 1 if rows else 1)
+
+
+def add_mailbox(tx: Tx, account_id: int, mailbox_id: bytes, modseq: int, uid_validity: int) -> MailboxRow:
+    """Create a mailbox, which has nothing in it.
+
+    Raises:
+        LostRace: others have taken this UIDVALIDITY, or a later one.
+    """
+    if not tx.execute(
+        "UPDATE account SET last_uid_validity = ? WHERE account_id = ? AND last_uid_validity < ? RETURNING 1",
+        (uid_validity, account_id, uid_validity),
+    ):
+        raise LostRace
     tx.execute(
         "INSERT INTO mailbox (account_id, mailbox_id, uid_validity, uid_next, highest_modseq,"
-        " recent_uid, messages, vanished_floor) VALUES (?, ?, ?, 1, ?, 1, 0, 0)",
-        (account_id, mailbox_id, uid_validity, modseq),
+        " recent_uid, messages, vanished_floor, arrivals, arrival_tag) VALUES (?, ?, ?, 1, ?, 1, 0, 0, 0, ?)",
+        (account_id, mailbox_id, uid_validity, modseq, b""),
     )
-    return MailboxRow(mailbox_id, uid_validity, 1, modseq, 1, 0, 0)
+    return MailboxRow(mailbox_id, uid_validity, 1, modseq, 1, 0, 0, 0, b"")
 
 
 def mailboxes(tx: Tx, account_id: int) -> list[MailboxRow]:
     """All mailboxes of an account."""
     rows = tx.execute(
         "SELECT mailbox_id, uid_validity, uid_next, highest_modseq, recent_uid, messages,"
-        " vanished_floor FROM mailbox WHERE account_id = ? AND uid_validity > 0 ORDER BY uid_validity",
+        " vanished_floor, arrivals, arrival_tag FROM mailbox"
+        " WHERE account_id = ? AND uid_validity > 0 ORDER BY uid_validity",
         (account_id,),
     )
     return [MailboxRow(*row) for row in rows]
@@ -54,7 +67,8 @@ def get_mailbox(tx: Tx, account_id: int, mailbox_id: bytes) -> MailboxRow | None
     """One mailbox, or None when it is gone."""
     rows = tx.execute(
         "SELECT mailbox_id, uid_validity, uid_next, highest_modseq, recent_uid, messages,"
-        " vanished_floor FROM mailbox WHERE account_id = ? AND mailbox_id = ? AND uid_validity > 0",
+        " vanished_floor, arrivals, arrival_tag FROM mailbox"
+        " WHERE account_id = ? AND mailbox_id = ? AND uid_validity > 0",
         (account_id, mailbox_id),
     )
     return MailboxRow(*rows[0]) if rows else None

@@ -27,6 +27,8 @@ class PendingRow:
     summary_flags: int
     body_flags: int
     summary: Sealed
+    n: int  # its number among the arrivals of its mailbox
+    tag: bytes  # its tag in the chain of arrivals
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +54,27 @@ def pendings(
 ) -> list[PendingRow]:
     """The first 256 pendings of a mailbox with UIDs above *after* and up to *last*, in UID order."""
     rows = tx.execute(
-        "SELECT uid, modseq, object_id, lane_id, ctr, summary_flags, body_flags, summary"
+        "SELECT uid, modseq, object_id, lane_id, ctr, summary_flags, body_flags, summary, n, tag"
         " FROM pending WHERE account_id = ? AND mailbox_id = ? AND uid > ? AND uid <= ?"
         " ORDER BY uid LIMIT ?",
         (account_id, mailbox_id, after, last, PAGE_MESSAGES),
     )
-    return [PendingRow(r[0], r[1], r[2], r[3], r[4], r[5], r[6], Sealed(r[7])) for r in rows]
+    return [PendingRow(r[0], r[1], r[2], r[3], r[4], r[5], r[6], Sealed(r[7]), r[8], r[9]) for r in rows]
+
+
+def pending_bodies(
+    tx: Tx, account_id: int, mailbox_id: bytes, after: int, last: int
+) -> dict[int, tuple[int, bytes]]:
+    """Octets of the bodies of pendings with UIDs above *after* and up to *last*, and their first 56."""
+    rows = tx.execute(
+        "SELECT uid, (SELECT COALESCE(SUM(LENGTH(octets)), 0) FROM extent WHERE"
+        " extent.account_id = pending.account_id AND extent.object_id = pending.object_id),"
+        " (SELECT SUBSTR(octets, 1, 56) FROM extent WHERE extent.account_id = pending.account_id"
+        " AND extent.object_id = pending.object_id AND number = 0)"
+        " FROM pending WHERE account_id = ? AND mailbox_id = ? AND uid > ? AND uid <= ?",
+        (account_id, mailbox_id, after, last),
+    )
+    return {uid: (octets, head or b"") for uid, octets, head in rows}
 
 
 def row_pendings(tx: Tx, account_id: int, mailbox_id: bytes, number: int) -> list[PendingRow]:
