@@ -209,6 +209,11 @@ def _first(summary: bytes) -> bytes:
     return summary[:16] + b"\x01" + summary[17:28] + summary[36:]
 
 
+def _first_counts() -> bytes:
+    """Counts as version 1 had them: without the leaves."""
+    return b"\x01" + Counts(1, 2, 3, 4, 5).encode()[1:-4]
+
+
 def lane(chosen: dict[str, tuple[bytes, str]], *, saved: bool = False) -> Vector:
     """A lane, with the SUMMARY and the BODY of its messages; *saved*: they say when that was."""
     writer = LaneWriter(ACCOUNT, 2, DeliveryKey.parse(primitives.public_octets(SEED)))
@@ -265,19 +270,20 @@ def stored() -> list[Vector]:
         bytes((kind,)) + (64).to_bytes(4, "big") + (9).to_bytes(8, "big") + b"w" * 16 for kind in (0, 1, 2)
     )
     leaf = Leaf(MAILBOX, 1, 3, 7, 16385, 99, entries=entries)
-    counts = b"\x03" + bytes(4) + (9).to_bytes(8, "big") + b"w" * 16
-    leaf_0 = Leaf(MAILBOX, 0, 3, 7, 0, 0, 2, b"t" * 32, 2, counts)
+    named = Counts(1, 2, 3, 4, 5, {1: (3, b"w" * 16), 0: (2, b"v" * 16)})
+    leaf_0 = Leaf(MAILBOX, 0, 3, 7, 0, 0, 2, b"t" * 32, 2)
     keys = StoreKeys(Arena(16), ACCOUNT, 2, STORE_KEY)
     made: list[Vector] = []
     for kind, place, index, modseq, object_id, content in (
         (Kind.PAGE, MAILBOX, 1 << 1, 0, ZERO_ID, pages.merge(None, 0, packed_a, set())),
         (Kind.PAGE, MAILBOX, 1 << 1 | 1, 0, ZERO_ID, pages.merge(None, 1, packed_b, set())),
         (Kind.STATE, MAILBOX, 1, states.max_modseq(), ZERO_ID, states.encode()),
-        (Kind.COUNTS, MAILBOX, 0, 0, ZERO_ID, Counts(1, 2, 3, 4, 5).encode()),
+        (Kind.COUNTS, MAILBOX, 0, 0, ZERO_ID, _first_counts()),
         (Kind.MBOXES, ZERO_ID, 0, 0, ZERO_ID, mboxes.encode(names)),
         (Kind.TOMB, MAILBOX, 0, 0, b"t" * 16, tomb),
         (Kind.METADATA, MAILBOX, 0, 0, ZERO_ID, annotations.encode(noted)),
         (Kind.LEAF, MAILBOX, 0, 0, ZERO_ID, leaf_0.encode()),
+        (Kind.COUNTS, b"n" * 16, 0, 0, ZERO_ID, named.encode()),
         (Kind.LEAF, MAILBOX, 1, 0, ZERO_ID, leaf.encode()),
     ):
         assert content is not None

@@ -41,6 +41,7 @@ class Reason(Enum):
     TOO_MANY_WAYS_IN = auto()
     NO_SUCH_WAY_IN = auto()
     LAST_WAY_IN = auto()
+    NOT_AS_LEFT = auto()  # older, or less, than what was written: read only until its owner says so
 
 
 class MailError(Exception):

@@ -115,7 +115,7 @@ async def test_what_was_taken_away_is_missed(database: Database, tmp_path: Path,
         for _ in range(2):  # and stays missed, however often somebody looks
             with pytest.raises(Refused, match=r"missing that had been delivered before UID") as caught:
                 await absorbed(h)
-            assert caught.value.reason is Reason.DAMAGED
+            assert caught.value.reason is Reason.NOT_AS_LEFT
             assert str(caught.value).startswith(f"{count} message")
         account = await h.unlock()
         left = [

@@ -374,6 +374,13 @@ def test_what_is_in_states_counts_and_names() -> None:
     take = oracle.Take(content_of("COUNTS", 0))
     assert [take.n(n) for n in (1, 4, 4, 4, 8, 8)] == [1, 1, 2, 3, 4, 5]
     assert Counts.decode(content_of("COUNTS", 0)) == Counts(1, 2, 3, 4, 5)
+    (named,) = [octets(v["content"]) for v in OWN["stored"] if v["place"] == (b"n" * 16).hex()]
+    take = oracle.Take(named)
+    assert [take.n(n) for n in (1, 4, 4, 4, 8, 8)] == [2, 1, 2, 3, 4, 5]
+    written = {take.n(4): (take.n(8), take(16)) for _ in range(take.n(4))}
+    assert written == {0: (2, b"v" * 16), 1: (3, b"w" * 16)}
+    assert not take.octets
+    assert Counts.decode(named) == Counts(1, 2, 3, 4, 5, written)
     names = oracle.mailbox_names(content_of("MBOXES", 0))
     assert names == [(bytes(range(16, 32)), 1, 1, "INBOX"), (b"m" * 16, 0, 0, "Entwürfe/alt")]
     assert [

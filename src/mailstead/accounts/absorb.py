@@ -28,12 +28,10 @@ from mailstead.accounts.entries import (
     pack_b,
 )
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.leaves import absorbed, open_leaf, read_leaf, seal_leaf
 from mailstead.accounts.shelf import Shelf, ShelfRows, read_shelf
 from mailstead.accounts.states import FLAGS, KEYWORD_OCTETS, MessageState
 from mailstead.accounts.turns import modseq_ahead, until_won
 from mailstead.crypto.lanes import SUMMARY_FLAGS
-from mailstead.crypto.sealed import SealedRecord
 from mailstead.crypto.unseal import LaneReader, RecordName, open_summary
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.flags import KEYWORDS_CAP
@@ -42,7 +40,6 @@ from mailstead.mail.summary import Summary
 from mailstead.store import messages as rows
 from mailstead.store.accounts import fence, fence_at
 from mailstead.store.database import Database, Tx
-from mailstead.store.leaves import put_leaf
 from mailstead.store.mailboxes import MailboxRow, get_mailbox, mailboxes, touch
 from mailstead.store.messages import PendingRow
 from mailstead.store.numbers import row_number
@@ -192,26 +189,25 @@ async def absorb_once(
 
     Raises:
         LostRace: another session wrote first.
-        Refused: what was delivered next is missing (DAMAGED), or leaf 0 is.
+        Refused: what was delivered next is missing, or a leaf or a row is not the one that was written.
         UnsealError: leaf 0 is not what this account wrote.
     """
     account_id = keys.account_id
     read = await database.read(lambda tx: _read(tx, account_id, mailbox_id, last, lost))
     if read is None:
         return 0
-    leaf = open_leaf(keys, mailbox_id, 0, read.leaf)
-    found = follow(keys.arrivals, read.mailbox, leaf, read.pendings, read.bodies)
-    if not found.rows:
-        raise Refused(Reason.DAMAGED, found.missing)
-    batch = await _open_followed(keys, read, found)
     shelf = Shelf(keys, mailbox_id, read.shelf)
+    found = follow(keys.arrivals, read.mailbox, shelf.leaf(0).leaf, read.pendings, read.bodies)
+    if not found.rows:
+        raise Refused(Reason.NOT_AS_LEFT, found.missing)
+    batch = await _open_followed(keys, read, found)
     changed = bool(batch.failed)
+    _see_that_they_are_new(shelf, read.number, found)
     if batch.opened:
         changed |= _add(shelf, read.number, batch.opened, read.modseq)
     if batch.failed:
         shelf.bury(read.number, [Uid(row.uid) for row, _ in batch.failed], read.modseq, read.now)
-    writes = await shelf.seal()
-    sealed_leaf = seal_leaf(keys, absorbed(leaf, found.arrivals, found.tag))
+    writes = await shelf.seal(found.arrivals, found.tag)
 
     def work(tx: Tx) -> None:
         if changed:
@@ -223,10 +219,16 @@ async def absorb_once(
             rows.quarantine(tx, account_id, mailbox_id, row, reason)
         rows.drop_pendings(tx, account_id, mailbox_id, found.rows)
         writes.apply(tx, account_id, mailbox_id)
-        put_leaf(tx, account_id, mailbox_id, 0, sealed_leaf)
 
     await database.write(work)
     return len(found.rows)
+
+
+def _see_that_they_are_new(shelf: Shelf, number: int, found: Followed) -> None:
+    states = shelf.states(number)
+    for row in found.rows:
+        if states.get(row.uid) is not None:  # UIDNEXT was set back, and mail came since
+            raise Refused(Reason.NOT_AS_LEFT, f"UIDNEXT: UID {row.uid} was given to a second message")
 
 
 async def _open_followed(keys: SessionKeys, read: "_Read", found: Followed) -> OpenedBatch:
@@ -238,7 +240,6 @@ async def _open_followed(keys: SessionKeys, read: "_Read", found: Followed) -> O
 @dataclass(frozen=True, slots=True)
 class _Read:
     mailbox: MailboxRow
-    leaf: SealedRecord
     number: int
     pendings: list[PendingRow]
     bodies: dict[int, tuple[int, bytes]]
@@ -264,12 +265,11 @@ def _read(tx: Tx, account_id: int, mailbox_id: bytes, last: int, lost: int) -> _
     pendings = list(takewhile(lambda p: p.lane_id in lane_ids, pendings))
     return _Read(
         mailbox,
-        read_leaf(tx, account_id, mailbox_id),
         first,
         pendings,
         rows.pending_bodies(tx, account_id, mailbox_id, pendings[0].uid - 1, pendings[-1].uid),
         rows.lanes(tx, account_id, lane_ids),
-        read_shelf(tx, account_id, mailbox_id, [first], pages=True),
+        read_shelf(tx, account_id, mailbox_id, [first], pages=True, arrivals=True),
         frozenset(m.mailbox_id for m in mailboxes(tx, account_id)) - {mailbox_id},
         modseq_ahead(tx, account_id, lost),
         tx.now(),

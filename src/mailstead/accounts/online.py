@@ -19,6 +19,7 @@ from mailstead.accounts.reading import Reader
 from mailstead.accounts.snapshot import Snapshots
 from mailstead.accounts.status import Statuses
 from mailstead.accounts.summaries import Summaries
+from mailstead.errors import Reason, Refused
 from mailstead.store.database import Database
 
 Ringer = Callable[[Iterable[int]], None]
@@ -43,6 +44,7 @@ class Online:
         erased: Told when messages went for good, whose keys may still lie in a log.
         body_keys: What this process keeps of rows; nothing where one session is all there is.
         kept_orders: What it keeps of mailboxes that were sorted.
+        damaged: Told of a mailbox that is not as it was left, and how.
     """
 
     database: Database
@@ -51,6 +53,7 @@ class Online:
     erased: Callable[[], None]
     body_keys: BodyKeys | None = None
     kept_orders: KeptOrders = field(default_factory=KeptOrders)
+    damaged: Callable[[bytes, list[str]], None] = field(default=lambda _, __: None)
     snapshots: Snapshots = field(init=False)
     statuses: Statuses = field(init=False)
     folders: Folders = field(init=False)
@@ -63,7 +66,7 @@ class Online:
     watches: set[Watch] = field(default_factory=set[Watch])
 
     def __post_init__(self) -> None:
-        self.snapshots = Snapshots(self.database, self.keys)
+        self.snapshots = Snapshots(self.database, self.keys, self.damaged)
         self.statuses = Statuses(self.database, self.keys)
         self.folders = Folders(self.database, self.keys)
         self.annotations = Annotations(self.database, self.keys, self.folders, self.writing)
@@ -77,9 +80,25 @@ class Online:
         """The account's number in this database."""
         return self.keys.account_id
 
+    def intact(self, mailbox_id: bytes) -> None:
+        """See to it that nothing is written into a mailbox that is not as it was left.
+
+        Raises:
+            Refused: it is not; it can only be read.
+        """
+        said = self.snapshots.damage.get(mailbox_id)
+        if said:
+            raise Refused(Reason.NOT_AS_LEFT, said[0])
+
     @contextlib.asynccontextmanager
-    async def writing(self) -> AsyncGenerator[None]:
-        """A turn at writing, after which everybody is told."""
+    async def writing(self, *mailbox_ids: bytes) -> AsyncGenerator[None]:
+        """A turn at writing into these mailboxes, after which everybody is told.
+
+        Raises:
+            Refused: one of them is not as it was left.
+        """
+        for mailbox_id in mailbox_ids:
+            self.intact(mailbox_id)
         async with self.turn:
             try:
                 yield

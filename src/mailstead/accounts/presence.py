@@ -9,6 +9,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.keptorders import KeptOrders
@@ -109,8 +110,9 @@ class Presence:
         here = self._accounts.get(key)
         if here is None:
             online = Online(
-                self._database, make_keys(), self._bell.ring, self._erased, self._body_keys, self._kept_orders
-            )
+                self._database, make_keys(), self._bell.ring, self._erased, self._body_keys,
+                self._kept_orders, partial(self._damaged, account.account_id),
+            )  # fmt: skip
             here = self._accounts[key] = _Account(online)
             self._ids[account.account_id] += 1
             if self._tasks is not None:
@@ -122,6 +124,12 @@ class Presence:
         return UnlockedAccount(
             here.online, self._clock.now, lambda: self._leave(key, here, session), tidied=True,
             writable=writable,
+        )  # fmt: skip
+
+    def _damaged(self, account_id: int, mailbox_id: bytes, said: list[str]) -> None:
+        self._log.error(
+            "presence.mailbox.not-as-left", account=account_id, mailbox=mailbox_id.hex(),
+            why=said[0], differences=len(said),
         )  # fmt: skip
 
     def _erased(self) -> None:

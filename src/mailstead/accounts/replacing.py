@@ -57,7 +57,7 @@ class Replacing:
             MailError: what *place* raises.
         """
         o, number = self._online, row_number(self._uid)
-        async with o.writing():
+        async with o.writing(self._mailbox_id):
             await absorb(o.database, o.keys, self._mailbox_id, [number])
             placed = await until_won(lambda lost: self._turn(number, place, lost))
         o.erased()

@@ -12,17 +12,19 @@ from mailstead.accounts.turns import ROWS_AT_ONCE
 from mailstead.crypto.sealed import SealedRecord
 from mailstead.store.accounts import fence
 from mailstead.store.database import Database, Tx
-from mailstead.store.epochs import OldRecord, count_old, old_records, old_rows
+from mailstead.store.epochs import OldRecord, count_old, old_leaves, old_records, old_rows
+from mailstead.store.numbers import LEAF_BITS
 from mailstead.store.records import get_record, put_record
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What one transaction seals again: rows of one mailbox, or, when there are none, records."""
+    """What one transaction seals again: rows of one mailbox; when there are none, leaves; then records."""
 
     mailbox_id: bytes
     shelf: ShelfRows | None
     numbers: list[int]
+    leaves: list[int]
     records: list[tuple[OldRecord, SealedRecord]]
 
 
@@ -32,7 +34,7 @@ async def reseal_once(database: Database, keys: SessionKeys) -> bool:
     Raises:
         LostRace: another session wrote one of the rows first; what it wrote is under the present key.
         Stale: the account's keys have moved on.
-        UnsealError: a row is not what this account wrote; those before it are done.
+        UnsealError, Refused: a row is not what this account wrote; those before it are done.
     """
     batch = await database.read(lambda tx: _read(tx, keys))
     if batch is None:
@@ -42,6 +44,8 @@ async def reseal_once(database: Database, keys: SessionKeys) -> bool:
         shelf = Shelf(keys, batch.mailbox_id, batch.shelf)
         for number in batch.numbers:
             shelf.again(number)
+        for number in batch.leaves:
+            shelf.again_leaf(number)
         writes = await shelf.seal()
     records = [(name, _again(keys, name, record)) for name, record in batch.records]
 
@@ -65,11 +69,17 @@ def _read(tx: Tx, keys: SessionKeys) -> _Batch | None:
     old = old_rows(tx, account_id, keys.epoch, ROWS_AT_ONCE)
     if old is not None:
         mailbox_id, numbers = old
-        return _Batch(mailbox_id, read_shelf(tx, account_id, mailbox_id, numbers, pages=True), numbers, [])
+        shelf = read_shelf(tx, account_id, mailbox_id, numbers, pages=True)
+        return _Batch(mailbox_id, shelf, numbers, [], [])
+    old = old_leaves(tx, account_id, keys.epoch, ROWS_AT_ONCE)
+    if old is not None:
+        mailbox_id, leaves = old
+        shelf = read_shelf(tx, account_id, mailbox_id, [n << LEAF_BITS for n in leaves], pages=False)
+        return _Batch(mailbox_id, shelf, [], leaves, [])
     named = old_records(tx, account_id, keys.epoch, ROWS_AT_ONCE)
     found = [(n, get_record(tx, account_id, n.kind, n.place, n.object_id)) for n in named]
     records = [(name, record) for name, record in found if record is not None]
-    return _Batch(b"", None, [], records) if records else None
+    return _Batch(b"", None, [], [], records) if records else None
 
 
 def _again(keys: SessionKeys, name: OldRecord, record: SealedRecord) -> SealedRecord:

@@ -6,11 +6,13 @@ the writer thread holds no key, and whoever loses a race reads again.
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
+from mailstead.accounts import leaves
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.flagging import FlagChange, FlagOutcome, change_row
 from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.leaves import Leaf, LeafPage, Write, is_first, open_leaf, read_leaf, seal_leaf
 from mailstead.accounts.pages import merge
 from mailstead.accounts.states import MessageState, RowStates, StatePage
 from mailstead.accounts.tombstones import Tombstone
@@ -19,7 +21,9 @@ from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.store import messages as rows
 from mailstead.store.database import Tx
+from mailstead.store.leaves import get_leaf, put_leaf
 from mailstead.store.messages import GROUP_A, GROUP_B, StateRow
+from mailstead.store.numbers import LEAF_BITS
 from mailstead.store.records import get_record, put_record
 
 
@@ -30,6 +34,7 @@ class ShelfRows:
     states: dict[int, StateRow]
     pages: dict[tuple[int, int], SealedRecord]
     counts: SealedRecord | None
+    leaves: dict[int, SealedRecord]
 
 
 @dataclass(slots=True)
@@ -40,6 +45,7 @@ class ShelfWrites:
     pages: list[tuple[int, int, SealedRecord]] = field(default_factory=list[tuple[int, int, SealedRecord]])
     emptied: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
     counts: SealedRecord | None = None
+    leaves: list[tuple[int, SealedRecord]] = field(default_factory=list[tuple[int, SealedRecord]])
 
     def apply(self, tx: Tx, account_id: int, mailbox_id: bytes) -> None:
         """Write them.
@@ -55,10 +61,21 @@ class ShelfWrites:
             rows.drop_page(tx, account_id, mailbox_id, number, group, version)
         if self.counts is not None:
             put_record(tx, account_id, Kind.COUNTS, self.counts, mailbox_id)
+        for number, record in self.leaves:
+            put_leaf(tx, account_id, mailbox_id, number, record)
 
 
-def read_shelf(tx: Tx, account_id: int, mailbox_id: bytes, numbers: list[int], *, pages: bool) -> ShelfRows:
-    """The sealed rows with these *numbers*; *pages* too, or only states and counts."""
+def read_shelf(
+    tx: Tx, account_id: int, mailbox_id: bytes, numbers: list[int], *, pages: bool, arrivals: bool = False
+) -> ShelfRows:
+    """The sealed rows with these *numbers* and their leaves; *pages* too, or only states and counts.
+
+    Args:
+        arrivals: Leaf 0 is wanted, too, whatever the numbers.
+
+    Raises:
+        Refused: leaf 0 is missing.
+    """
     states: dict[int, StateRow] = {}
     found: dict[tuple[int, int], SealedRecord] = {}
     for number in numbers:
@@ -69,11 +86,19 @@ def read_shelf(tx: Tx, account_id: int, mailbox_id: bytes, numbers: list[int], *
             if record is not None:
                 found[number, group] = record
     counts = get_record(tx, account_id, Kind.COUNTS, mailbox_id)
-    return ShelfRows(states, found, counts)
+    wanted = {n >> LEAF_BITS for n in numbers}
+    named = {n: leaf for n in wanted if (leaf := get_leaf(tx, account_id, mailbox_id, n)) is not None}
+    if arrivals or counts is None or len(named) < len(wanted):
+        named[0] = read_leaf(tx, account_id, mailbox_id)
+    return ShelfRows(states, found, counts, named)
 
 
 class Shelf:
-    """Opened rows of one mailbox, as a write changes them."""
+    """Opened rows of one mailbox, as a write changes them.
+
+    A row that is not the one its leaf names is refused (NOT_AS_LEFT), so that no write makes a new
+    leaf of what somebody has set back.
+    """
 
     def __init__(self, keys: SessionKeys, mailbox_id: bytes, read: ShelfRows) -> None:
         self._keys = keys
@@ -82,6 +107,8 @@ class Shelf:
         self._states: dict[int, StatePage] = {}
         self._pages: dict[tuple[int, int], bytes | None] = {}
         self._changed: set[int] = set()
+        self._leaves: dict[int, LeafPage] = {}
+        self._leaves_again: set[int] = set()
         self.counts = Counts()
         if read.counts is not None:
             self.counts = Counts.decode(keys.open(Kind.COUNTS, mailbox_id, 0, 0, read.counts))
@@ -91,6 +118,7 @@ class Shelf:
         page = self._states.get(number)
         if page is None:
             row = self._read.states.get(number)
+            self._compare(leaves.STATE, number, None if row is None else row.record)
             page = StatePage(None if row is None else open_state(self._keys, self._place, row))
             self._states[number] = page
         return page
@@ -99,6 +127,7 @@ class Shelf:
         """The content of a column group; None when there is none."""
         if (number, group) not in self._pages:
             record = self._read.pages.get((number, group))
+            self._compare(group, number, record)
             self._pages[number, group] = (
                 None
                 if record is None
@@ -174,8 +203,15 @@ class Shelf:
             self.page(number, group)
         self._changed.add(number)
 
-    async def seal(self) -> ShelfWrites:
+    def again_leaf(self, number: int) -> None:
+        """Have a leaf sealed again as it is."""
+        self._leaves_again.add(number)
+
+    async def seal(self, arrivals: int | None = None, tag: bytes = b"") -> ShelfWrites:
         """Seal the rows that were changed, a few at a time so that others get their turn.
+
+        Args:
+            arrivals: How many are absorbed by this, the last with this *tag*; None: none.
 
         Raises:
             Refused: a row would be larger than its format allows (too many keywords).
@@ -188,8 +224,34 @@ class Shelf:
             await asyncio.sleep(0)
         counts = self._read.counts
         version = 1 if counts is None else counts.version + 1
+        if arrivals is not None:
+            self.leaf(0).absorb(arrivals, tag)
+        if arrivals is not None or counts is None:
+            self.again_leaf(0)
+        self._seal_leaves(writes, self._leaves_again)
         writes.counts = self._keys.seal(Kind.COUNTS, self._place, 0, version, 0, self.counts.encode())
         return writes
+
+    def _seal_leaves(self, writes: ShelfWrites, touched: set[int]) -> None:
+        for state in writes.states:
+            page, leaf = self._states[state.number], self._leaf_of(state.number)
+            leaf.put(leaves.STATE, state.number, state.record)
+            leaf.raise_floors(max(page.uids, default=0), state.max_modseq)
+            touched.add(state.number >> LEAF_BITS)
+        for number, group, record in writes.pages:
+            self._leaf_of(number).put(group, number, record)
+        for number, group, _ in writes.emptied:
+            self._leaf_of(number).drop(group, number)
+        for number in touched.copy():
+            if self.leaf(number).leaf.version == 0:
+                self.leaf(0).grow()
+                touched.add(0)
+        named = dict(self.counts.leaves)
+        for number in sorted(touched):
+            record = seal_leaf(self._keys, self.leaf(number).next())
+            named[number] = (record.version, record.write_id)
+            writes.leaves.append((number, record))
+        self.counts = replace(self.counts, leaves=named)
 
     def _seal_page(self, writes: ShelfWrites, number: int, group: int) -> None:
         if (number, group) not in self._pages:
@@ -214,6 +276,27 @@ class Shelf:
         record = self._keys.seal(Kind.STATE, self._place, number, version, modseq, content)
         return StateRow(number, modseq, record)
 
+    def _leaf_of(self, number: int) -> LeafPage:
+        return self.leaf(number >> LEAF_BITS)
+
+    def leaf(self, number: int) -> LeafPage:
+        """The leaf with this number, a new one if there is none yet."""
+        page = self._leaves.get(number)
+        if page is None:
+            record = self._read.leaves.get(number)
+            opened = None if record is None else open_leaf(self._keys, self._place, number, record)
+            found = None if record is None else (record.version, record.write_id)
+            if not (self._read.counts is None and (opened is None or is_first(opened))):
+                _same(leaves.LEAF, number, found, self.counts.leaves.get(number))
+            page = self._leaves[number] = LeafPage(
+                Leaf(self._place, number, 0, self.leaf(0).leaf.uid_validity) if opened is None else opened
+            )
+        return page
+
+    def _compare(self, kind: int, number: int, record: SealedRecord | None) -> None:
+        found = None if record is None else (record.version, record.write_id)
+        _same(kind, number, found, self._leaf_of(number).get(kind, number))
+
 
 def open_state(keys: SessionKeys, mailbox_id: bytes, row: StateRow) -> RowStates:
     """Open a state row.
@@ -222,3 +305,9 @@ def open_state(keys: SessionKeys, mailbox_id: bytes, row: StateRow) -> RowStates
         UnsealError: it is not what this account wrote in this place.
     """
     return RowStates.decode(keys.open(Kind.STATE, mailbox_id, row.number, row.max_modseq, row.record))
+
+
+def _same(kind: int, number: int, found: Write | None, written: Write | None) -> None:
+    differs = leaves.difference(kind, number, found, written)
+    if differs:
+        raise Refused(Reason.NOT_AS_LEFT, differs)

@@ -11,23 +11,24 @@ modseq, which are in clear; its flags are sealed in its SUMMARY and looked at wh
 """
 
 import asyncio
-from array import array
 from collections import OrderedDict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import cast
 
 from mailstead.accounts.absorb import open_pendings
+from mailstead.accounts.inspecting import Heads, differences, read_heads
+from mailstead.accounts.joining import only_pendings, with_pendings
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.shelf import open_state
-from mailstead.accounts.states import FLAGS, MessageState, RowStates, StatePage, Uids, no_uids
+from mailstead.accounts.states import MessageState, RowStates, StatePage, Uids, no_uids
 from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.store import messages as rows
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import MailboxRow, get_mailbox, mailboxes
-from mailstead.store.messages import StateRow
+from mailstead.store.messages import PendingHead, StateRow
 from mailstead.store.numbers import row_number
 
 REMEMBERED = 16  # mailboxes of one account
@@ -126,9 +127,19 @@ def news(old: Snapshot, new: Snapshot, own: Collection[int] = ()) -> News:
 
 
 class Snapshots:
-    """The newest snapshot of each mailbox that the sessions of one account here are looking at."""
+    """The newest snapshot of each mailbox that the sessions of one account here are looking at.
 
-    def __init__(self, database: Database, keys: SessionKeys) -> None:
+    The first of a mailbox is compared with its leaves; `damage` is what differed then.
+
+    Args:
+        damaged: Told of a mailbox that is not as it was left, and how.
+    """
+
+    def __init__(
+        self, database: Database, keys: SessionKeys, damaged: Callable[[bytes, list[str]], None]
+    ) -> None:
+        self._damaged = damaged
+        self.damage: dict[bytes, list[str]] = {}
         self._database = database
         self._keys = keys
         self._newest: OrderedDict[bytes, Snapshot] = OrderedDict()
@@ -142,9 +153,9 @@ class Snapshots:
             UnsealError: a state row is not what this account wrote.
         """
         async with self._turns.setdefault(mailbox_id, asyncio.Lock()):
-            old = self._newest.get(mailbox_id)
-            account_id = self._keys.account_id
-            read = await self._database.read(lambda tx: _read(tx, account_id, mailbox_id, old))
+            # One that was found damaged is compared again, until somebody has seen to it.
+            old = None if mailbox_id in self.damage else self._newest.get(mailbox_id)
+            read = await self._look(mailbox_id, old)
             if read is None:
                 self._newest.pop(mailbox_id, None)
                 raise Refused(Reason.NO_SUCH_MAILBOX)
@@ -162,11 +173,29 @@ class Snapshots:
         """The mailbox as it is now, as `newest`; but nothing that sessions look at is forgotten for it."""
         if mailbox_id in self._newest:
             return await self.newest(mailbox_id)
-        account_id = self._keys.account_id
-        read = await self._database.read(lambda tx: _read(tx, account_id, mailbox_id, None))
+        read = await self._look(mailbox_id, None)
         if read is None:
             raise Refused(Reason.NO_SUCH_MAILBOX)
         return await self._follow(None, read)
+
+    async def _look(self, mailbox_id: bytes, old: Snapshot | None) -> "_Read | None":
+        """Read what is new; what differs in a mailbox that is new here is looked at a second time."""
+        account_id = self._keys.account_id
+        known = self.damage.pop(mailbox_id, [])
+        said: list[str] = []
+        while True:
+            read = await self._database.read(lambda tx: _read(tx, account_id, mailbox_id, old))
+            if read is None or read.heads is None:
+                return read
+            before, said = said, differences(self._keys, read.mailbox, read.heads, read.states, read.pendings)
+            if not said:
+                return read
+            if before:
+                break
+        self.damage[mailbox_id] = said
+        if said != known:
+            self._damaged(mailbox_id, said)
+        return read
 
     async def _follow(self, old: Snapshot | None, read: "_Read") -> Snapshot:
         known = {} if old is None else dict(old.rows)
@@ -177,14 +206,14 @@ class Snapshots:
             states = open_state(self._keys, read.mailbox.mailbox_id, row)
             here = pendings.pop(row.number, None)
             if here is not None:
-                states = _with_pendings(states, here, known.get(row.number))
+                states = with_pendings(states, here, known.get(row.number))
             known[row.number] = states
         for number, here in pendings.items():
             before = known.get(number)
             if before is None:
-                known[number] = _only_pendings(here)
+                known[number] = only_pendings(here)
             else:
-                known[number] = _with_pendings(before, here, before)
+                known[number] = with_pendings(before, here, before)
         return Snapshot(read.mailbox, *_in_order(old, known))
 
     async def opened(self, snapshot: Snapshot, uids: Iterable[int]) -> Snapshot:
@@ -239,8 +268,9 @@ class Snapshots:
 class _Read:
     mailbox: MailboxRow
     states: list[StateRow]
-    pendings: list[tuple[int, int]]
+    pendings: list[PendingHead]
     news: bool = True
+    heads: Heads | None = None  # of a mailbox that is looked at for the first time
 
 
 def _read(tx: Tx, account_id: int, mailbox_id: bytes, old: Snapshot | None) -> _Read | None:
@@ -249,7 +279,8 @@ def _read(tx: Tx, account_id: int, mailbox_id: bytes, old: Snapshot | None) -> _
         return None
     if old is None:
         states = rows.get_states(tx, account_id, mailbox_id)
-        return _Read(mailbox, states, rows.pending_heads(tx, account_id, mailbox_id))
+        heads = read_heads(tx, account_id, mailbox_id)
+        return _Read(mailbox, states, rows.pending_heads(tx, account_id, mailbox_id), heads=heads)
     if mailbox.highest_modseq == old.mailbox.highest_modseq:
         return _Read(mailbox, [], [], news=False)
     states = rows.states_since(tx, account_id, mailbox_id, old.mailbox.highest_modseq)
@@ -275,21 +306,3 @@ def _in_order(old: Snapshot | None, known: dict[int, RowStates]) -> tuple[dict[i
     for row in ordered.values():
         uids.extend(row.uids)
     return ordered, uids
-
-
-def _only_pendings(pendings: list[tuple[int, int]]) -> RowStates:
-    uids, modseqs = array("I", [p[0] for p in pendings]), array("Q", [p[1] for p in pendings])
-    return RowStates(uids, modseqs, bytes(len(uids)), sealed=frozenset(uids))
-
-
-def _with_pendings(states: RowStates, pendings: list[tuple[int, int]], known: RowStates | None) -> RowStates:
-    """A row of absorbed messages with those that still wait; what is *known* of them stays known."""
-    page = StatePage(states)
-    sealed = set(states.sealed)
-    for uid, modseq in pendings:
-        before = None if known is None or uid in known.sealed else known.get(uid)
-        if before is None:
-            sealed.add(uid)
-            before = MessageState(Modseq(modseq), FLAGS[0], frozenset())
-        page.put(Uid(uid), before)
-    return page.row(states.gone, frozenset(sealed))

@@ -20,7 +20,7 @@ from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.store import messages as rows
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import MailboxRow, get_mailbox, mailboxes
-from mailstead.store.messages import LaneRow, PendingRow
+from mailstead.store.messages import LaneRow, PendingHead, PendingRow
 from mailstead.store.records import LostRace, get_record
 
 COUNTED_AT_ONCE = 64  # mailboxes, then others get their turn
@@ -112,16 +112,16 @@ class Statuses:
             return counts
         known = self._opened.get(mailbox_id, {})
         # Only what still waits is remembered.
-        known = {uid: known[uid] for uid, _ in read.pendings if uid in known}
+        known = {uid: known[uid] for uid, *_ in read.pendings if uid in known}
         self._opened[mailbox_id] = known
-        missing = [uid for uid, _ in read.pendings if uid not in known]
+        missing = [uid for uid, *_ in read.pendings if uid not in known]
         while missing:
             seen, opened = await self._open(mailbox_id, missing[0])
             if missing[0] not in seen:
                 raise LostRace  # absorbed since: COUNTS has it now
             known |= opened
             missing = [uid for uid in missing if uid not in seen]
-        states = [known[uid] for uid, _ in read.pendings if uid in known]
+        states = [known[uid] for uid, *_ in read.pendings if uid in known]
         return counts.add(
             [state for state, _ in states], sum(size for _, size in states), read.mailbox.highest_modseq
         )
@@ -156,7 +156,7 @@ def _status(row: MailboxRow, counts: Counts) -> Status:
 class _Read:
     mailbox: MailboxRow
     counts: SealedRecord | None
-    pendings: list[tuple[int, int]]
+    pendings: list[PendingHead]
 
 
 def _read(tx: Tx, account_id: int, mailbox_id: bytes, at: int) -> _Read | None:

@@ -32,7 +32,7 @@ async def tidy(online: Online, log: Log, quiet: float, erased: Callable[[], None
         try:
             if await purge_deleted(online.database, online.keys):
                 erased()
-            await _absorb(online, quiet)
+            await _absorb(online, log, quiet)
             await _reseal(online)
         except (MailError, UnsealError) as error:
             log.warning("presence.tidy.put-off", account=online.account_id, why=str(error))
@@ -54,7 +54,7 @@ async def _reseal(online: Online) -> None:
         await asyncio.sleep(0)
 
 
-async def _absorb(online: Online, quiet: float) -> None:
+async def _absorb(online: Online, log: Log, quiet: float) -> None:
     """Absorb at once when many wait, and otherwise in a quiet moment, a batch at a time."""
     while True:
         found = await online.database.read(lambda tx: waiting(tx, online.account_id, WAITING))
@@ -65,8 +65,11 @@ async def _absorb(online: Online, quiet: float) -> None:
         absorbed = 0
         for mailbox_id in found:
             try:
+                online.intact(mailbox_id)
                 async with online.turn:
                     absorbed += await absorb_once(online.database, online.keys, mailbox_id)
+            except MailError as error:  # the others are absorbed all the same
+                log.warning("presence.absorb.put-off", account=online.account_id, why=str(error))
             except LostRace:  # another worker is at it
                 await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311  # not a secret
                 absorbed += 1

@@ -60,9 +60,9 @@ class UnlockedAccount:
         if not self.writable:
             raise Refused(Reason.READ_ONLY)
 
-    def _writing(self) -> AbstractAsyncContextManager[None]:
+    def _writing(self, *mailbox_ids: bytes) -> AbstractAsyncContextManager[None]:
         self.require_write()
-        return self._online.writing()
+        return self._online.writing(*mailbox_ids)
 
     async def addresses(self) -> list[str]:
         """The addresses whose mail comes here, the login address first."""
@@ -168,12 +168,16 @@ class UnlockedAccount:
     # What a session sees
 
     async def snapshot(self, mailbox_id: bytes) -> Snapshot:
-        """The mailbox as it is now (`Snapshots.newest`); `snapshot.news` compares two."""
+        """The mailbox as it is now (`Snapshots.newest`), compared with its leaves (`damage`)."""
         return await self._online.snapshots.newest(mailbox_id)
 
     async def glimpse(self, mailbox_id: bytes) -> Snapshot:
         """The mailbox as it is now, for who does not stay (`Snapshots.glimpse`)."""
         return await self._online.snapshots.glimpse(mailbox_id)
+
+    def damage(self, mailbox_id: bytes) -> list[str]:
+        """How a mailbox was not as it was left when it was looked at, in words; it can only be read then."""
+        return self._online.snapshots.damage.get(mailbox_id, [])
 
     async def opened(self, snapshot: Snapshot, uids: Iterable[int]) -> Snapshot:
         """*snapshot* with the flags of *uids* looked at, which pendings need (`Snapshots.opened`)."""
@@ -253,7 +257,7 @@ class UnlockedAccount:
     ) -> FlagOutcome:
         """Change flags and keywords (`changes.change_flags`)."""
         o = self._online
-        async with self._writing():
+        async with self._writing(mailbox_id):
             return await change_flags(o.database, o.keys, mailbox_id, uids, change, unchanged_since)
 
     async def expunge(
@@ -261,7 +265,7 @@ class UnlockedAccount:
     ) -> dict[Uid, Modseq]:
         """Remove messages for good, or into tombs for *undelete_days* (`changes.expunge`)."""
         o = self._online
-        async with self._writing():
+        async with self._writing(mailbox_id):
             gone = await expunge(
                 o.database, o.keys, mailbox_id, uids, int(self._now()), undelete_days,
                 only_deleted=only_deleted,
@@ -273,13 +277,13 @@ class UnlockedAccount:
     async def copy(self, source: bytes, uids: Iterable[Uid], target: bytes, step: Step = unheard) -> Copied:
         """Copy messages (`Copying.copy`)."""
         o = self._online
-        async with self._writing():
+        async with self._writing(target):
             return await Copying(o.database, o.keys, source, target, int(self._now()), step).copy(uids)
 
     async def move(self, source: bytes, uids: Iterable[Uid], target: bytes, step: Step = unheard) -> Copied:
         """Move messages (`Copying.move`)."""
         o = self._online
-        async with self._writing():
+        async with self._writing(source, target):
             return await Copying(o.database, o.keys, source, target, int(self._now()), step).move(uids)
 
     def replacing(self, mailbox_id: bytes, uid: Uid) -> Replacing:
@@ -288,8 +292,9 @@ class UnlockedAccount:
         return Replacing(self._online, mailbox_id, uid, int(self._now()))
 
     async def absorb(self, mailbox_id: bytes) -> int:
-        """Absorb what was delivered since; how many messages."""
+        """Absorb what was delivered since; how many messages. Refused if the mailbox is not as it was left."""
         o = self._online
+        o.intact(mailbox_id)
         async with o.turn:
             return await absorb_all(o.database, o.keys, mailbox_id)
 

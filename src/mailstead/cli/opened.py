@@ -9,6 +9,7 @@ from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.cli.output import time_of
 from mailstead.cli.query import spelled
+from mailstead.errors import Reason, Refused
 from mailstead.imap.searchkeys import And, Key
 from mailstead.imap.view import MailboxView
 from mailstead.mail import header
@@ -57,18 +58,19 @@ class OpenedHere:
 
     def __init__(self, account: UnlockedAccount, box: Mailbox) -> None:
         self._account = account
+        self._damage: list[str] = []
         self._box = box
         self.messages = box.messages
 
     async def listed(self) -> AsyncIterator[Row]:
         """Every message."""
-        await self._account.absorb(self._box.id)
+        await self._absorb()
         async for message in self._account.messages(self._box.id):
             yield _row_here(message)
 
     async def found(self, keys: Sequence[Key]) -> AsyncIterator[Row]:
         """Judged by what judges for IMAP; every message is opened as far as the keys ask."""
-        await self._account.absorb(self._box.id)
+        await self._absorb()
         snapshot = await self._account.snapshot(self._box.id)
         selected = _selected(self._box, await self._account.opened(snapshot, snapshot.uids))
         judge = Judge(selected, And(tuple(keys)), self._account.now())
@@ -86,7 +88,7 @@ class OpenedHere:
 
     async def whole(self) -> AsyncIterator[tuple[Uid, AsyncIterator[bytes]]]:
         """Every message by its UID, with its octets in pieces."""
-        await self._account.absorb(self._box.id)
+        await self._absorb()
         async for message in self._account.messages(self._box.id):
             yield message.uid, self._account.read(message.body)
 
@@ -97,9 +99,22 @@ class OpenedHere:
             yield piece
 
     async def quarantined(self) -> list[str]:
-        """What could not be opened, in words."""
+        """What could not be opened, or is not as it was left, in words."""
         found = await self._account.quarantined()
-        return [f"message {uid} is in quarantine: {reason}" for _, uid, reason in found]
+        said = [f"message {uid} is in quarantine: {reason}" for _, uid, reason in found]
+        return [*(f"{self._box.name}, {words}" for words in self._damage), *said]
+
+    async def _absorb(self) -> None:
+        """Take in what came, unless the mailbox is not as it was left: then all that is there is shown."""
+        await self._account.snapshot(self._box.id)
+        self._damage = self._account.damage(self._box.id)
+        try:
+            if not self._damage:
+                await self._account.absorb(self._box.id)
+        except Refused as refused:
+            if refused.reason is not Reason.NOT_AS_LEFT:
+                raise
+            self._damage = [str(refused)]
 
 
 def _selected(box: Mailbox, snapshot: Snapshot) -> Selected:

@@ -160,6 +160,11 @@ _MEANING: dict[Reason, tuple[str, str, Exit]] = {
     Reason.TOO_BUSY: ("the server is too busy", "try again later", Exit.TRY_LATER),
     Reason.STORAGE_FULL: ("the disk is full", "free some space", Exit.TRY_LATER),
     Reason.STORAGE_UNAVAILABLE: ("the database does not answer", "try again later", Exit.TRY_LATER),
+    Reason.NOT_AS_LEFT: (
+        "what is stored is older, or less, than what was written",
+        "mailstead verify says what; after --accept it can be changed again",
+        Exit.PROBLEMS_FOUND,
+    ),
     Reason.DAMAGED: (
         "what is stored is not what this account wrote",
         "restore a backup; nothing was changed or deleted",

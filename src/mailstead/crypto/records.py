@@ -41,7 +41,7 @@ CAPS: dict[Kind, int] = {
     Kind.MBOXES: 16 << 20,
     Kind.SETTINGS: 1 << 20,
     Kind.LEAF: 8 << 10,
-    Kind.COUNTS: 1 << 10,
+    Kind.COUNTS: 1 << 20,
     Kind.TOMB: 8 << 20,
     Kind.METADATA: 128 << 10,
 }

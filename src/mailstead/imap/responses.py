@@ -68,6 +68,11 @@ def bye(text: str, code: bytes = b"") -> Answer:
     return Answer(Condition.BYE, text, code)
 
 
+def alert(text: str) -> bytes:
+    """What a client must show to its user (RFC 9051 section 7.1)."""
+    return no(text, b"ALERT").octets()
+
+
 LOGGING_OUT = bye("Logging out")
 SHUTTING_DOWN = bye("Shutting down, try again later", b"UNAVAILABLE")
 TOO_SLOW = bye("Timeout, closing connection")
@@ -112,6 +117,7 @@ FOR_REASON: dict[Reason, Answer] = {
     Reason.TOO_BUSY: no("Too busy, try again later", b"UNAVAILABLE"),
     Reason.TOO_MANY_KEYWORDS: no("Too many keywords", b"LIMIT"),
     Reason.TOO_MANY_ANNOTATIONS: no("Too many annotations", b"METADATA TOOMANY"),
+    Reason.NOT_AS_LEFT: no("It is not as it was left, and can only be read", b"CONTACTADMIN"),
     Reason.DAMAGED: no("The data is damaged; the server's log says more", b"CONTACTADMIN"),
     Reason.OUT_OF_SCOPE: no("This app password is for sending mail only", b"NOPERM"),
     Reason.READ_ONLY: no("This login may only read", b"NOPERM"),

@@ -114,6 +114,7 @@ FOR_REASON: dict[Reason, Reply] = {
     Reason.TOO_BUSY: reply(451, "4.3.2 Too busy, try again later"),
     Reason.TOO_MANY_KEYWORDS: reply(451, "4.3.0 Local error, try again later"),
     Reason.TOO_MANY_ANNOTATIONS: reply(451, "4.3.0 Local error, try again later"),
+    Reason.NOT_AS_LEFT: reply(451, "4.3.0 Local error, try again later"),
     Reason.DAMAGED: reply(451, "4.3.0 Recipient cannot receive mail now, try again later"),
     Reason.OUT_OF_SCOPE: reply(535, "5.7.8 This app password is not for sending mail"),
     Reason.READ_ONLY: reply(535, "5.7.8 This login may only read"),

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from mailstead.crypto.sealed import Kind
-from mailstead.store.database import Tx
+from mailstead.store.database import Row, Tx
 
 # What only an epoch's seed opens: mail that waits, or was put aside.
 _MAIL = (
@@ -14,12 +14,14 @@ _MAIL = (
 _SEALED = (
     "SELECT 1 FROM page WHERE account_id = ? AND epoch = ? UNION ALL"
     " SELECT 1 FROM state WHERE account_id = ? AND epoch = ? UNION ALL"
+    " SELECT 1 FROM leaf WHERE account_id = ? AND epoch = ? UNION ALL"
     " SELECT 1 FROM record WHERE account_id = ? AND epoch = ? UNION ALL"
     " SELECT 1 FROM tomb WHERE account_id = ? AND epoch = ? LIMIT 1"
 )
 _COUNT = (
     "SELECT (SELECT COUNT(*) FROM page WHERE account_id = ? AND epoch < ?)"
     " + (SELECT COUNT(*) FROM state WHERE account_id = ? AND epoch < ?)"
+    " + (SELECT COUNT(*) FROM leaf WHERE account_id = ? AND epoch < ?)"
     " + (SELECT COUNT(*) FROM record WHERE account_id = ? AND epoch > 0 AND epoch < ?)"
 )
 
@@ -42,13 +44,13 @@ class OldRecord(NamedTuple):
 def epoch_use(tx: Tx, account_id: int, epoch: int) -> EpochUse:
     """What of an epoch is still needed to open something."""
     mail = tx.execute(_MAIL, (account_id, epoch, account_id, account_id))
-    sealed = tx.execute(_SEALED, (account_id, epoch) * 4)
+    sealed = tx.execute(_SEALED, (account_id, epoch) * 5)
     return EpochUse(bool(mail), bool(sealed))
 
 
 def count_old(tx: Tx, account_id: int, epoch: int) -> int:
-    """How many pages, states and records are sealed under a key older than that of *epoch*."""
-    return int(tx.execute(_COUNT, (account_id, epoch) * 3)[0][0])
+    """How many pages, states, leaves and records are sealed under a key older than that of *epoch*."""
+    return int(tx.execute(_COUNT, (account_id, epoch) * 4)[0][0])
 
 
 def old_rows(tx: Tx, account_id: int, epoch: int, most: int) -> tuple[bytes, list[int]] | None:
@@ -59,6 +61,20 @@ def old_rows(tx: Tx, account_id: int, epoch: int, most: int) -> tuple[bytes, lis
         " ORDER BY mailbox_id, number LIMIT ?",
         (account_id, epoch, account_id, epoch, most),
     )
+    return _of_first(found)
+
+
+def old_leaves(tx: Tx, account_id: int, epoch: int, most: int) -> tuple[bytes, list[int]] | None:
+    """A mailbox with leaves that are older than *epoch*, and the numbers of up to *most* of them."""
+    found = tx.execute(
+        "SELECT mailbox_id, number FROM leaf WHERE account_id = ? AND epoch < ?"
+        " ORDER BY mailbox_id, number LIMIT ?",
+        (account_id, epoch, most),
+    )
+    return _of_first(found)
+
+
+def _of_first(found: list[Row]) -> tuple[bytes, list[int]] | None:
     if not found:
         return None
     mailbox_id = bytes(found[0][0])

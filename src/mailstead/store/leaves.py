@@ -18,6 +18,24 @@ def get_leaf(tx: Tx, account_id: int, mailbox_id: bytes, number: int) -> SealedR
     return SealedRecord(version, epoch, write_id, Sealed(octets))
 
 
+def leaves(tx: Tx, account_id: int, mailbox_id: bytes) -> dict[int, SealedRecord]:
+    """All leaves of a mailbox by their numbers."""
+    rows = tx.execute(
+        "SELECT number, version, epoch, write_id, octets FROM leaf WHERE account_id = ? AND mailbox_id = ?",
+        (account_id, mailbox_id),
+    )
+    return {row[0]: SealedRecord(row[1], row[2], row[3], Sealed(row[4])) for row in rows}
+
+
+def page_writes(tx: Tx, account_id: int, mailbox_id: bytes) -> list[tuple[int, int, int, bytes]]:
+    """Group, number, version and write id of all pages of a mailbox; from an index, no page is read."""
+    rows = tx.execute(
+        "SELECT grp, number, version, write_id FROM page WHERE account_id = ? AND mailbox_id = ?",
+        (account_id, mailbox_id),
+    )
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
+
+
 def put_leaf(tx: Tx, account_id: int, mailbox_id: bytes, number: int, record: SealedRecord) -> None:
     """Write a leaf by compare-and-swap on its version.
 

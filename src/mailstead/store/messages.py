@@ -14,6 +14,8 @@ from mailstead.store.records import LostRace
 
 GROUP_A, GROUP_B = 0, 1
 
+PendingHead = tuple[int, int, int]  # UID, modseq, number among the arrivals
+
 
 @dataclass(frozen=True, slots=True)
 class PendingRow:
@@ -93,14 +95,14 @@ def first_pending(tx: Tx, account_id: int, mailbox_id: bytes, after: int) -> int
 
 def pending_heads(
     tx: Tx, account_id: int, mailbox_id: bytes, first: int = 0, last: int = 1 << 32
-) -> list[tuple[int, int]]:
-    """UID and modseq of the pendings with UIDs *first* to *last*, in UID order."""
+) -> list[PendingHead]:
+    """UID, modseq and number of the pendings with UIDs *first* to *last*, in UID order."""
     rows = tx.execute(
-        "SELECT uid, modseq FROM pending WHERE account_id = ? AND mailbox_id = ?"
+        "SELECT uid, modseq, n FROM pending WHERE account_id = ? AND mailbox_id = ?"
         " AND uid >= ? AND uid <= ? ORDER BY uid",
         (account_id, mailbox_id, first, last),
     )
-    return [(row[0], row[1]) for row in rows]
+    return [(row[0], row[1], row[2]) for row in rows]
 
 
 def waiting(tx: Tx, account_id: int, limit: int) -> dict[bytes, int]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 N = TypeVar("N", bound=int)
 
 PAGE_MESSAGES = 256
+LEAF_BITS = 6  # a leaf is of 64 rows
 
 
 def row_number(uid: int) -> int:

@@ -211,6 +211,30 @@ async def test_status(sqlite: Database, tmp_path: Path, absorbed: bool) -> None:
         await client.bad(b"STATUS INBOX (MESSAGES COLOUR)")
 
 
+async def test_a_mailbox_that_is_not_as_it_was_left_can_be_read(sqlite: Database, tmp_path: Path) -> None:
+    async with imap_worker(sqlite, tmp_path, failures=True) as w:
+        await w.house.move_in()
+        client = await w.login(None)
+        for _ in range(2):
+            await client.append(PLAIN)
+        await client.select()
+        await client.ok(rb"STORE 1 FLAGS (\Seen)")
+        await client.ok(rb"STORE 1 FLAGS (\Flagged)")
+        await client.ok(b"LOGOUT")
+        await sqlite.write(lambda tx: tx.execute("DELETE FROM page WHERE grp = 1"))
+        client = await w.login(None)
+        said = await client.select()
+        assert said.code == b"READ-ONLY"
+        alert = b"* NO [ALERT] INBOX, keys of messages 1-256: nothing found, version 1 was written"
+        assert said.untagged[0] == alert
+        assert b"* 2 EXISTS" in said.untagged
+        assert await client.flags(1) == {rb"\Flagged"}
+        assert (await client.no(rb"STORE 1 FLAGS ()")).code == b"READ-ONLY"
+        assert (await client.no(rb"COPY 1 INBOX")).code == b"CONTACTADMIN"
+        await client.append(PLAIN)
+        assert b"* 3 EXISTS" in (await client.select()).untagged
+
+
 async def test_status_of_sizes_and_limits(sqlite: Database, tmp_path: Path) -> None:
     """RFC 8438, and RFC 7889: one limit for all mailboxes, and APPEND keeps to it."""
     async with imap_worker(sqlite, tmp_path, message_octets=1000) as w:

@@ -20,6 +20,8 @@ from mailstead.services.imap.resync import NOT_ENABLED, catch_up
 from mailstead.services.imap.selected import Selected
 
 CLOSED = ok("The other mailbox is closed", b"CLOSED").octets()  # RFC 7162 section 3.2.11, RFC 9051
+READ_WHAT_IS_LEFT = "It can only be read until its owner runs: mailstead verify --accept"
+ALERTS = 10  # differences that are told of one mailbox
 UNSEEN_ROWS = 4  # rows of pendings that are opened to find the first message that is not \Seen
 
 
@@ -35,6 +37,8 @@ async def select(context: Context, command: Select | Examine) -> Answer:
     read_only = isinstance(command, Examine) or not account.writable
     mailbox = await account.mailbox(command.mailbox)
     snapshot = await account.snapshot(mailbox.id)
+    damage = account.damage(mailbox.id)
+    read_only = read_only or bool(damage)
     row = snapshot.mailbox
     recent = range(0)
     if read_only and not context.dialect.rev2:
@@ -50,7 +54,8 @@ async def select(context: Context, command: Select | Examine) -> Answer:
         snapshot.uids, recent=UidSet([(recent.start, recent.stop - 1)] if recent else ()), keywords=keywords
     )
     context.select(mailbox, snapshot, view, read_only=read_only)
-    lines = [
+    lines = [answers.alert(f"{mailbox.name}, {words}") for words in damage[:ALERTS]]
+    lines += [
         answers.defined_flags(view.keywords),
         answers.permanent_flags(view.keywords, writable=not read_only),
         answers.exists(len(view)),
@@ -71,6 +76,8 @@ async def select(context: Context, command: Select | Examine) -> Answer:
         context.connection.dialect = replace(context.dialect, modseqs=True)
         if opening.resync is not None:
             await catch_up(context, opening.resync)
+    if damage:
+        return ok(READ_WHAT_IS_LEFT, b"READ-ONLY")
     if isinstance(command, Examine):
         return ok("Examine completed", b"READ-ONLY")
     if read_only:

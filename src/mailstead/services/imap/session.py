@@ -218,7 +218,7 @@ class Session:
         try:
             answer = await self._handle(event)
         except MailError as error:
-            if error.reason in (Reason.DAMAGED, Reason.STORAGE_UNAVAILABLE):
+            if error.reason in (Reason.DAMAGED, Reason.NOT_AS_LEFT, Reason.STORAGE_UNAVAILABLE):
                 self._service.log.warning("imap.command.failed", reason=error.reason.name, detail=str(error))
             answer = FOR_REASON[error.reason]
         except UnsealError as error:

@@ -172,7 +172,7 @@ class Session:
             assert transaction is not None, "the state table lets nobody here before"
             response = await transaction.answer(event, self._connection.respond)
         except MailError as error:
-            if error.reason in (Reason.DAMAGED, Reason.STORAGE_UNAVAILABLE):
+            if error.reason in (Reason.DAMAGED, Reason.NOT_AS_LEFT, Reason.STORAGE_UNAVAILABLE):
                 self._service.log.warning("pop3.command.failed", reason=error.reason.name, detail=str(error))
             response = responses.FOR_REASON.get(error.reason, responses.NOT_AVAILABLE)
         except UnsealError as error:

@@ -34,3 +34,6 @@ CREATE TABLE leaf (
   PRIMARY KEY (account_id, mailbox_id, number),
   FOREIGN KEY (account_id, mailbox_id) REFERENCES mailbox (account_id, mailbox_id) ON DELETE CASCADE
 );
+
+-- Which pages there are, and which write made each, without reading any.
+CREATE INDEX page_write ON page (account_id, mailbox_id, grp, number, version, write_id);
