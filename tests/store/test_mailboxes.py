@@ -15,7 +15,7 @@ from mailstead.store.accounts import (
     add_account,
     get_account,
     quota,
-    set_read_gen,
+    set_generations,
     set_status,
 )
 from mailstead.store.annotations import annotations, put_annotations
@@ -160,7 +160,7 @@ async def test_access_tells_of_every_change(database: Database) -> None:
     assert (after.status, after.access_version) == (1, before.access_version + 1)
     for late in (
         lambda tx: set_status(tx, row, 0, b"o" * 32),
-        lambda tx: set_read_gen(tx, row, 2, b"o" * 32),
+        lambda tx: set_generations(tx, row, row._replace(read_gen=2, mac=b"o" * 32)),
     ):
         with pytest.raises(LostRace):  # it was read before the other change
             await database.write(late)

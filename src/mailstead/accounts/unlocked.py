@@ -292,7 +292,7 @@ class UnlockedAccount:
         return Replacing(self._online, mailbox_id, uid, int(self._now()))
 
     async def absorb(self, mailbox_id: bytes) -> int:
-        """Absorb what was delivered since; how many messages. Refused if the mailbox is not as it was left."""
+        """Absorb what was delivered since; how many. Refused if the mailbox is not as it was left."""
         o = self._online
         o.intact(mailbox_id)
         async with o.turn:
