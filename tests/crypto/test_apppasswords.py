@@ -48,6 +48,7 @@ GIVEN = [new_app_password(set()).octets for _ in range(16)]
 @pytest.mark.parametrize(
     "octets",
     [b"", b"ms1-", b"correct horse", GIVEN[0][:-1], GIVEN[0] + b"a", GIVEN[0] + b"\n", b" " + GIVEN[0]],
+    ids=["empty", "prefix", "words", "cut", "longer", "line end", "space"],
 )
 def test_what_has_another_form(octets: bytes) -> None:
     assert locator_of(octets) is None
