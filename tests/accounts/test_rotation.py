@@ -10,11 +10,13 @@ import pytest
 from mailstead.accounts.flagging import FlagChange, How
 from mailstead.accounts.keychange import NO_SEED, aged
 from mailstead.accounts.login import unlock_root
+from mailstead.accounts.logins import Logins
 from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import change_password
 from mailstead.accounts.resealing import left_to_reseal, reseal_once
 from mailstead.accounts.rotation import Rotated, rotate
 from mailstead.accounts.waysin import read_ring, root_ring
+from mailstead.clock import SystemClock
 from mailstead.crypto.keyring import CLOSING, CURRENT, STORE_KEY_ONLY, Epoch, read_key
 from mailstead.crypto.slots import SUBMIT_ONLY
 from mailstead.errors import Reason, Refused, UnsealError
@@ -278,3 +280,40 @@ async def epochs(h: House) -> list[int]:
     delivery = await h.database.read(lambda tx: rows.epoch_keys(tx, unlocked.account.account_id))
     assert [k.epoch for k in delivery] == [e.number for e in ring.epochs if e.state != STORE_KEY_ONLY]
     return [e.number for e in ring.epochs]
+
+
+async def test_they_are_erased_when_their_owner_logs_in(sqlite: Database, tmp_path: Path) -> None:
+    async with worker(sqlite, tmp_path) as w:
+        h = w.house
+        await lived_in(h)
+        rotated = await rotate(h.office, ANN, RIGHT)
+        account = await w.login()
+        await account.absorb(await h.inbox(account))
+        await eventually(lambda: left_to_reseal(sqlite, rotated.keys), 0)
+        account.close()
+        rotated.keys.close()
+        assert await epochs(h) == [1, 2], "a day has not passed"
+        later = replace(w.office, now=lambda: time.time() + DAY + 1)
+        w.logins = Logins(later, w.presence, ("b.test",), SystemClock())
+        account = await w.login()
+        assert await epochs(h) == [2]
+        assert await h.read_all(account) == {1: letter(0), 3: letter(2), 4: letter(3)}
+        account.close()
+
+
+async def test_the_first_change_of_a_password_that_somebody_else_set_rotates(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    async with house(sqlite, tmp_path) as h:
+        await lived_in(h)
+        known = await root_of(h)
+        assert await change_password(h.office, ANN, RIGHT, b"my own")
+        with pytest.raises(UnsealError):
+            account = (await sqlite.read(lambda tx: rows.find_recipient(tx, ANN))).account
+            await sqlite.read(lambda tx: root_ring(tx, account, known))
+        mine = Credential.password(b"my own")
+        assert not await change_password(h.office, ANN, mine, PASSWORD), "he set the one before himself"
+        assert await change_password(h.office, ANN, RIGHT, PASSWORD, compromised=True)
+        account = await h.unlock()
+        assert await h.read_all(account) == {1: letter(0), 3: letter(2), 4: letter(3)}
+        account.close()

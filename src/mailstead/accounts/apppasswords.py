@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mailstead.accounts.keychange import Change, Keys, change_keys, maker
-from mailstead.accounts.login import UnlockedRoot, unlock_root
-from mailstead.accounts.opening import MOST_APPS, Credential
+from mailstead.accounts.login import unlock_root
+from mailstead.accounts.opening import MOST_APPS, Credential, UnlockedRoot
 from mailstead.accounts.waysin import Gens, NewApp, root_ring
 from mailstead.crypto.apppasswords import new_app_password
 from mailstead.crypto.keyring import NAME_OCTETS, RingSlot, read_key

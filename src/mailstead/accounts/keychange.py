@@ -4,11 +4,12 @@ Both keyrings are written with every change; their version orders the changes, a
 repeats his with the root in hand (docs/format.md, "Keys and keyrings").
 """
 
+import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mailstead.accounts.login import UnlockedRoot
+from mailstead.accounts.opening import UnlockedRoot
 from mailstead.accounts.turns import until_won
 from mailstead.accounts.waysin import Gens, Maker, root_ring
 from mailstead.crypto.keyring import (
@@ -24,7 +25,7 @@ from mailstead.crypto.keyring import (
 )
 from mailstead.crypto.primitives import public_octets
 from mailstead.crypto.sealed import Kind
-from mailstead.errors import Reason, Refused, UnsealError
+from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.secretmem import Secret
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow, EpochKeyRow, Stale, fence
@@ -113,6 +114,24 @@ async def change_keys(
 
     await until_won(turn)
     office.ring((account_id,))
+
+
+async def drop_old_epochs(office: "Office", unlocked: UnlockedRoot, ring: Ring) -> None:
+    """Forget the keys of earlier epochs that nothing needs any more, if there are such."""
+    if len(ring.epochs) == 1:
+        return
+
+    async def plan(keys: Keys) -> Change:
+        if aged(keys.ring.epochs, keys.use, int(office.now())) == keys.ring.epochs:
+            raise _Nothing
+        return Change(keys.ring, keys.account.read_gen)
+
+    with contextlib.suppress(_Nothing, MailError):  # the next login does it
+        await change_keys(office, unlocked, plan)
+
+
+class _Nothing(Exception):
+    """There is nothing to change."""
 
 
 def maker(office: "Office", keys: Keys, gens: Gens | None = None) -> Maker:

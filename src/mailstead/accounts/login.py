@@ -1,37 +1,27 @@
 """Logging in: a credential becomes an `UnlockedAccount`, or one error whatever was wrong."""
 
 import contextlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mailstead.accounts.keychange import drop_old_epochs
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.online import Online, silence
-from mailstead.accounts.opening import Credential, OpenedWay, open_way
+from mailstead.accounts.opening import Credential, OpenedWay, UnlockedRoot, open_way
 from mailstead.accounts.presence import Ended, Presence
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.waysin import check_delivery_keys, read_ring
 from mailstead.crypto.keyring import Ring
 from mailstead.crypto.slots import Scope, SlotType
 from mailstead.errors import MailError, Reason, Refused, UnsealError
-from mailstead.secretmem import Secret
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow, EpochKeyRow
 from mailstead.store.database import Tx
-from mailstead.store.slots import SlotRow, note_use
+from mailstead.store.slots import note_use
 
 if TYPE_CHECKING:
     from mailstead.accounts.provision import Office
 
 DAY = 86400
-
-
-@dataclass(frozen=True, slots=True)
-class UnlockedRoot:
-    """An account with its root in hand; release it as soon as the work is done."""
-
-    account: AccountRow
-    slot: SlotRow
-    root: Secret
 
 
 async def unlock(office: "Office", address: str, credential: Credential) -> UnlockedAccount:
@@ -61,8 +51,12 @@ async def unlock_here(office: "Office", presence: Presence, way: OpenedWay, ende
     Raises:
         Refused: as `unlock`, but LOGIN_FAILED.
     """
-    ring = await _ring(office, way)
     account = way.account
+    with contextlib.ExitStack() as held:
+        root = held.enter_context(office.arena.hold(way.root.view)) if way.root is not None else None
+        ring = await _ring(office, way)
+        if root is not None:
+            await drop_old_epochs(office, UnlockedRoot(account, way.slot, root), ring)
     return presence.enter(
         account,
         way.slot,

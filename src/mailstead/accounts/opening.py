@@ -103,6 +103,11 @@ class OpenedWay:
     payload: Secret | None
     signature: bytes = b""
 
+    @property
+    def root(self) -> Secret | None:
+        """The root, if it opens that."""
+        return self.payload if Scope.KEYS in self.scope else None
+
     def release(self) -> None:
         """Wipe what it opened."""
         if self.payload is not None:
@@ -122,6 +127,15 @@ class OpenedWay:
             return payload
         with payload:
             return arena.hold(read_key(payload.view, self.account.root_gen, self.account.read_gen))
+
+
+@dataclass(frozen=True, slots=True)
+class UnlockedRoot:
+    """An account with its root in hand; release it as soon as the work is done."""
+
+    account: AccountRow
+    slot: SlotRow
+    root: Secret
 
 
 async def open_way(

@@ -13,6 +13,7 @@ from mailstead.accounts.leaves import first_leaf
 from mailstead.accounts.login import unlock_root
 from mailstead.accounts.online import Ringer, silence
 from mailstead.accounts.opening import Credential
+from mailstead.accounts.rotation import rotate_unlocked
 from mailstead.accounts.turns import until_won
 from mailstead.accounts.waysin import Gens, Maker, NewWayIn
 from mailstead.crypto import passwords
@@ -21,6 +22,7 @@ from mailstead.crypto.keyring import (
     CURRENT,
     MANIFESTS,
     ROOT_ID,
+    ROTATE,
     Epoch,
     Ring,
     read_key,
@@ -138,7 +140,7 @@ class _Made:
         macs = office.server_key.rows
         epoch = Epoch(1, CURRENT, now, os.urandom(32), os.urandom(32))
         listed = tuple(way.listed for way in ways)
-        ring = Ring(1, FIRST.root_gen, FIRST.read_gen, MANIFESTS, now, (epoch,), listed)
+        ring = Ring(1, FIRST.root_gen, FIRST.read_gen, MANIFESTS | ROTATE, now, (epoch,), listed)
         key = read_key(root, FIRST.root_gen, FIRST.read_gen)
         self._macs = macs
         self._uuid = uuid
@@ -192,11 +194,17 @@ class _Made:
         return rows.add_address(tx, AddressRow(address, account_id, kind, mac))
 
 
-async def change_password(office: Office, address: str, credential: Credential, password: bytes) -> None:
+async def change_password(
+    office: Office, address: str, credential: Credential, password: bytes, *, compromised: bool = False
+) -> bool:
     """Give an account another password, with the old one or the recovery words in hand.
 
     One slot is made and the old one deleted, in one transaction with both keyrings; no mail is
-    touched.
+    touched. The first password of an account was set by somebody else, who could keep what it
+    opens: with it, as with one that is *compromised*, all keys are rotated (`rotation`).
+
+    Returns:
+        Whether the keys were rotated, so that every session has to log in again.
 
     Raises:
         ValueError: the new password cannot be one.
@@ -204,8 +212,11 @@ async def change_password(office: Office, address: str, credential: Credential, 
     """
     prepared = prepare(password)
     unlocked = await unlock_root(office, address, credential)
+    rotating = compromised
 
     async def plan(keys: Keys) -> Change:
+        nonlocal rotating
+        rotating = compromised or bool(keys.ring.features & ROTATE)
         making = maker(office, keys).root_way
         way = await office.hashing.run(
             "", making, SlotType.PASSWORD, prepared, unlocked.root.view, office.cost
@@ -217,6 +228,9 @@ async def change_password(office: Office, address: str, credential: Credential, 
 
     with unlocked.root:
         await change_keys(office, unlocked, plan)
+        if rotating:
+            (await rotate_unlocked(office, address, unlocked)).keys.close()
+    return rotating
 
 
 async def set_status(office: Office, address: str, status: int) -> None:

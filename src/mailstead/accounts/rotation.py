@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from mailstead.accounts.keychange import Change, Keys, change_keys, maker
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.login import UnlockedRoot, session_keys, unlock_root
-from mailstead.accounts.opening import Credential
+from mailstead.accounts.login import session_keys, unlock_root
+from mailstead.accounts.opening import Credential, UnlockedRoot
 from mailstead.accounts.waysin import Gens
 from mailstead.crypto.keyring import CLOSING, CURRENT, ROTATE, Epoch, Ring, read_key
 from mailstead.errors import UnsealError

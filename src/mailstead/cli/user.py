@@ -181,6 +181,7 @@ def remove(config: str | None, address: str, yes: bool) -> None:
 @_password_file
 @click.option("--words-file", metavar="F|-", help="Prove who you are with the recovery words instead.")
 @click.option("--new-password-file", metavar="F|-", help="Read the new password from a file.")
+@click.option("--compromised", is_flag=True, help="Somebody else may know the old one: rotate all keys, too.")
 @click.pass_obj
 def password(
     config: str | None,
@@ -188,16 +189,27 @@ def password(
     password_file: str | None,
     words_file: str | None,
     new_password_file: str | None,
+    compromised: bool,
 ) -> None:
-    """Change a password, with the old one or the recovery words; no mail is lost."""
+    """Change a password, with the old one or the recovery words; no mail is lost.
+
+    The first change rotates the keys, too, since whoever let you in knew the password before.
+    """
     credential = credential_from(password_file, words_file, "Present password")
     new = password_from(new_password_file, "New password", confirm=True)
 
-    async def act(office: Office, settings: Settings) -> None:
+    async def act(office: Office, settings: Settings) -> bool:
+        canonical = address_of(address, settings)
         try:
-            await provision.change_password(office, address_of(address, settings), credential, new)
+            return await provision.change_password(
+                office, canonical, credential, new, compromised=compromised
+            )
         except ValueError as error:
             raise _bad_password(error) from error
 
-    with_office(config, f"the password of {address} was not changed", act)
+    rotated = with_office(config, f"the password of {address} was not changed", act)
     click.echo(f"The password of {address} is changed.")
+    if rotated:
+        click.echo(
+            "Its keys are, too: the old password opens nothing that comes from now on, in no old copy."
+        )
