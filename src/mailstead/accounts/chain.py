@@ -8,7 +8,7 @@ taken away, and nothing behind it is absorbed until the owner has said that he k
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from mailstead.accounts.leaves import Leaf
+from mailstead.accounts.leaves import NO_TAG, Leaf
 from mailstead.crypto.arrivals import ArrivalChain, Link, digest
 from mailstead.store.mailboxes import MailboxRow
 from mailstead.store.messages import PendingRow
@@ -45,14 +45,16 @@ def follow(
     leaf: Leaf,
     pendings: Sequence[PendingRow],
     bodies: Mapping[int, tuple[int, bytes]],
+    base: tuple[int, bytes] | None = None,
 ) -> Followed:
     """Go along the chain from where *leaf* 0 says that it was absorbed.
 
     Args:
         pendings: The first ones of the mailbox, in UID order.
         bodies: Octets of their bodies, and the first of them (`store.messages.pending_bodies`).
+        base: Number and tag of a later arrival to go on from.
     """
-    found = Followed(leaf.arrivals, leaf.arrival_tag)
+    found = Followed(*(base or (leaf.arrivals, leaf.arrival_tag)))
     for row in pendings:
         if row.n <= found.arrivals or row.n > mailbox.arrivals:
             found.failed.append((row, STRAY))
@@ -75,6 +77,26 @@ def follow(
             found.failed.append((row, CHANGED))
         found.arrivals, found.tag = row.n, row.tag
     return found
+
+
+def trust(
+    chain: ArrivalChain, mailbox: MailboxRow, pendings: Sequence[PendingRow], *, more: bool
+) -> Followed:
+    """Take pendings as they are, whatever is missing or changed.
+
+    Args:
+        more: There are others behind them.
+    """
+    if more:
+        return Followed(pendings[-1].n, pendings[-1].tag or NO_TAG, list(pendings))
+    return Followed(*last_arrival(chain, mailbox), list(pendings))
+
+
+def last_arrival(chain: ArrivalChain, mailbox: MailboxRow) -> tuple[int, bytes]:
+    """Number and tag of the last arrival of a mailbox, to which the next one will be chained."""
+    if not mailbox.arrivals:
+        return 0, NO_TAG
+    return mailbox.arrivals, mailbox.arrival_tag or chain.start(mailbox.mailbox_id, mailbox.uid_validity)
 
 
 def missing_before(count: int, uid: int) -> str:

@@ -19,6 +19,7 @@ from mailstead.accounts.reading import Reader
 from mailstead.accounts.snapshot import Snapshots
 from mailstead.accounts.status import Statuses
 from mailstead.accounts.summaries import Summaries
+from mailstead.accounts.verifying import Verifying
 from mailstead.errors import Reason, Refused
 from mailstead.store.database import Database
 
@@ -61,6 +62,7 @@ class Online:
     reader: Reader = field(init=False)
     bodies: Bodies = field(init=False)
     orders: Orders = field(init=False)
+    verifying: Verifying = field(init=False)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)  # there may be something to tidy
     watches: set[Watch] = field(default_factory=set[Watch])
@@ -69,6 +71,7 @@ class Online:
         self.snapshots = Snapshots(self.database, self.keys, self.damaged)
         self.statuses = Statuses(self.database, self.keys)
         self.folders = Folders(self.database, self.keys)
+        self.verifying = Verifying(self.database, self.keys, self.folders, self.snapshots)
         self.annotations = Annotations(self.database, self.keys, self.folders, self.writing)
         self.reader = Reader(self.database, self.keys, self.body_keys)
         self.bodies = Bodies(self.database, self.keys)

@@ -145,8 +145,8 @@ class Snapshots:
         self._newest: OrderedDict[bytes, Snapshot] = OrderedDict()
         self._turns: dict[bytes, asyncio.Lock] = {}
 
-    async def newest(self, mailbox_id: bytes) -> Snapshot:
-        """The mailbox as it is now; the same object as before when nothing changed.
+    async def newest(self, mailbox_id: bytes, *, afresh: bool = False) -> Snapshot:
+        """The mailbox as it is now; the same object as before when nothing changed, unless *afresh*.
 
         Raises:
             Refused: it is gone.
@@ -154,7 +154,7 @@ class Snapshots:
         """
         async with self._turns.setdefault(mailbox_id, asyncio.Lock()):
             # One that was found damaged is compared again, until somebody has seen to it.
-            old = None if mailbox_id in self.damage else self._newest.get(mailbox_id)
+            old = None if afresh or mailbox_id in self.damage else self._newest.get(mailbox_id)
             read = await self._look(mailbox_id, old)
             if read is None:
                 self._newest.pop(mailbox_id, None)

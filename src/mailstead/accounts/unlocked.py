@@ -21,6 +21,7 @@ from mailstead.accounts.reading import Columns, Fetched, Located
 from mailstead.accounts.replacing import Replacing
 from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.status import Status
+from mailstead.accounts.verifying import Verifying
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.mailbox import INBOX, Modseq, SpecialUse, Uid
 from mailstead.store.accounts import addresses, quota
@@ -129,10 +130,9 @@ class UnlockedAccount:
             await purge_deleted(self._online.database, self._online.keys)
 
     async def rename_mailbox(self, name: str, to: str) -> None:
-        """Rename a mailbox and all below it (`Folders.rename`); of INBOX only the messages go.
+        """Rename a mailbox and all below it (`Folders.rename`).
 
-        Those who look at INBOX see them go (RFC 9051 section 6.3.6). Its annotations stay, and are those
-        of the new one, too (RFC 5464 section 4.1).
+        Of INBOX only the messages go (RFC 9051 section 6.3.6), and its annotations are those of both then.
         """
         if name.upper() == INBOX:
             target_id = await self.create_mailbox(to)
@@ -168,7 +168,7 @@ class UnlockedAccount:
     # What a session sees
 
     async def snapshot(self, mailbox_id: bytes) -> Snapshot:
-        """The mailbox as it is now (`Snapshots.newest`), compared with its leaves (`damage`)."""
+        """The mailbox as it is now (`Snapshots.newest`)."""
         return await self._online.snapshots.newest(mailbox_id)
 
     async def glimpse(self, mailbox_id: bytes) -> Snapshot:
@@ -176,8 +176,13 @@ class UnlockedAccount:
         return await self._online.snapshots.glimpse(mailbox_id)
 
     def damage(self, mailbox_id: bytes) -> list[str]:
-        """How a mailbox was not as it was left when it was looked at, in words; it can only be read then."""
+        """How a mailbox was found not to be as it was left; then it can only be read."""
         return self._online.snapshots.damage.get(mailbox_id, [])
+
+    @property
+    def verifying(self) -> Verifying:
+        """What compares all of the account with what was written."""
+        return self._online.verifying
 
     async def opened(self, snapshot: Snapshot, uids: Iterable[int]) -> Snapshot:
         """*snapshot* with the flags of *uids* looked at, which pendings need (`Snapshots.opened`)."""

@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "mail": ("mailstead.cli.mail", "Send mail, and read your own."),
     "serve": ("mailstead.cli.serve", "Run the server in the foreground."),
     "user": ("mailstead.cli.user", "Who lives here."),
+    "verify": ("mailstead.cli.verify", "Whether everything is as it was left."),
     "worker": ("mailstead.cli.worker", ""),
 }
 HIDDEN = frozenset(("worker",))

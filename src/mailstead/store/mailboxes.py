@@ -108,6 +108,38 @@ def take_uids(tx: Tx, account_id: int, mailbox_id: bytes, first: int, count: int
         raise LostRace
 
 
+def renew_counters(
+    tx: Tx, account_id: int, mailbox_id: bytes, modseq: int, floor: int, absorbed: int
+) -> None:
+    """Set the counters of a mailbox to what is there: UIDs up to *floor*, and so many absorbed messages.
+
+    Raises:
+        LostRace: it is gone.
+    """
+    if not tx.execute(
+        "UPDATE mailbox SET highest_modseq = ?, uid_next = CASE WHEN uid_next > ? THEN uid_next ELSE ? END,"
+        " messages = ? + (SELECT COUNT(*) FROM pending WHERE pending.account_id = mailbox.account_id"
+        " AND pending.mailbox_id = mailbox.mailbox_id)"
+        " WHERE account_id = ? AND mailbox_id = ? AND uid_validity > 0 RETURNING 1",
+        (modseq, floor, floor + 1, absorbed, account_id, mailbox_id),
+    ):
+        raise LostRace
+
+
+def move_pendings(tx: Tx, account_id: int, mailbox_id: bytes, uids: list[int]) -> None:
+    """Give pendings the next UIDs, as other messages have theirs."""
+    for uid in uids:
+        ((uid_next,),) = tx.execute(
+            "UPDATE mailbox SET uid_next = uid_next + 1 WHERE account_id = ? AND mailbox_id = ?"
+            " RETURNING uid_next",
+            (account_id, mailbox_id),
+        )
+        tx.execute(
+            "UPDATE pending SET uid = ? WHERE account_id = ? AND mailbox_id = ? AND uid = ?",
+            (uid_next - 1, account_id, mailbox_id, uid),
+        )
+
+
 def take_recent(tx: Tx, account_id: int, mailbox_id: bytes) -> tuple[int, int]:
     """Recent is what has a UID from the first number on and below the second; now it is no more.
 

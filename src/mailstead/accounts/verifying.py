@@ -1,0 +1,129 @@
+"""`mailstead verify`: all that can be compared of an account, and the owner's word that he knows.
+
+Mailboxes are compared with their leaves, as SELECT does, and what waits in them with the chain of
+arrivals, as absorbing does, without absorbing it.
+"""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from mailstead.accounts.accepting import accept_mailbox
+from mailstead.accounts.chain import Followed, follow
+from mailstead.accounts.folders import Folders
+from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.leaves import Leaf, open_leaf, read_leaf
+from mailstead.accounts.snapshot import Snapshots
+from mailstead.errors import MailError, UnsealError
+from mailstead.store import messages as rows
+from mailstead.store.database import Database, Tx
+from mailstead.store.mailboxes import MailboxRow, get_mailbox
+
+Progress = Callable[[int, int], None]  # mailboxes that were looked at, of how many
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something that is not as it was left.
+
+    Args:
+        mailbox: Its name; empty for what is of the account.
+        mailbox_id: 16 octets; empty as well.
+        words: What differs.
+    """
+
+    mailbox: str
+    mailbox_id: bytes
+    words: str
+
+    def __str__(self) -> str:
+        return f"{self.mailbox}, {self.words}" if self.mailbox else self.words
+
+
+class Verifying:
+    """Compares one account with what was written."""
+
+    def __init__(self, database: Database, keys: SessionKeys, folders: Folders, snapshots: Snapshots) -> None:
+        self._database = database
+        self._keys = keys
+        self._folders = folders
+        self._snapshots = snapshots
+
+    async def verify(self, progress: Progress) -> tuple[int, list[Difference]]:
+        """How many mailboxes there are, and all that differs.
+
+        Raises:
+            UnsealError: the list of names is not what this account wrote.
+        """
+        names, found = await self._folders.names()
+        named = {n.mailbox_id: n.name for n in names if n.exists}
+        there = {row.mailbox_id for row in found}
+        said = [
+            Difference(name, mailbox_id, "the mailbox is missing, with all that was in it")
+            for mailbox_id, name in named.items()
+            if mailbox_id not in there
+        ]
+        for at, mailbox_id in enumerate(there):
+            name = named.get(mailbox_id)
+            if name is None:
+                name = mailbox_id.hex()
+                said.append(Difference(name, mailbox_id, "the list of mailboxes does not name it"))
+            said += [Difference(name, mailbox_id, w) for w in await self._mailbox(mailbox_id)]
+            progress(at + 1, len(there))
+        return len(there), sorted(said, key=lambda d: d.mailbox)
+
+    async def _mailbox(self, mailbox_id: bytes) -> list[str]:
+        try:
+            await self._snapshots.newest(mailbox_id, afresh=True)
+            said = self._snapshots.damage.get(mailbox_id, [])
+            return said or await self._arrivals(mailbox_id)
+        except UnsealError as error:
+            return [f"something does not open: {error}"]
+        except MailError as error:
+            return [str(error)]
+
+    async def _arrivals(self, mailbox_id: bytes) -> list[str]:
+        """Go along the chain of what waits, some at a time; as far as it is what was delivered."""
+        base: tuple[int, bytes] | None = None
+        after = 0
+        while True:
+            found, last = await self._some(mailbox_id, base, after)
+            if found is None:
+                return []
+            if found.failed or found.missing:
+                return [
+                    *(f"message {r.uid}: {why}" for r, why in found.failed),
+                    *filter(None, [found.missing]),
+                ]
+            base, after = (found.arrivals, found.tag), last
+            await asyncio.sleep(0)
+
+    async def _some(
+        self, mailbox_id: bytes, base: tuple[int, bytes] | None, after: int
+    ) -> tuple[Followed | None, int]:
+        account_id = self._keys.account_id
+
+        def read(
+            tx: Tx,
+        ) -> tuple[MailboxRow | None, Leaf, list[rows.PendingRow], dict[int, tuple[int, bytes]]]:
+            leaf = open_leaf(self._keys, mailbox_id, 0, read_leaf(tx, account_id, mailbox_id))
+            pendings = rows.pendings(tx, account_id, mailbox_id, after=after)
+            last = pendings[-1].uid if pendings else after
+            bodies = rows.pending_bodies(tx, account_id, mailbox_id, after, last)
+            return get_mailbox(tx, account_id, mailbox_id), leaf, pendings, bodies
+
+        mailbox, leaf, pendings, bodies = await self._database.read(read)
+        absorbed_since = base is not None and leaf.arrivals > base[0]
+        if mailbox is None or not pendings or absorbed_since:
+            return None, after
+        return follow(self._keys.arrivals, mailbox, leaf, pendings, bodies, base), pendings[-1].uid
+
+    async def accept(self, said: list[Difference]) -> None:
+        """Take what differs as it is (`accept_mailbox`): from now on it is what is compared with.
+
+        Raises:
+            Stale: the account's keys have moved on.
+        """
+        for mailbox_id in dict.fromkeys(d.mailbox_id for d in said if d.mailbox_id):
+            await accept_mailbox(self._database, self._keys, mailbox_id)
+            self._snapshots.damage.pop(mailbox_id, None)

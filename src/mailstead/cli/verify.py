@@ -1,0 +1,83 @@
+"""`mailstead verify`: whether everything is as it was left."""
+
+import sys
+
+import click
+
+from mailstead.accounts.login import Credential, unlock
+from mailstead.accounts.provision import Office
+from mailstead.accounts.verifying import Difference
+from mailstead.cli.office import address_of, with_office
+from mailstead.cli.output import print_json
+from mailstead.cli.secrets import password_from
+from mailstead.config import Settings
+from mailstead.errors import Exit, Trouble, UnsealError
+from mailstead.log import Log
+
+
+@click.command("verify")
+@click.option("--user", required=True, metavar="ADDRESS", help="Whose mail.")
+@click.option("--password-file", metavar="F|-", help="Read the password from a file.")
+@click.option("--accept", is_flag=True, help="Take what differs as it is, and go on.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.pass_obj
+def command(config: str | None, user: str, password_file: str | None, accept: bool, as_json: bool) -> None:
+    """Compare an account with what was written: what is older, missing or changed is said.
+
+    Exit 0: everything is as it was left, or was accepted. Exit 4: it is not. Whoever can write the
+    database can set it back; who accepts says that he knows why it is so, after a restore for example.
+    """
+    password = password_from(password_file, f"Password for {user}")
+    try:
+        credential = Credential.password(password)
+    except ValueError as error:
+        raise Trouble("that cannot be", why=str(error), fix="try again", exit_code=Exit.USAGE) from error
+
+    async def act(office: Office, settings: Settings) -> tuple[int, list[Difference]]:
+        account = await unlock(office, address_of(user, settings), credential)
+        try:
+            mailboxes, said = await account.verifying.verify(_progress)
+            if accept and said:
+                await account.verifying.accept(said)
+                for difference in said:
+                    Log().warning("verify.accepted", account=account.account_id, what=str(difference))
+                office.ring((account.account_id,))
+            return mailboxes, said
+        except UnsealError as error:
+            raise Trouble(
+                "this account is not what was stored", why=str(error),
+                fix="restore a backup; nothing was changed or deleted", exit_code=Exit.WRONG_KEY,
+            ) from error  # fmt: skip
+        finally:
+            account.close()
+
+    mailboxes, said = with_office(config, f"the mail of {user} cannot be verified", act)
+    if as_json:
+        listed = [{"mailbox": d.mailbox, "what": d.words} for d in said]
+        print_json(
+            {"ok": not said, "accepted": accept and bool(said), "mailboxes": mailboxes, "differences": listed}
+        )
+    else:
+        _say(mailboxes, said, accept)
+    if said and not accept:
+        sys.exit(int(Exit.PROBLEMS_FOUND))
+
+
+def _say(mailboxes: int, said: list[Difference], accept: bool) -> None:
+    for difference in said:
+        click.echo(str(difference))
+    if not said:
+        click.echo(f"{mailboxes} mailboxes, all as they were left")
+    elif accept:
+        click.echo(f"{len(said)} differences accepted: from now on this is what is compared with")
+    else:
+        click.echo(
+            f"{len(said)} differences in {len({d.mailbox for d in said})} mailboxes, which can only be read."
+            " If you know why: mailstead verify --accept",
+            err=True,
+        )
+
+
+def _progress(done: int, total: int) -> None:
+    if sys.stderr.isatty():
+        click.echo(f"\r{done} of {total} mailboxes" + ("\n" if done == total else ""), nl=False, err=True)
