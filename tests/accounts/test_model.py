@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from mailstead.accounts.flagging import FlagChange, How
-from mailstead.accounts.snapshot import Snapshot, news
+from mailstead.accounts.news import news
+from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import SystemFlag, Uid

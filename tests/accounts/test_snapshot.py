@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from mailstead.accounts.flagging import FlagChange, How
-from mailstead.accounts.snapshot import news
+from mailstead.accounts.news import news
 from mailstead.mail.mailbox import SystemFlag, Uid
 from mailstead.store.database import Database
 from tests.support.house import house

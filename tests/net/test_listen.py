@@ -12,8 +12,9 @@ import uvloop
 
 from mailstead.crypto.certificate import self_signed
 from mailstead.net.listen import Gate, bind, listen, source_of
+from mailstead.net.sweep import sweep
 from mailstead.net.tls import ServerTls
-from mailstead.net.wire import Wire, sweep
+from mailstead.net.wire import Wire
 
 
 def test_ipv6_is_charged_by_its_64() -> None:

@@ -18,7 +18,7 @@ from mailstead.delivery.batch import Batch
 from mailstead.delivery.reception import DeliverySettings, Reception
 from mailstead.log import Log
 from mailstead.net.listen import Gate
-from mailstead.net.wire import sweep
+from mailstead.net.sweep import sweep
 from mailstead.secretmem import Arena
 from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.smtp import COMMAND_SECONDS, DATA_SECONDS, SmtpService

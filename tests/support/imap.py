@@ -19,7 +19,8 @@ from mailstead.clock import SystemClock
 from mailstead.delivery.appending import Appending
 from mailstead.log import Log
 from mailstead.net.listen import Gate
-from mailstead.net.wire import Wire, sweep
+from mailstead.net.sweep import sweep
+from mailstead.net.wire import Wire
 from mailstead.services.imap.session import ImapService
 from mailstead.store.database import Database
 from tests.support.house import PASSWORD, House, house

@@ -14,7 +14,8 @@ from mailstead.delivery.batch import Batch
 from mailstead.delivery.reception import DeliverySettings
 from mailstead.log import Log
 from mailstead.net.listen import Gate
-from mailstead.net.wire import Wire, sweep
+from mailstead.net.sweep import sweep
+from mailstead.net.wire import Wire
 from tests.simulation.simulator import FailingDatabase, Link, VirtualClock, VirtualLoop, World
 from tests.simulation.test_reception import SERVER_KEY
 

@@ -28,7 +28,8 @@ from mailstead.accounts.entries import (
     pack_b,
 )
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.shelf import Shelf, ShelfRows, read_shelf
+from mailstead.accounts.shelf import Shelf
+from mailstead.accounts.shelfrows import ShelfRows, read_shelf
 from mailstead.accounts.states import FLAGS, KEYWORD_OCTETS, MessageState
 from mailstead.accounts.turns import modseq_ahead, until_won
 from mailstead.crypto.lanes import SUMMARY_FLAGS
@@ -43,6 +44,7 @@ from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import MailboxRow, get_mailbox, mailboxes, touch
 from mailstead.store.messages import PendingRow
 from mailstead.store.numbers import row_number
+from mailstead.store.quarantine import quarantine
 
 LANES_AT_ONCE = 64
 LAST_UID = 1 << 32
@@ -224,7 +226,7 @@ async def absorb_once(
         else:
             fence(tx, account_id, keys.root_gen, keys.read_gen, 0)
         for row, reason in batch.failed:
-            rows.quarantine(tx, account_id, mailbox_id, row, reason)
+            quarantine(tx, account_id, mailbox_id, row, reason)
         rows.drop_pendings(tx, account_id, mailbox_id, found.rows)
         writes.apply(tx, account_id, mailbox_id)
 

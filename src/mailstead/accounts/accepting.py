@@ -17,7 +17,8 @@ from mailstead.accounts.entries import size_and_object
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.leaves import Leaf, LeafPage, open_leaf, seal_leaf
 from mailstead.accounts.pages import merge, split
-from mailstead.accounts.shelf import ShelfWrites, open_state
+from mailstead.accounts.shelf import open_state
+from mailstead.accounts.shelfrows import ShelfWrites
 from mailstead.accounts.states import FLAGS, MessageState, RowStates, StatePage
 from mailstead.accounts.tombstones import Tombstone
 from mailstead.accounts.turns import modseq_ahead, until_won

@@ -17,7 +17,8 @@ from mailstead.accounts.changes import Leaving, expunge
 from mailstead.accounts.entries import saved_at, size_and_object
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.pages import split
-from mailstead.accounts.shelf import Shelf, ShelfRows, ShelfWrites, read_shelf
+from mailstead.accounts.shelf import Shelf
+from mailstead.accounts.shelfrows import ShelfRows, ShelfWrites, read_shelf
 from mailstead.accounts.states import MessageState
 from mailstead.accounts.turns import Wanted, batches, modseq_ahead, until_won
 from mailstead.errors import Reason, Refused, UnsealError

@@ -7,7 +7,8 @@ goes on where it was cut off, changes no UID, flag or modseq, and stands in nobo
 from dataclasses import dataclass
 
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.shelf import Shelf, ShelfRows, ShelfWrites, read_shelf
+from mailstead.accounts.shelf import Shelf
+from mailstead.accounts.shelfrows import ShelfRows, ShelfWrites, read_shelf
 from mailstead.accounts.turns import ROWS_AT_ONCE
 from mailstead.crypto.sealed import SealedRecord
 from mailstead.store.accounts import fence

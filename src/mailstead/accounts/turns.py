@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from typing import TypeVar
 
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.shelf import ShelfRows, ShelfWrites, read_shelf
+from mailstead.accounts.shelfrows import ShelfRows, ShelfWrites, read_shelf
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.store.accounts import fence_at, last_modseq
 from mailstead.store.database import Database, Tx

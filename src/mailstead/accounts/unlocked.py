@@ -26,7 +26,7 @@ from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.mailbox import INBOX, Modseq, SpecialUse, Uid
 from mailstead.store.accounts import addresses, quota
 from mailstead.store.mailboxes import MailboxRow, get_mailbox
-from mailstead.store.messages import quarantined
+from mailstead.store.quarantine import quarantined
 
 BEGINNING = Uid(0)
 
@@ -189,19 +189,14 @@ class UnlockedAccount:
         return await self._online.snapshots.opened(snapshot, uids)
 
     async def take_recent(self, mailbox_id: bytes) -> range:
-        """The UIDs that are recent in this session and in no other (RFC 3501 section 2.3.2).
-
-        Raises:
-            Refused: the mailbox is gone, or nothing may be written.
-        """
+        """The UIDs that are recent in this session and in no other (RFC 3501 section 2.3.2)."""
         self.require_write()
         return await take_recent(self._online.database, self._online.keys, mailbox_id)
 
     def watch(self, mailbox_id: bytes | None, tell: Watcher) -> Callable[[], None]:
-        """Have *tell* called, on the loop, whenever something may have changed in a mailbox; None: anywhere.
+        """Have *tell* called, on the loop, when something may have changed in a mailbox (None: anywhere).
 
-        Returns:
-            What ends it.
+        Returns what ends it.
         """
         watch = Watch(mailbox_id, tell)
         self._watches.append(watch)

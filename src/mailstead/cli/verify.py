@@ -4,14 +4,16 @@ import sys
 
 import click
 
-from mailstead.accounts.login import Credential, unlock
+from mailstead.accounts.login import unlock
+from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office
 from mailstead.accounts.verifying import Difference
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json
 from mailstead.cli.secrets import password_from
 from mailstead.config import Settings
-from mailstead.errors import Exit, Trouble, UnsealError
+from mailstead.crypto.slots import SlotType
+from mailstead.errors import Exit, Reason, Refused, Trouble, UnsealError
 from mailstead.log import Log
 
 
@@ -34,6 +36,8 @@ def command(config: str | None, user: str, password_file: str | None, accept: bo
         raise Trouble("that cannot be", why=str(error), fix="try again", exit_code=Exit.USAGE) from error
 
     async def act(office: Office, settings: Settings) -> tuple[int, list[Difference]]:
+        if accept and credential.type is not SlotType.PASSWORD:
+            raise Refused(Reason.OUT_OF_SCOPE)
         account = await unlock(office, address_of(user, settings), credential)
         try:
             mailboxes, said = await account.verifying.verify(_progress)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from typing import cast
 
 from mailstead.net.deflate import Deflater, Inflater
@@ -17,8 +17,7 @@ HIGH_WATER = 64 << 10  # octets read and not taken, at which reading pauses
 NEVER = float("inf")
 HANDSHAKE_SECONDS = 10.0
 QUIET_SECONDS = 2.0  # who was told that this is the end and sends nothing has heard it
-STRESS = 500  # connections of one worker, above which the idle ones are given less time:
-HURRY_SECONDS = 290.0  # five minutes for a command become ten seconds
+HURRY_SECONDS = 290.0  # less for whoever is idle in a crowd: five minutes for a command become ten seconds
 
 
 class TooLate(Exception):
@@ -285,18 +284,3 @@ class Wire(asyncio.Protocol):
 def _wake(waiter: "asyncio.Future[None] | None") -> None:
     if waiter is not None and not waiter.done():
         waiter.set_result(None)
-
-
-async def sweep(wires: Collection[Wire], stress: int = STRESS, every: float = 1.0) -> None:
-    """Close what is past its deadline, once a second, for as long as the worker runs.
-
-    With more than *stress* connections those go early that are between two commands, by what their
-    protocol allows. One comparison per connection and second costs less than a timer per read.
-    """
-    loop = asyncio.get_running_loop()
-    while True:
-        await asyncio.sleep(every)
-        now = loop.time()
-        crowded = len(wires) > stress
-        for wire in [w for w in wires if w.deadline < (now + w.hurry if crowded and w.idle else now)]:
-            wire.expire()

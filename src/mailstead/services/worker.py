@@ -20,8 +20,8 @@ from mailstead.delivery.reception import DeliverySettings, Reception, Transactio
 from mailstead.delivery.storing import Storing
 from mailstead.log import Log
 from mailstead.net.listen import Gate, listen
+from mailstead.net.sweep import sweep
 from mailstead.net.tls import ServerTls
-from mailstead.net.wire import sweep
 from mailstead.services.imap.session import LARGE_ONES, ImapService
 from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.pop3.session import Pop3Service

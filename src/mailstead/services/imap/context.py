@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from mailstead.accounts.flagging import FlagChange, FlagOutcome, unexpected
 from mailstead.accounts.mailbox import Mailbox
-from mailstead.accounts.snapshot import Snapshot, news
+from mailstead.accounts.news import news
+from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.imap import responses as answers

@@ -8,7 +8,7 @@ from bisect import bisect_left, insort
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
-from mailstead.accounts.snapshot import News
+from mailstead.accounts.news import News
 from mailstead.imap.fetch import FetchItem
 from mailstead.imap.searchkeys import Key
 from mailstead.imap.updates import Placed, updated
