@@ -16,6 +16,7 @@ from mailstead.crypto.sealed import Kind, SealedRecord
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.store.database import Tx
 from mailstead.store.leaves import get_leaf
+from mailstead.store.mailboxes import get_mailbox
 
 MAGIC = b"EML1"
 # magic, mailbox, leaf, version, uid_validity, uid_floor, modseq_floor, arrivals, tag, leaves, n, 0
@@ -166,9 +167,11 @@ def read_leaf(tx: Tx, account_id: int, mailbox_id: bytes, number: int = 0) -> Se
     """The sealed leaf of a mailbox that must have it.
 
     Raises:
-        Refused: it is missing.
+        Refused: it is missing, or the mailbox is gone.
     """
     record = get_leaf(tx, account_id, mailbox_id, number)
+    if record is None and get_mailbox(tx, account_id, mailbox_id) is None:
+        raise Refused(Reason.NO_SUCH_MAILBOX)
     if record is None:
         raise Refused(Reason.NOT_AS_LEFT, f"leaf {number} of the mailbox is missing")
     return record

@@ -3,7 +3,8 @@
 What comes is sealed by whoever delivers, so it is a function here, to be run in that transaction.
 """
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Generator
 from typing import TypeVar
 
 from mailstead.accounts.absorb import absorb
@@ -58,14 +59,16 @@ class Replacing:
         """
         o, number = self._online, row_number(self._uid)
         async with o.writing(self._mailbox_id):
-            await absorb(o.database, o.keys, self._mailbox_id, [number])
+            with _source():
+                await absorb(o.database, o.keys, self._mailbox_id, [number])
             placed = await until_won(lambda lost: self._turn(number, place, lost))
         o.erased()
         return placed
 
     async def _turn(self, number: int, place: Callable[[Tx], T], lost: int) -> T:
         o = self._online
-        read, modseq = await read_rows(o.database, o.keys, self._mailbox_id, [number], lost, pages=True)
+        with _source():
+            read, modseq = await read_rows(o.database, o.keys, self._mailbox_id, [number], lost, pages=True)
         shelf = Shelf(o.keys, self._mailbox_id, read)
         leaving = Leaving(o.keys, self._mailbox_id, 0, self._now)
         leaving.take(shelf, number, [self._uid], modseq, only_deleted=False)
@@ -75,12 +78,21 @@ class Replacing:
 
         def work(tx: Tx) -> T:
             fence_at(tx, o.account_id, o.keys.root_gen, o.keys.read_gen, modseq)
-            try:
+            with _source():
                 touch(tx, o.account_id, self._mailbox_id, modseq, 1)
-            except Refused as gone:  # not to be taken for the mailbox of the other message
-                raise Refused(Reason.NO_SUCH_MESSAGE) from gone
             writes.apply(tx, o.account_id, self._mailbox_id)
             leaving.write(tx)
             return place(tx)
 
         return await o.database.write(work)
+
+
+@contextlib.contextmanager
+def _source() -> Generator[None]:
+    """A mailbox that is gone is that of the message; it is not to be taken for that of the other one."""
+    try:
+        yield
+    except Refused as gone:
+        if gone.reason is Reason.NO_SUCH_MAILBOX:
+            raise Refused(Reason.NO_SUCH_MESSAGE) from gone
+        raise
