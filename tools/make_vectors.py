@@ -17,8 +17,8 @@ from mailstead.accounts.entries import Described, EntryA, EntryB, compressed_a, 
 from mailstead.accounts.leaves import Leaf
 from mailstead.accounts.mboxes import MailboxName
 from mailstead.accounts.states import MessageState, StatePage, Tombstone
-from mailstead.crypto import keyring, passwords, primitives, scram, slots
-from mailstead.crypto.apppasswords import new_app_password
+from mailstead.crypto import escrow, keyring, newslots, passwords, primitives, scram, slots
+from mailstead.crypto.apppasswords import new_app_password, new_invitation
 from mailstead.crypto.arrivals import Link, digest
 from mailstead.crypto.body import BodyBuilder, PreparedBody
 from mailstead.crypto.frame import store_entry
@@ -118,7 +118,7 @@ def ways() -> Vector:
         ("password", slots.SlotType.PASSWORD, b"correct horse"),
         ("recovery", slots.SlotType.RECOVERY, passwords.entropy(words)),
     ):
-        header = slots.new_header(kind, ACCOUNT, pepper, slots.Cost(8192, 1))
+        header = newslots.new_header(kind, ACCOUNT, pepper, slots.Cost(8192, 1))
         with slots.slot_secret(arena, header, credential, [pepper]) as secret:
             slot = slots.make_slot(header, secret.view, ROOT, 1, 1)
             made[name] = {
@@ -151,7 +151,7 @@ def app_passwords() -> Vector:
     ):
         password = new_app_password(set())
         keys = scram.scram_keys(password.octets, salt)
-        header = slots.app_header(ACCOUNT, scope, 1 << 33)
+        header = newslots.app_header(ACCOUNT, scope, 1 << 33)
         payload = None if scope is slots.SUBMIT_ONLY else read_key
         with slots.slot_secret(arena, header, keys.client_key, []) as secret:
             slot = slots.make_slot(header, secret.view, payload, 1, 2)
@@ -163,6 +163,29 @@ def app_passwords() -> Vector:
                 "scram": _hex(key.seal_verifier(slot.header, keys)),
             }  # fmt: skip
     return made
+
+
+def back_in() -> Vector:
+    """A slot of an invitation, and one of an organisation's key with its shares."""
+    arena, code = Arena(8), new_invitation()
+    header = newslots.invite_header(ACCOUNT, 1 << 33)
+    with slots.slot_secret(arena, header, code, []) as secret:
+        slot = slots.make_slot(header, secret.view, ROOT, 3, 1)
+        invited: Vector = {
+            "code": code.decode(), "header": _hex(slot.header), "secret": _hex(bytes(secret.view)),
+            "blob": _hex(slot.blob), "tag": _hex(slot.tag),
+        }  # fmt: skip
+    seed, c = escrow.new_seed(), primitives.random_octets(32)
+    key = escrow.public_half(seed)
+    granted = escrow.make_escrow_slot(newslots.escrow_header(ACCOUNT), key, c, ROOT, 3, 1)
+    return {
+        "root": _hex(ROOT), "root_gen": 3, "read_gen": 1, "invitation": invited,
+        "escrow": {
+            "seed": _hex(seed), "private": escrow.seed_text(seed), "public": str(key),
+            "shares": list(escrow.split(seed, 2, 3)), "C": _hex(c), "header": _hex(granted.header),
+            "blob": _hex(granted.blob), "tag": _hex(granted.tag),
+        },
+    }  # fmt: skip
 
 
 def rings() -> Vector:
@@ -303,7 +326,7 @@ def main() -> None:
     saved = lane({"one block": MESSAGES["one block"]}, saved=True)
     vectors = {
         "server_key": server_key(), "arrivals": arrivals(), "ways": ways(), "rings": rings(),
-        "lane": lane(MESSAGES), "app_passwords": app_passwords(),
+        "lane": lane(MESSAGES), "app_passwords": app_passwords(), "back_in": back_in(),
         "as_it_is": as_it_is(), "saved": saved, "store_key": _hex(STORE_KEY), "epoch": 2, "stored": stored(),
     }  # fmt: skip
     FILE.write_text(json.dumps(vectors, indent=1) + "\n")

@@ -11,8 +11,9 @@ import pytest
 from mailstead.accounts import apppasswords, opening
 from mailstead.accounts.apppasswords import add_app_password, revoke, ways_in
 from mailstead.accounts.flagging import FlagChange, How
+from mailstead.accounts.newways import change_password
 from mailstead.accounts.opening import Credential, OpenedWay, open_way
-from mailstead.accounts.provision import change_password, create_account, set_status
+from mailstead.accounts.provision import create_account, set_status
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.waysin import read_ring
 from mailstead.crypto import slots

@@ -14,7 +14,7 @@ from mailstead.errors import MailError, Reason, Refused
 from mailstead.mail.flags import Flags
 from mailstead.mail.mailbox import Uid
 from mailstead.store.database import Database, Tx
-from mailstead.store.migrate import get_meta, schema_files, statements
+from mailstead.store.migrate import SCHEMA_COMPAT, get_meta, schema_files, statements
 from mailstead.store.opening import StoreSettings, open_database
 from mailstead.store.sqlite import SqliteTx, open_connection
 from tests.support.house import House, house
@@ -281,7 +281,7 @@ async def test_older_data_gets_numbers_and_no_tags(tmp_path: Path) -> None:
         lambda tx: tx.execute("SELECT arrivals, arrival_tag FROM mailbox ORDER BY mailbox_id")
     )
     assert counted == [(3, b""), (1, b"")]
-    assert await database.read(lambda tx: get_meta(tx, "schema_compat")) == b"3"
+    assert await database.read(lambda tx: get_meta(tx, "schema_compat")) == str(SCHEMA_COMPAT).encode()
     await database.close()
 
 

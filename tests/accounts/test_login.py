@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from mailstead.accounts.login import unlock, unlock_root
+from mailstead.accounts.newways import change_password
 from mailstead.accounts.opening import Credential
-from mailstead.accounts.provision import Office, change_password, create_account, set_status
+from mailstead.accounts.provision import Office, create_account, set_status
 from mailstead.crypto import primitives, slots
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.slots import SlotType

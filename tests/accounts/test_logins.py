@@ -8,8 +8,8 @@ import pytest
 
 from mailstead.accounts.delays import FREE, LONGEST_SECONDS, PATIENCE_SECONDS, Delays
 from mailstead.accounts.hashing import WAITING, WAITING_EACH, Hashing
+from mailstead.accounts.newways import change_password
 from mailstead.accounts.opening import Credential
-from mailstead.accounts.provision import change_password
 from mailstead.accounts.remembered import SECONDS
 from mailstead.errors import MailError, Reason, Refused, Unavailable
 from mailstead.store.database import Database

@@ -13,9 +13,10 @@ import pytest
 from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.flagging import FlagChange, How
 from mailstead.accounts.logins import Logins
+from mailstead.accounts.newways import change_password
 from mailstead.accounts.opening import Credential
 from mailstead.accounts.presence import Pace, Presence
-from mailstead.accounts.provision import change_password, remove_account, set_status
+from mailstead.accounts.provision import remove_account, set_status
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.bus.bell import open_bell
 from mailstead.clock import SystemClock

@@ -11,8 +11,8 @@ from mailstead.accounts.flagging import FlagChange, How
 from mailstead.accounts.keychange import NO_SEED, aged
 from mailstead.accounts.login import unlock_root
 from mailstead.accounts.logins import Logins
+from mailstead.accounts.newways import change_password
 from mailstead.accounts.opening import Credential
-from mailstead.accounts.provision import change_password
 from mailstead.accounts.resealing import left_to_reseal, reseal_once
 from mailstead.accounts.rotation import Rotated, rotate
 from mailstead.accounts.waysin import read_ring, root_ring

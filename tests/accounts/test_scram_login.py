@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mailstead.accounts import opening
+from mailstead.accounts import opening, proofs
 from mailstead.accounts.apppasswords import revoke
 from mailstead.accounts.logins import Logins
 from mailstead.accounts.opening import MOST_APPS, Credential, ScramProof
@@ -119,7 +119,7 @@ async def test_whoever_it_is_costs_the_same(
         open_verifier, client_key, header = (
             ServerKey.open_verifier,
             Verifier.client_key,
-            opening.checked_header,
+            proofs.checked_header,
         )
 
         def opening_one(self, *args):
@@ -139,7 +139,7 @@ async def test_whoever_it_is_costs_the_same(
 
         monkeypatch.setattr(ServerKey, "open_verifier", opening_one)
         monkeypatch.setattr(Verifier, "client_key", trying)
-        monkeypatch.setattr(opening, "checked_header", checking)
+        monkeypatch.setattr(proofs, "checked_header", checking)
         monkeypatch.setattr(opening, "scram_keys", lambda *_: pytest.fail("no password is here"))
         for at, (name, password) in enumerate(
             (

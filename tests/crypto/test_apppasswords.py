@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mailstead.crypto import slots
+from mailstead.crypto import newslots, slots
 from mailstead.crypto.apppasswords import locator_of, new_app_password
 from mailstead.crypto.primitives import mac256
 from mailstead.crypto.scram import ITERATIONS, ScramKeys, scram_keys
@@ -92,7 +92,7 @@ def test_a_verifier_belongs_to_its_slot_and_server() -> None:
 )
 def test_slots(scope: Scope, wrap: Wrap) -> None:
     arena = Arena(16)
-    header = slots.app_header(ACCOUNT, scope, 1 << 33)
+    header = newslots.app_header(ACCOUNT, scope, 1 << 33)
     assert SlotHeader.decode(header.encode()) == header
     assert (header.type, header.wrap, slots.not_after_of(header)) == (SlotType.APP_PASSWORD, wrap, 1 << 33)
     with slots.slot_secret(arena, header, b"c" * 32, []) as secret:
@@ -122,7 +122,7 @@ def _fields(slot: slots.Slot) -> dict[str, object]:
 
 
 def test_a_salt_without_its_date_is_malformed() -> None:
-    header = slots.app_header(ACCOUNT, MAIL, 0)
+    header = newslots.app_header(ACCOUNT, MAIL, 0)
     short = SlotHeader(
         header.type, header.scope, header.wrap, header.slot_id, ACCOUNT, 0, 0, 0, header.salt[:16]
     )

@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from mailstead.accounts.entries import Described, compressed_b
-from mailstead.crypto import frame, keyring, primitives, slots
+from mailstead.crypto import frame, keyring, newslots, primitives, slots
 from mailstead.crypto.body import PreparedBody
 from mailstead.crypto.keyring import CLOSING, CURRENT, MANIFESTS, Epoch, Ring, RingSlot
 from mailstead.crypto.keys import StoreKeys
@@ -268,7 +268,7 @@ def test_a_keyring_opens_only_for_its_account_and_generation() -> None:
 
 
 def password_slot(arena: Arena, password: bytes = b"pw") -> tuple[slots.Slot, slots.SlotHeader, bytes]:
-    header = slots.new_header(slots.SlotType.PASSWORD, ACCOUNT, PEPPER, slots.Cost(64, 1))
+    header = newslots.new_header(slots.SlotType.PASSWORD, ACCOUNT, PEPPER, slots.Cost(64, 1))
     with slots.slot_secret(arena, header, password, [PEPPER]) as secret:
         return slots.make_slot(header, secret.view, ROOT, 1, 1), header, bytes(secret.view)
 
@@ -322,7 +322,7 @@ def test_a_slot_wraps_exactly_32_octets(length: int) -> None:
 
 
 def test_a_slot_that_asks_for_too_much_work_is_refused() -> None:
-    header = slots.new_header(slots.SlotType.PASSWORD, ACCOUNT, PEPPER, slots.Cost(64, 1))
+    header = newslots.new_header(slots.SlotType.PASSWORD, ACCOUNT, PEPPER, slots.Cost(64, 1))
     for bad in (replace(header, m_kib=(1 << 20) + 1), replace(header, t=17), replace(header, p=5)):
         with pytest.raises(UnsealError, match="more work"):
             slots.SlotHeader.decode(bad.encode())
@@ -463,7 +463,7 @@ def test_what_a_body_says_of_itself_is_not_believed(lane: LaneWriter) -> None:
 
 def test_words_open_their_slot_without_any_pepper() -> None:
     arena = Arena(8)
-    header = slots.new_header(slots.SlotType.RECOVERY, ACCOUNT, PEPPER, slots.Cost(64, 1))
+    header = newslots.new_header(slots.SlotType.RECOVERY, ACCOUNT, PEPPER, slots.Cost(64, 1))
     with slots.slot_secret(arena, header, bytes(16), [PEPPER]) as secret:
         slot = slots.make_slot(header, secret.view, ROOT, 1, 1)
     with slots.slot_secret(arena, header, bytes(16), []) as again:
@@ -471,7 +471,7 @@ def test_words_open_their_slot_without_any_pepper() -> None:
 
 
 def test_parameters_that_make_no_sense_are_one_of_the_errors() -> None:
-    header = slots.new_header(slots.SlotType.PASSWORD, ACCOUNT, PEPPER, slots.Cost(64, 1))
+    header = newslots.new_header(slots.SlotType.PASSWORD, ACCOUNT, PEPPER, slots.Cost(64, 1))
     for bad in (replace(header, m_kib=0), replace(header, t=0), replace(header, m_kib=7)):
         with pytest.raises(UnsealError):
             slots.slot_secret(Arena(8), bad, b"pw", [PEPPER])

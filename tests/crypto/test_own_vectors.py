@@ -22,8 +22,8 @@ from mailstead.accounts import entries as packed
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.leaves import Leaf
 from mailstead.accounts.states import RowStates
-from mailstead.crypto import arrivals, frame, keyring, passwords, primitives, slots
-from mailstead.crypto.apppasswords import locator_of
+from mailstead.crypto import arrivals, escrow, frame, keyring, passwords, primitives, slots
+from mailstead.crypto.apppasswords import invitation, locator_of
 from mailstead.crypto.keys import StoreKeys
 from mailstead.crypto.scram import scram_keys
 from mailstead.crypto.sealed import Kind, Sealed, SealedRecord
@@ -37,7 +37,7 @@ from tests.crypto.bodies import read_body
 ROOT = Path(__file__).parent.parent.parent
 OWN: dict[str, Any] = json.loads((ROOT / "tests" / "vectors" / "mailstead.json").read_text())
 SERVER, WAYS, RINGS, LANE = OWN["server_key"], OWN["ways"], OWN["rings"], OWN["lane"]
-APPS = OWN["app_passwords"]
+APPS, BACK_IN = OWN["app_passwords"], OWN["back_in"]
 ACCOUNT = bytes.fromhex(LANE["account"])
 MESSAGES = [(lane, v) for lane in (LANE, OWN["as_it_is"], OWN["saved"]) for v in lane["messages"]]
 DICTIONARY = (ROOT / "src" / "mailstead" / "crypto" / "dictionary1.bin").read_bytes()
@@ -212,6 +212,49 @@ def test_app_passwords(name: str) -> None:
         slot = slots.Slot(head, 1, 2, public, blob, octets(v["tag"]))
         opened = slots.open_slot(arena, slot, header, found.view)
     assert (None if opened is None else bytes(opened.view).hex()) == (APPS["read_key"] if pay else None)
+
+
+def _tag(c: bytes, head: bytes, public: bytes, blob: bytes) -> str:
+    tagged = b"EMS1 slot tag\x00" + len(head).to_bytes(2, "big") + head + bytes((0, 0, 0, 3, 0, 0, 0, 1))
+    return oracle.mac(c, tagged + hashlib.sha256(public).digest() + blob).hex()
+
+
+def test_an_invitation() -> None:
+    v = BACK_IN["invitation"]
+    code, head, blob = v["code"].encode(), octets(v["header"]), octets(v["blob"])
+    assert len(code) == 38
+    assert code[-2:] == base64.b32encode(hashlib.sha256(code[:-2]).digest()).lower()[:2]
+    assert invitation(code.upper()) == code
+    assert head[:8] == b"EMSK" + bytes((1, 9, 0x8F, 1))
+    assert int.from_bytes(head[-8:], "big") == 1 << 33
+    secret = oracle.mac(head[50:], b"EMS1 slot\x00\x09" + code)
+    assert secret.hex() == v["secret"]
+    public = oracle.xwing(secret)[2]
+    assert _tag(oracle.expand(secret, b"EMS1 slot auth", 32), head, public, blob) == v["tag"]
+    assert oracle.decapsulate(secret, blob, b"EMS1 slot\x00" + head).hex() == BACK_IN["root"]
+    header, arena = slots.SlotHeader.decode(head), Arena(8)
+    with slots.slot_secret(arena, header, code, []) as found:
+        opened = slots.open_slot(
+            arena, slots.Slot(head, 3, 1, public, blob, octets(v["tag"])), header, found.view
+        )
+    assert opened is not None
+    assert bytes(opened.view).hex() == BACK_IN["root"]
+
+
+def test_an_organisations_key() -> None:
+    v = BACK_IN["escrow"]
+    seed, head, blob = octets(v["seed"]), octets(v["header"]), octets(v["blob"])
+    public = oracle.xwing(seed)[2]
+    assert v["private"] == f"mailstead-escrow-secret-1 {base64.b64encode(seed).decode()}"
+    assert v["public"] == f"mailstead-escrow-1 {base64.b64encode(public).decode()}"
+    assert all(len(share.split()) == 33 for share in v["shares"])
+    assert [escrow.join([v["shares"][a], v["shares"][b]]) for a, b in ((0, 1), (2, 1), (0, 2))] == [seed] * 3
+    assert head[:8] == b"EMSK" + bytes((1, 4, 0x8F, 1))
+    assert _tag(octets(v["C"]), head, public, blob) == v["tag"]
+    assert oracle.decapsulate(seed, blob, b"EMS1 slot\x00" + head).hex() == BACK_IN["root"]
+    slot = slots.Slot(head, 3, 1, public, blob, octets(v["tag"]))
+    slots.check_tag(slot, octets(v["C"]))
+    assert bytes(escrow.open_escrow_slot(Arena(8), slot, seed).view).hex() == BACK_IN["root"]
 
 
 def test_words_and_passwords() -> None:

@@ -7,10 +7,11 @@ the same rows are checked, and a way in is tried that has the sizes and costs of
 from dataclasses import replace
 
 from mailstead.accounts.directory import LOGIN
+from mailstead.crypto.newslots import app_header, invite_header, new_header
 from mailstead.crypto.primitives import ENCAPSULATED_OCTETS, PUBLIC_KEY_OCTETS, random_octets
 from mailstead.crypto.scram import ScramKeys
 from mailstead.crypto.serverkey import ServerKey
-from mailstead.crypto.slots import MAIL, Cost, SlotHeader, SlotType, app_header, new_header
+from mailstead.crypto.slots import MAIL, Cost, SlotHeader, SlotType
 from mailstead.store.accounts import ACTIVE, AccountRow, AddressRow, RecipientRow
 from mailstead.store.slots import SlotRow
 
@@ -29,12 +30,15 @@ class Decoy:
         address = AddressRow("", NOBODY, LOGIN, macs.address("", uuid, LOGIN))
         self.found = RecipientRow(account, address)
         self.slots: list[SlotRow] = []
-        self._headers: dict[SlotType, SlotHeader] = {}
-        for kind in (SlotType.PASSWORD, SlotType.RECOVERY, SlotType.APP_PASSWORD):
+        kinds = {
+            kind: new_header(kind, uuid, server_key.peppers[0], cost)
+            for kind in (SlotType.PASSWORD, SlotType.RECOVERY)
+        }
+        kinds[SlotType.INVITE] = invite_header(uuid, 0)
+        kinds[SlotType.APP_PASSWORD] = app_header(uuid, MAIL, 0)
+        self._headers = kinds
+        for kind, header in kinds.items():
             is_app = kind is SlotType.APP_PASSWORD
-            pepper = server_key.peppers[0]
-            header = app_header(uuid, MAIL, 0) if is_app else new_header(kind, uuid, pepper, cost)
-            self._headers[kind] = header
             keys = ScramKeys(random_octets(32), random_octets(32))
             scram = server_key.seal_verifier(header.encode(), keys) if is_app else b""
             parts = header.encode(), random_octets(PUBLIC_KEY_OCTETS), random_octets(ENCAPSULATED_OCTETS)

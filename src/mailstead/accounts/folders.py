@@ -16,11 +16,11 @@ from typing import Generic, TypeVar
 from mailstead.accounts import mboxes
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.leaves import first_leaf, seal_leaf
-from mailstead.accounts.mboxes import MailboxName, Names, below, drop, is_below, make_superiors
+from mailstead.accounts.mboxes import MailboxName, Names, adopt, below, drop, is_below, make_superiors
 from mailstead.accounts.turns import until_won
 from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
 from mailstead.errors import Reason, Refused
-from mailstead.mail.mailbox import INBOX, SpecialUse, mailbox_name
+from mailstead.mail.mailbox import HIERARCHY, INBOX, SpecialUse, mailbox_name
 from mailstead.store.accounts import fence
 from mailstead.store.database import Database, Tx
 from mailstead.store.leaves import put_leaf
@@ -213,6 +213,17 @@ class Folders:
             return _Change([], [])
 
         await self._try(edit, also)
+
+    async def adopt(self, top: str, come: list[MailboxName], also: Callable[[Tx], None]) -> str:
+        """Put mailboxes that *also* brings back below *top*, or a name like it, which is returned."""
+        put: list[str] = []
+
+        def edit(names: Names) -> _Change:
+            put[:] = [adopt(names, top, come)]
+            return _Change(make_superiors(names, put[0] + HIERARCHY), [])
+
+        await until_won(lambda _: self._try(edit, also))
+        return put[0]
 
     async def _up_to_date(self, work: Callable[[Tx, Names], T]) -> T:
         """What *work* makes of the names as they are in its snapshot; a list is opened once."""

@@ -36,9 +36,9 @@ class SessionKeys:
         self._private: dict[int, PrivateKey] = {}
 
     @property
-    def has_earlier(self) -> bool:
-        """Whether there may be records that an earlier epoch's key seals."""
-        return len(self._stores) > 1
+    def earlier(self) -> tuple[int, ...]:
+        """The epochs before the present one whose keys are here: some of their records may be, too."""
+        return tuple(number for number in self._stores if number != self.epoch)
 
     def seal(
         self,

@@ -5,9 +5,24 @@ from dataclasses import dataclass
 from mailstead.crypto.slots import SlotType
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow
+from mailstead.store.archives import archived_slots, archives
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import mailboxes
-from mailstead.store.slots import slots
+from mailstead.store.slots import SlotRow, slots
+
+
+@dataclass(frozen=True, slots=True)
+class ListedArchive:
+    """What a reset locked away.
+
+    Args:
+        created: When, in seconds since the epoch.
+        opened_by: Kinds of ways in.
+    """
+
+    created: int
+    messages: int
+    opened_by: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +38,7 @@ class Listed:
     used_octets: int
     messages: int
     ways_in: tuple[str, ...]
+    archives: tuple[ListedArchive, ...]
 
 
 async def list_accounts(database: Database) -> list[Listed]:
@@ -45,5 +61,13 @@ def _listed(tx: Tx, account: AccountRow) -> Listed:
         quota_octets=account.quota_octets,
         used_octets=account.used_octets,
         messages=sum(m.messages for m in mailboxes(tx, account.account_id)),
-        ways_in=tuple(SlotType(s.type).name.lower().replace("_", " ") for s in slots(tx, account.account_id)),
+        ways_in=_kinds(slots(tx, account.account_id)),
+        archives=tuple(
+            ListedArchive(a.created, a.messages, _kinds(archived_slots(tx, account.account_id, a.archive_id)))
+            for a in archives(tx, account.account_id)
+        ),
     )
+
+
+def _kinds(ways_in: list[SlotRow]) -> tuple[str, ...]:
+    return tuple(SlotType(s.type).name.lower().replace("_", " ") for s in ways_in)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from mailstead.crypto.sealed import ZERO_ID
 from mailstead.errors import UnsealError
-from mailstead.mail.mailbox import FIRST_MAILBOXES, HIERARCHY, SpecialUse
+from mailstead.mail.mailbox import FIRST_MAILBOXES, HIERARCHY, SpecialUse, mailbox_name
 
 VERSION = 1
 _HEAD = struct.Struct(">BI")  # version, mailboxes
@@ -104,6 +104,23 @@ def drop(names: Names, entry: MailboxName) -> None:
         names[entry.name] = MailboxName(ZERO_ID, entry.name, None)
     else:
         del names[entry.name]
+
+
+def adopt(names: Names, top: str, come: list[MailboxName]) -> str:
+    """Put mailboxes below one called *top*, or the next free name like it, which is returned.
+
+    What they are for stays with the mailboxes that are for it now.
+    """
+    number, name = 1, top
+    while name in names or below(names, name):
+        number, name = number + 1, f"{top} {number + 1}"
+    for entry in come:
+        try:
+            target = mailbox_name(name + HIERARCHY + entry.name)
+        except ValueError:  # it would be too long
+            target = name + HIERARCHY + entry.mailbox_id.hex()
+        names[target] = MailboxName(entry.mailbox_id, target, None, entry.subscribed)
+    return name
 
 
 def make_superiors(names: Names, name: str) -> list[bytes]:

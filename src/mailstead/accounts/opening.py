@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 
 from mailstead.accounts.decoy import NOBODY
 from mailstead.accounts.directory import check_account, check_address
+from mailstead.accounts.proofs import match_proof
 from mailstead.accounts.remembered import Remembered
 from mailstead.accounts.waysin import checked_header, open_row
 from mailstead.crypto import passwords
-from mailstead.crypto.apppasswords import locator_of
+from mailstead.crypto.apppasswords import invitation, locator_of
 from mailstead.crypto.keyring import read_key
 from mailstead.crypto.scram import scram_keys
 from mailstead.crypto.slots import Scope, SlotHeader, SlotType, slot_secret
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Credential:
-    """What a person proves himself with: a password as typed, or twelve recovery words.
+    """What a person proves himself with: a password as typed, twelve recovery words, an invitation.
 
     Args:
         locator: Of an app password.
@@ -63,6 +64,15 @@ class Credential:
             ValueError: they cannot be twelve words of the list.
         """
         return cls(SlotType.RECOVERY, passwords.entropy(text))
+
+    @classmethod
+    def invitation(cls, typed: bytes) -> "Credential":
+        """An invitation.
+
+        Raises:
+            ValueError: it cannot be one.
+        """
+        return cls(SlotType.INVITE, invitation(typed))
 
     def __repr__(self) -> str:
         return "Credential(***)"
@@ -176,6 +186,20 @@ async def open_way(
     raise Refused(Reason.LOGIN_FAILED) from failure
 
 
+async def open_found(
+    office: "Office", account: AccountRow, meant: list[SlotRow], credential: Credential
+) -> Secret | None:
+    """What a credential opens by one of some ways into *account*; None when it is not theirs."""
+    tried = _Try(office, account, credential, b"")
+    for row in meant:
+        try:
+            header = checked_header(office.server_key.rows, account, row, office.now())
+            return (await tried.open(header, row, None, "")).payload
+        except UnsealError:
+            continue
+    return None
+
+
 async def scram_salt(office: "Office", address: str) -> bytes:
     """What SCRAM salts a password of *address* with; nobody's is as good as anybody's."""
     _, _, salt = await office.database.read(lambda tx: _read(tx, address))
@@ -219,7 +243,7 @@ async def _open_by_proof(
     decoy = office.decoy
     tried = [(found.account, row) for row in apps[:MOST_APPS]]
     tried += [(decoy.found.account, decoy.app)] * (MOST_APPS - len(tried))
-    match = await office.quick.run(peer, _match, office, tried, proof)
+    match = await office.quick.run(peer, match_proof, office, tried, proof.message, proof.proof)
     if match is None:
         raise Refused(Reason.LOGIN_FAILED) from failure
     try:
@@ -228,29 +252,6 @@ async def _open_by_proof(
     except UnsealError as error:
         raise Refused(Reason.LOGIN_FAILED) from error
     return OpenedWay(found.account, match.row, match.header.scope, payload, match.signature)
-
-
-@dataclass(frozen=True, slots=True)
-class _Match:
-    header: SlotHeader
-    row: SlotRow
-    client_key: bytes = field(repr=False)
-    signature: bytes
-
-
-def _match(office: "Office", tried: list[tuple[AccountRow, SlotRow]], proof: ScramProof) -> _Match | None:
-    """The way in that *proof* is of, with client key and signature of the server; all are tried, always."""
-    match, key = None, office.server_key
-    for account, row in tried:
-        try:
-            header = checked_header(key.rows, account, row, office.now())
-            verifier = key.open_verifier(row.header, row.scram)
-        except UnsealError:  # expired, or not what this server wrote: the others are as good as they were
-            continue
-        client_key = verifier.client_key(proof.message, proof.proof)
-        if client_key is not None:
-            match = _Match(header, row, client_key, verifier.signature(proof.message))
-    return match
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +271,8 @@ class _Try:
         office, octets = self.office, self.credential.octets
         secret = None if memory is None else memory.remembered.find(self.account, row, octets)
         if secret is None:
-            hashing = office.quick if self.credential.type is SlotType.APP_PASSWORD else office.hashing
+            slow = self.credential.type in (SlotType.PASSWORD, SlotType.RECOVERY)
+            hashing = office.hashing if slow else office.quick
             secret = await hashing.run(peer, self._secret, header)
         with secret:
             payload = open_row(office.arena, header, row, secret.view)

@@ -1,51 +1,31 @@
-"""Moving in, and a new password: everything that is written with the root in hand."""
+"""Moving in and out: by a password that whoever lets somebody in has set, or by an invitation."""
 
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 
-from mailstead.accounts import mboxes
 from mailstead.accounts.decoy import Decoy
 from mailstead.accounts.directory import ALIAS, LOGIN, find_account
+from mailstead.accounts.firstrows import FirstRows
 from mailstead.accounts.hashing import Hashing
-from mailstead.accounts.keychange import Change, Keys, change_keys, maker
-from mailstead.accounts.leaves import first_leaf
-from mailstead.accounts.login import unlock_root
+from mailstead.accounts.newways import Made, first_ways, prepare
 from mailstead.accounts.online import Ringer, silence
-from mailstead.accounts.opening import Credential
-from mailstead.accounts.rotation import rotate_unlocked
 from mailstead.accounts.turns import until_won
 from mailstead.accounts.waysin import Gens, Maker, NewWayIn
 from mailstead.crypto import passwords
-from mailstead.crypto.apppasswords import locator_of
-from mailstead.crypto.keyring import (
-    CURRENT,
-    MANIFESTS,
-    ROOT_ID,
-    ROTATE,
-    Epoch,
-    Ring,
-    read_key,
-    seal_read_ring,
-    seal_root_ring,
-)
-from mailstead.crypto.keys import StoreKeys
-from mailstead.crypto.primitives import SUITE, Octets, public_octets
-from mailstead.crypto.sealed import ZERO_ID, Kind
+from mailstead.crypto.apppasswords import new_invitation
+from mailstead.crypto.primitives import Octets
+from mailstead.crypto.rows import RowMacs
 from mailstead.crypto.serverkey import ServerKey
-from mailstead.crypto.slots import Cost, SlotType
+from mailstead.crypto.slots import Cost
 from mailstead.errors import Reason, Refused
-from mailstead.mail.mailbox import FIRST_MAILBOXES
 from mailstead.secretmem import Arena
 from mailstead.store import accounts as rows
-from mailstead.store.accounts import AccountRow, AddressRow, EpochKeyRow
+from mailstead.store.accounts import AccountRow, AddressRow
 from mailstead.store.database import Database, Tx
-from mailstead.store.leaves import put_leaf
-from mailstead.store.mailboxes import add_mailbox
-from mailstead.store.records import put_record
-from mailstead.store.slots import add_slot
 
 FIRST = Gens(1, 1)
+INVITATION_SECONDS = 7 * 86400
 ALWAYS = ("postmaster", "abuse")  # RFC 5321 section 4.5.1, RFC 2142
 
 
@@ -79,6 +59,20 @@ class NewAccount:
         return f"NewAccount({self.address!r}, ***)"
 
 
+@dataclass(frozen=True, slots=True)
+class Invited:
+    """An account that waits for whoever has the invitation, which is shown once and kept nowhere.
+
+    Args:
+        not_after: When it expires, in seconds since the epoch.
+    """
+
+    address: str
+    uuid: bytes
+    code: bytes = field(repr=False)
+    not_after: int
+
+
 async def create_account(office: Office, address: str, password: bytes, quota_octets: int = 0) -> NewAccount:
     """Make an account with its keys, its first mailboxes and two ways in, in one transaction.
 
@@ -91,146 +85,64 @@ async def create_account(office: Office, address: str, password: bytes, quota_oc
         Refused: the address is taken.
         Unavailable: it could not be stored.
     """
-    prepared = prepare(password)
     words = passwords.new_words()
-    uuid = os.urandom(16)
-    with office.arena.hold(os.urandom(32)) as root:
-        ways = await office.hashing.run("", _two_ways, office, uuid, root.view, prepared, words)
-        clock = await office.database.read(lambda tx: tx.now())
-        made = _Made(office, address, uuid, root.view, ways, clock)
-    await office.database.write(lambda tx: made.write(tx, quota_octets))
+    uuid = await _move_in(office, address, first_ways(office, prepare(password), words), quota_octets)
     return NewAccount(address, uuid, words)
 
 
-def prepare(password: bytes) -> bytes:
-    """A new password as a slot takes it.
+async def invite(office: Office, address: str, quota_octets: int = 0) -> Invited:
+    """Make an account that only an invitation opens: whoever joins by it chooses the password.
+
+    Mail is received and sealed from now on.
 
     Raises:
-        ValueError: it cannot be one.
+        Refused: the address is taken.
+        Unavailable: it could not be stored.
     """
-    if locator_of(password) is not None:
-        raise ValueError("it has the form of an app password, and would be tried as one only")
-    return passwords.prepare(password)
+    code = new_invitation()
+    not_after = int(office.now()) + INVITATION_SECONDS
+
+    def make(making: Maker, root: Octets) -> Sequence[NewWayIn]:
+        return (making.invite_way(code, root, not_after),)
+
+    uuid = await _move_in(office, address, make, quota_octets)
+    return Invited(address, uuid, code, not_after)
 
 
-def _two_ways(
-    office: Office, uuid: bytes, root: Octets, password: bytes, words: tuple[str, ...]
-) -> tuple[NewWayIn, NewWayIn]:
-    entropy = passwords.entropy(" ".join(words))
+async def _move_in(office: Office, address: str, make: Made, quota_octets: int) -> bytes:
+    """Make an account; its uuid."""
+    uuid = os.urandom(16)
     making = Maker(office.arena, office.server_key, uuid, FIRST, int(office.now()))
-    return (
-        making.root_way(SlotType.PASSWORD, password, root, office.cost),
-        making.root_way(SlotType.RECOVERY, entropy, root, office.cost),
-    )
+    with office.arena.hold(os.urandom(32)) as root:
+        ways = await office.hashing.run("", make, making, root.view)
+        clock = await office.database.read(lambda tx: tx.now())
+        first = FirstRows(office, uuid, FIRST, 1, root.view, list(ways), clock, 1)
+    await office.database.write(lambda tx: _add_account(tx, office, address, uuid, first, quota_octets))
+    return uuid
 
 
-class _Made:
-    """All rows of a new account, sealed before their transaction begins."""
-
-    def __init__(
-        self,
-        office: Office,
-        address: str,
-        uuid: bytes,
-        root: Octets,
-        ways: tuple[NewWayIn, ...],
-        uid_validity: int,
-    ) -> None:
-        now = int(office.now())
-        macs = office.server_key.rows
-        epoch = Epoch(1, CURRENT, now, os.urandom(32), os.urandom(32))
-        listed = tuple(way.listed for way in ways)
-        ring = Ring(1, FIRST.root_gen, FIRST.read_gen, MANIFESTS | ROTATE, now, (epoch,), listed)
-        key = read_key(root, FIRST.root_gen, FIRST.read_gen)
-        self._macs = macs
-        self._uuid = uuid
-        self._address = address
-        self._ways = ways
-        self._root_ring = seal_root_ring(root, uuid, ring)
-        self._read_ring = seal_read_ring(key, uuid, ring)
-        public = public_octets(epoch.xwing_seed)
-        mac = macs.epoch_key(uuid, epoch.number, SUITE, CURRENT, public)
-        self._key = EpochKeyRow(epoch.number, SUITE, CURRENT, public, mac)
-        self._mailbox_ids = [os.urandom(16) for _ in FIRST_MAILBOXES]
-        self._uid_validities = [uid_validity + at for at, _ in enumerate(FIRST_MAILBOXES)]
-        self._now = now
-        store = StoreKeys(office.arena, uuid, epoch.number, epoch.store_key)
-        self._names = store.seal(
-            Kind.MBOXES, ZERO_ID, 0, 1, 0, mboxes.encode(mboxes.first(self._mailbox_ids))
-        )
-        self._leaves = [
-            store.seal(Kind.LEAF, mailbox_id, 0, 1, 0, first_leaf(mailbox_id, made).encode())
-            for mailbox_id, made in zip(self._mailbox_ids, self._uid_validities, strict=True)
-        ]
-        store.close()
-
-    def write(self, tx: Tx, quota_octets: int) -> None:
-        mac = self._macs.account(self._uuid, rows.ACTIVE, self._key.epoch, FIRST.root_gen, FIRST.read_gen)
-        account_id = rows.add_account(
-            tx,
-            AccountRow(
-                0, self._uuid, rows.ACTIVE, self._key.epoch, FIRST.root_gen, FIRST.read_gen, mac, 1,
-                self._mailbox_ids[0], quota_octets, 0, 1, self._now,
-            ),
-        )  # fmt: skip
-        if not self._add_address(tx, account_id, self._address, LOGIN):
-            raise Refused(Reason.ADDRESS_TAKEN)
-        domain = self._address.partition("@")[2]
-        for local in ALWAYS:
-            self._add_address(tx, account_id, f"{local}@{domain}", ALIAS)
-        rows.add_epoch_key(tx, account_id, self._key)
-        for way in self._ways:
-            add_slot(tx, account_id, way.row)
-        put_record(tx, account_id, Kind.KEYRING, self._read_ring)
-        put_record(tx, account_id, Kind.KEYRING, self._root_ring, object_id=ROOT_ID)
-        put_record(tx, account_id, Kind.MBOXES, self._names)
-        made = zip(self._mailbox_ids, self._uid_validities, self._leaves, strict=True)
-        for mailbox_id, uid_validity, leaf in made:
-            add_mailbox(tx, account_id, mailbox_id, 1, uid_validity)
-            put_leaf(tx, account_id, mailbox_id, 0, leaf)
-
-    def _add_address(self, tx: Tx, account_id: int, address: str, kind: int) -> bool:
-        mac = self._macs.address(address, self._uuid, kind)
-        return rows.add_address(tx, AddressRow(address, account_id, kind, mac))
+def _add_account(
+    tx: Tx, office: Office, address: str, uuid: bytes, first: FirstRows, quota_octets: int
+) -> None:
+    macs, epoch = office.server_key.rows, first.epoch_key.epoch
+    mac = macs.account(uuid, rows.ACTIVE, epoch, FIRST.root_gen, FIRST.read_gen)
+    account_id = rows.add_account(
+        tx,
+        AccountRow(
+            0, uuid, rows.ACTIVE, epoch, FIRST.root_gen, FIRST.read_gen, mac, 1, first.inbox_id,
+            quota_octets, 0, 1, int(office.now()),
+        ),
+    )  # fmt: skip
+    if not _add_address(tx, macs, account_id, uuid, address, LOGIN):
+        raise Refused(Reason.ADDRESS_TAKEN)
+    domain = address.partition("@")[2]
+    for local in ALWAYS:
+        _add_address(tx, macs, account_id, uuid, f"{local}@{domain}", ALIAS)
+    first.write(tx, account_id)
 
 
-async def change_password(
-    office: Office, address: str, credential: Credential, password: bytes, *, compromised: bool = False
-) -> bool:
-    """Give an account another password, with the old one or the recovery words in hand.
-
-    One slot is made and the old one deleted, in one transaction with both keyrings; no mail is
-    touched. The first password of an account was set by somebody else, who could keep what it
-    opens: with it, as with one that is *compromised*, all keys are rotated (`rotation`).
-
-    Returns:
-        Whether the keys were rotated, so that every session has to log in again.
-
-    Raises:
-        ValueError: the new password cannot be one.
-        Refused: the credential does not open the account.
-    """
-    prepared = prepare(password)
-    unlocked = await unlock_root(office, address, credential)
-    rotating = compromised
-
-    async def plan(keys: Keys) -> Change:
-        nonlocal rotating
-        rotating = compromised or bool(keys.ring.features & ROTATE)
-        making = maker(office, keys).root_way
-        way = await office.hashing.run(
-            "", making, SlotType.PASSWORD, prepared, unlocked.root.view, office.cost
-        )
-        gone = tuple(s.slot_id for s in keys.ring.slots if s.type == SlotType.PASSWORD)
-        kept = tuple(s for s in keys.ring.slots if s.type != SlotType.PASSWORD)
-        ring = replace(keys.ring, slots=(*kept, way.listed))
-        return Change(ring, keys.account.read_gen, added=(way.row,), removed=gone)
-
-    with unlocked.root:
-        await change_keys(office, unlocked, plan)
-        if rotating:
-            (await rotate_unlocked(office, address, unlocked)).keys.close()
-    return rotating
+def _add_address(tx: Tx, macs: RowMacs, account_id: int, uuid: bytes, address: str, kind: int) -> bool:
+    return rows.add_address(tx, AddressRow(address, account_id, kind, macs.address(address, uuid, kind)))
 
 
 async def set_status(office: Office, address: str, status: int) -> None:

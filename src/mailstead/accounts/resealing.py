@@ -62,22 +62,22 @@ async def reseal_once(database: Database, keys: SessionKeys) -> bool:
 
 async def left_to_reseal(database: Database, keys: SessionKeys) -> int:
     """How many rows and records an earlier epoch's key seals."""
-    return await database.read(lambda tx: count_old(tx, keys.account_id, keys.epoch))
+    return await database.read(lambda tx: count_old(tx, keys.account_id, keys.earlier))
 
 
 def _read(tx: Tx, keys: SessionKeys) -> _Batch | None:
     account_id = keys.account_id
-    old = old_rows(tx, account_id, keys.epoch, ROWS_AT_ONCE)
+    old = old_rows(tx, account_id, keys.earlier, ROWS_AT_ONCE)
     if old is not None:
         mailbox_id, numbers = old
         shelf = read_shelf(tx, account_id, mailbox_id, numbers, pages=True)
         return _Batch(mailbox_id, shelf, numbers, [], [])
-    old = old_leaves(tx, account_id, keys.epoch, ROWS_AT_ONCE)
+    old = old_leaves(tx, account_id, keys.earlier, ROWS_AT_ONCE)
     if old is not None:
         mailbox_id, leaves = old
         shelf = read_shelf(tx, account_id, mailbox_id, [n << LEAF_BITS for n in leaves], pages=False)
         return _Batch(mailbox_id, shelf, [], leaves, [])
-    named = old_records(tx, account_id, keys.epoch, ROWS_AT_ONCE)
+    named = old_records(tx, account_id, keys.earlier, ROWS_AT_ONCE)
     found = [(n, get_record(tx, account_id, n.kind, n.place, n.object_id)) for n in named]
     records = [(name, record) for name, record in found if record is not None]
     return _Batch(b"", None, [], [], records) if records else None

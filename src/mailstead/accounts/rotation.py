@@ -5,7 +5,7 @@ knows their public keys (docs/format.md, "Rotation"). What old keys sealed is se
 """
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mailstead.accounts.keychange import Change, Keys, change_keys, maker
@@ -54,12 +54,12 @@ async def rotate_unlocked(office: "Office", address: str, unlocked: UnlockedRoot
     Raises:
         Refused: DAMAGED.
     """
-    seed, store_key = os.urandom(32), os.urandom(32)
+    fresh = Fresh()
     done: list[tuple[Keys, Change]] = []
     with office.arena.hold(os.urandom(32)) as root:
 
         async def plan(keys: Keys) -> Change:
-            change = _rotated(office, keys, root, seed, store_key)
+            change = rotated(office, keys, root, fresh)
             done[:] = [(keys, change)]
             return change
 
@@ -75,9 +75,27 @@ async def rotate_unlocked(office: "Office", address: str, unlocked: UnlockedRoot
     )  # fmt: skip
 
 
-def _rotated(office: "Office", keys: Keys, root: Secret, seed: bytes, store_key: bytes) -> Change:
+@dataclass(frozen=True, slots=True)
+class Fresh:
+    """Keys of an epoch to come."""
+
+    seed: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+    store_key: bytes = field(default_factory=lambda: os.urandom(32), repr=False)
+
+
+def next_gens(keys: Keys) -> Gens:
+    """The generations after a rotation."""
+    return Gens(keys.account.root_gen + 1, FIRST_READ_GEN)
+
+
+def rotated(office: "Office", keys: Keys, root: Secret, fresh: Fresh) -> Change:
+    """What a rotation makes of *keys*: ways in that the keyring lists are carried over, others go.
+
+    Raises:
+        UnsealError: a way in is not there, or not what its owner made.
+    """
     now = int(office.now())
-    gens = Gens(keys.account.root_gen + 1, FIRST_READ_GEN)
+    gens = next_gens(keys)
     key = read_key(root.view, gens.root_gen, gens.read_gen)
     making = maker(office, keys, gens)
     stored = {row.slot_id: row for row in keys.ways_in}
@@ -90,7 +108,7 @@ def _rotated(office: "Office", keys: Keys, root: Secret, seed: bytes, store_key:
         making.carried_over(stored[slot.slot_id], slot, key, root.view) for slot in keys.ring.slots
     )
     epochs = tuple(replace(e, state=CLOSING) if e.state == CURRENT else e for e in keys.ring.epochs)
-    new = Epoch(keys.ring.current().number + 1, CURRENT, now, seed, store_key)
+    new = Epoch(keys.ring.current().number + 1, CURRENT, now, fresh.seed, fresh.store_key)
     ring = replace(keys.ring, epochs=(*epochs, new), features=keys.ring.features & ~ROTATE)
     removed = tuple(
         slot_id for slot_id in stored if slot_id not in listed

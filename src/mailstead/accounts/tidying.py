@@ -44,7 +44,7 @@ async def tidy(online: Online, log: Log, quiet: float, erased: Callable[[], None
 
 async def _reseal(online: Online) -> None:
     """Go on with what a rotation began: nothing stays under an earlier epoch's key."""
-    going = online.keys.has_earlier
+    going = bool(online.keys.earlier)
     while going:
         async with online.turn:
             try:

@@ -2,8 +2,10 @@
 
 from dataclasses import dataclass, field, replace
 
+from mailstead.crypto.escrow import EscrowKey, make_escrow_slot, open_escrow_slot
 from mailstead.crypto.keyring import ROOT_ID, STORE_KEY_ONLY, Ring, RingSlot, open_read_ring, open_root_ring
-from mailstead.crypto.primitives import Octets, public_octets, sha256
+from mailstead.crypto.newslots import app_header, escrow_header, invite_header, new_header
+from mailstead.crypto.primitives import Octets, public_octets, random_octets, sha256
 from mailstead.crypto.rows import RowMacs
 from mailstead.crypto.scram import scram_keys
 from mailstead.crypto.sealed import ZERO_ID, Kind
@@ -15,10 +17,9 @@ from mailstead.crypto.slots import (
     Slot,
     SlotHeader,
     SlotType,
-    app_header,
     auth_key,
+    check_tag,
     make_slot,
-    new_header,
     not_after_of,
     open_slot,
     rewrap,
@@ -31,7 +32,7 @@ from mailstead.store.database import Tx
 from mailstead.store.records import get_record
 from mailstead.store.slots import SlotRow
 
-_NAMES = {SlotType.PASSWORD: "password", SlotType.RECOVERY: "recovery words"}
+_NAMES = {SlotType.PASSWORD: "password", SlotType.RECOVERY: "recovery words", SlotType.INVITE: "invitation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +88,20 @@ class Maker:
         header = new_header(kind, self.account, peppers[0], cost)
         with slot_secret(self.arena, header, credential, peppers) as secret:
             return self._way(header, secret, root, _NAMES[kind])
+
+    def invite_way(self, code: bytes, root: Octets, not_after: int) -> NewWayIn:
+        """A slot that opens *root* with an invitation, until *not_after* (seconds since the epoch)."""
+        header = invite_header(self.account, not_after)
+        with slot_secret(self.arena, header, code, []) as secret:
+            return self._way(header, secret, root, _NAMES[SlotType.INVITE])
+
+    def escrow_way(self, name: str, key: EscrowKey, root: Octets) -> NewWayIn:
+        """A slot that opens *root* with an organisation's key, of which only the public half is here."""
+        header, c = escrow_header(self.account), random_octets(32)
+        slot = make_escrow_slot(header, key, c, root, self.gens.root_gen, self.gens.read_gen)
+        pin = sha256(key.octets)
+        listed = RingSlot(header.slot_id, header.type, header.scope, header.wrap, 0, pin, c, name)
+        return NewWayIn(self._row(header.slot_id, header.type, slot, 0, b""), listed)
 
     def app_way(self, app: NewApp, key: Octets) -> NewWayIn:
         """A slot that opens the read *key* with an app password, or nothing when it is for sending only."""
@@ -191,6 +206,24 @@ def open_row(arena: Arena, header: SlotHeader, row: SlotRow, secret: Octets) -> 
         UnsealError: the credential does not open it.
     """
     return open_slot(arena, _slot(row), header, secret)
+
+
+def open_escrow_row(arena: Arena, row: SlotRow, seed: Octets) -> Secret:
+    """The root behind an organisation's slot; nothing of it is to be believed before `check_listed`.
+
+    Raises:
+        UnsealError: it is another key's.
+    """
+    return open_escrow_slot(arena, _slot(row), seed)
+
+
+def check_listed(ring: Ring, row: SlotRow) -> None:
+    """Raise UnsealError unless the keyring that a slot opened lists this very slot."""
+    for listed in ring.slots:
+        if listed.slot_id == row.slot_id and listed.pin == sha256(row.public_key):
+            check_tag(_slot(row), listed.auth_key)
+            return
+    raise UnsealError("a way in is not one that its owner made")
 
 
 def _slot(row: SlotRow) -> Slot:

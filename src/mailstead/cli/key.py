@@ -9,6 +9,8 @@ from mailstead.accounts import apppasswords
 from mailstead.accounts.apppasswords import SCOPES, NewAppPassword, WayIn
 from mailstead.accounts.keyview import ShownKeys, show_keys
 from mailstead.accounts.provision import Office
+from mailstead.cli import recover
+from mailstead.cli.escrow import escrow
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json, print_table, time_of
 from mailstead.cli.rotate import rotate
@@ -24,10 +26,11 @@ _SCOPE_NAMES = {scope: name for name, scope in SCOPES.items()}
 
 @click.group("key")
 def command() -> None:
-    """Keys, and the ways to them: show, rotate, revoke; app passwords."""
+    """Keys, and the ways to them: show, recover, rotate, revoke; words, app passwords, escrow."""
 
 
-command.add_command(rotate)
+for _command in (rotate, recover.recover, recover.words, escrow):
+    command.add_command(_command)
 
 
 @command.group("app")

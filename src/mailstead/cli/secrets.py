@@ -56,6 +56,43 @@ def credential_from(password_file: str | None, words_file: str | None, prompt: s
         ) from error
 
 
+def invitation_from(file: str | None, prompt: str) -> "Credential":
+    """An invitation as a file holds it, or as typed.
+
+    Raises:
+        Trouble: there is none, or it cannot be one.
+    """
+    from mailstead.accounts.opening import Credential  # noqa: PLC0415  # imported late
+
+    typed = read_secret(file) if file is not None else password_from(None, prompt)
+    try:
+        return Credential.invitation(typed)
+    except ValueError as error:
+        raise Trouble("that is no invitation", why=str(error), fix="copy all of it",
+                      exit_code=Exit.WRONG_KEY) from error  # fmt: skip
+
+
+def words_from(file: str | None) -> "Credential":
+    """Recovery words as a file holds them, or as typed.
+
+    Raises:
+        Trouble: there are none, or they cannot be such.
+    """
+    from mailstead.accounts.opening import Credential  # noqa: PLC0415  # imported late
+
+    typed = read_secret(file) if file is not None else password_from(None, "Your twelve recovery words")
+    try:
+        return Credential.words(typed.decode("utf-8", "replace"))
+    except ValueError as error:
+        raise Trouble("those are not twelve recovery words", why=str(error), fix="type them again, in order",
+                      exit_code=Exit.WRONG_KEY) from error  # fmt: skip
+
+
+def bad_password(error: ValueError) -> Trouble:
+    """What somebody is told who chose a password that cannot be one."""
+    return Trouble("that cannot be a password", why=str(error), fix="choose another", exit_code=Exit.USAGE)
+
+
 def proof(function: Callable[..., None]) -> Callable[..., None]:
     """The options by which an owner proves who he is, as `credential_from` takes them."""
     for option in (

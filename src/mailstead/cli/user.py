@@ -3,19 +3,27 @@
 import click
 
 from mailstead.accounts import provision
-from mailstead.accounts.listing import Listed, list_accounts
+from mailstead.accounts.listing import Listed, ListedArchive, list_accounts
+from mailstead.accounts.newways import change_password
 from mailstead.accounts.provision import Office
+from mailstead.cli import join
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json, print_table, time_of
-from mailstead.cli.secrets import credential_from, password_from
+from mailstead.cli.secrets import bad_password, credential_from, password_from
+from mailstead.cli.words import show_words
 from mailstead.config import Settings
-from mailstead.errors import Exit, Trouble
+from mailstead.errors import Trouble
 from mailstead.store.accounts import ACTIVE, DISABLED
 
 
 @click.group("user")
 def command() -> None:
-    """Who lives here: add, list, show, disable, enable, remove; change a password."""
+    """Who lives here: add, invite, join, list, show, disable, enable, remove, reset; change a password."""
+
+
+command.add_command(join.invite)
+command.add_command(join.join)
+command.add_command(join.reset)
 
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -49,22 +57,15 @@ def add(config: str | None, address: str, password_file: str | None, quota: int,
         try:
             return await provision.create_account(office, canonical, password, octets)
         except ValueError as error:
-            raise _bad_password(error) from error
+            raise bad_password(error) from error
 
     made = with_office(config, f"{address} was not added", act)
     if as_json:
         words = list(made.words)
         print_json({"address": made.address, "account": made.uuid.hex(), "recovery_words": words})
         return
-    click.echo(f"{made.address} lives here now.\n\nRecovery words, shown once; write them down:\n")
-    for row in range(0, 12, 6):
-        click.echo("  " + "  ".join(f"{i + 1:2} {w}" for i, w in enumerate(made.words)
-                                    if row <= i < row + 6))  # fmt: skip
-    click.echo("\nWithout the password or these words, this mail cannot be read by anyone.")
-
-
-def _bad_password(error: ValueError) -> Trouble:
-    return Trouble("that cannot be a password", why=str(error), fix="choose another", exit_code=Exit.USAGE)
+    click.echo(f"{made.address} lives here now.\n")
+    show_words(made.words)
 
 
 @command.command("list")
@@ -113,8 +114,14 @@ def show(config: str | None, address: str, as_json: bool) -> None:
         ("messages", str(account.messages)),
         ("octets", f"{account.used_octets} of {account.quota_octets or 'any number'}"),
         ("ways in", ", ".join(account.ways_in)),
+        *(("archive", _archive(archive)) for archive in account.archives),
     ):
         click.echo(f"{name:9} {value}")
+
+
+def _archive(archive: ListedArchive) -> str:
+    opened = " or ".join(archive.opened_by) or "nothing"
+    return f"{archive.messages} messages, locked since {time_of(archive.created)}, opened by {opened}"
 
 
 def _state(account: Listed) -> str:
@@ -132,6 +139,10 @@ def _as_json(account: Listed) -> dict[str, object]:
         "used_octets": account.used_octets,
         "quota_octets": account.quota_octets,
         "ways_in": list(account.ways_in),
+        "archives": [
+            {"created": time_of(a.created), "messages": a.messages, "opened_by": list(a.opened_by)}
+            for a in account.archives
+        ],
     }
 
 
@@ -201,11 +212,9 @@ def password(
     async def act(office: Office, settings: Settings) -> bool:
         canonical = address_of(address, settings)
         try:
-            return await provision.change_password(
-                office, canonical, credential, new, compromised=compromised
-            )
+            return await change_password(office, canonical, credential, new, compromised=compromised)
         except ValueError as error:
-            raise _bad_password(error) from error
+            raise bad_password(error) from error
 
     rotated = with_office(config, f"the password of {address} was not changed", act)
     click.echo(f"The password of {address} is changed.")

@@ -22,7 +22,6 @@ from mailstead.crypto.primitives import (
     private_key,
     public_key,
     public_octets,
-    random_octets,
     sha256,
 )
 from mailstead.errors import UnsealError
@@ -153,28 +152,6 @@ class Cost:
     t: int = 2
 
 
-def new_header(kind: SlotType, account: bytes, pepper: Pepper | None, cost: Cost) -> SlotHeader:
-    """The header of a new slot that opens the root, for a password or for recovery words."""
-    salt = random_octets(16)
-    m_kib, t = RECOVERY_M_KIB, RECOVERY_T
-    if kind is SlotType.PASSWORD:
-        assert pepper is not None
-        salt += pepper.id()
-        m_kib, t = cost.m_kib, cost.t
-    return SlotHeader(kind, FULL, Wrap.HPKE, random_octets(16), account, m_kib, t, 1, salt)
-
-
-def app_header(account: bytes, scope: Scope, not_after: int) -> SlotHeader:
-    """The header of a new slot for an app password, which opens the read key, or nothing.
-
-    Args:
-        not_after: Seconds since the epoch; 0: it does not expire.
-    """
-    wrap = Wrap.HPKE if Scope.READ in scope else Wrap.NONE
-    salt = random_octets(16) + not_after.to_bytes(8, "big")
-    return SlotHeader(SlotType.APP_PASSWORD, scope, wrap, random_octets(16), account, 0, 0, 0, salt)
-
-
 def not_after_of(header: SlotHeader) -> int:
     """When a slot expires, which its salt ends in; 0: never, as what opens by Argon2id.
 
@@ -264,14 +241,19 @@ def rewrap(slot: Slot, c: Octets, payload: Octets | None, root_gen: int, read_ge
     Raises:
         UnsealError: the slot is not what was made under *c*.
     """
-    tag = slot_tag(c, slot.header, slot.root_gen, slot.read_gen, slot.public_key, slot.blob)
-    if not equal(tag, slot.tag):
-        raise UnsealError("a way in is not what its owner made")
+    check_tag(slot, c)
     blob = slot.blob
     if payload is not None:
         blob = encapsulate(payload, public_key(slot.public_key), b"EMS1 slot\x00" + slot.header)
     tag = slot_tag(c, slot.header, root_gen, read_gen, slot.public_key, blob)
     return Slot(slot.header, root_gen, read_gen, slot.public_key, blob, tag)
+
+
+def check_tag(slot: Slot, c: Octets) -> None:
+    """Raise UnsealError unless a slot was made under *c*, which the root keyring has."""
+    tag = slot_tag(c, slot.header, slot.root_gen, slot.read_gen, slot.public_key, slot.blob)
+    if not equal(tag, slot.tag):
+        raise UnsealError("a way in is not what its owner made")
 
 
 def open_slot(arena: Arena, slot: Slot, header: SlotHeader, secret: Octets) -> Secret | None:

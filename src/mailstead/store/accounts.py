@@ -148,6 +148,11 @@ def set_generations(tx: Tx, before: AccountRow, now: AccountRow) -> None:
         raise LostRace
 
 
+def set_inbox(tx: Tx, account_id: int, inbox_id: bytes) -> None:
+    """Have mail go to another mailbox."""
+    tx.execute("UPDATE account SET inbox_id = ? WHERE account_id = ?", (inbox_id, account_id))
+
+
 def scram_salt(tx: Tx, account_id: int) -> bytes | None:
     """What all app passwords of an account are salted with; None: it has had none yet."""
     rows = tx.execute("SELECT scram_salt FROM account WHERE account_id = ?", (account_id,))

@@ -1,5 +1,9 @@
-"""What is still sealed under the keys of an earlier epoch, by table."""
+"""What is still sealed under the keys of an earlier epoch, by table.
 
+Epochs are named one by one: between those whose keys a session has there may be some of an archive.
+"""
+
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from mailstead.crypto.sealed import Kind
@@ -19,10 +23,10 @@ _SEALED = (
     " SELECT 1 FROM tomb WHERE account_id = ? AND epoch = ? LIMIT 1"
 )
 _COUNT = (
-    "SELECT (SELECT COUNT(*) FROM page WHERE account_id = ? AND epoch < ?)"
-    " + (SELECT COUNT(*) FROM state WHERE account_id = ? AND epoch < ?)"
-    " + (SELECT COUNT(*) FROM leaf WHERE account_id = ? AND epoch < ?)"
-    " + (SELECT COUNT(*) FROM record WHERE account_id = ? AND epoch > 0 AND epoch < ?)"
+    "SELECT (SELECT COUNT(*) FROM page WHERE account_id = ? AND epoch = ?)"
+    " + (SELECT COUNT(*) FROM state WHERE account_id = ? AND epoch = ?)"
+    " + (SELECT COUNT(*) FROM leaf WHERE account_id = ? AND epoch = ?)"
+    " + (SELECT COUNT(*) FROM record WHERE account_id = ? AND epoch = ?)"
 )
 
 
@@ -48,44 +52,51 @@ def epoch_use(tx: Tx, account_id: int, epoch: int) -> EpochUse:
     return EpochUse(bool(mail), bool(sealed))
 
 
-def count_old(tx: Tx, account_id: int, epoch: int) -> int:
-    """How many pages, states, leaves and records are sealed under a key older than that of *epoch*."""
-    return int(tx.execute(_COUNT, (account_id, epoch) * 4)[0][0])
+def count_old(tx: Tx, account_id: int, epochs: Sequence[int]) -> int:
+    """How many pages, states, leaves and records are sealed under the keys of earlier *epochs*."""
+    return sum(int(tx.execute(_COUNT, (account_id, epoch) * 4)[0][0]) for epoch in epochs)
 
 
-def old_rows(tx: Tx, account_id: int, epoch: int, most: int) -> tuple[bytes, list[int]] | None:
-    """A mailbox with rows that are older than *epoch*, and the numbers of up to *most* of them."""
-    found = tx.execute(
-        "SELECT mailbox_id, number FROM state WHERE account_id = ? AND epoch < ? UNION"
-        " SELECT mailbox_id, number FROM page WHERE account_id = ? AND epoch < ?"
-        " ORDER BY mailbox_id, number LIMIT ?",
-        (account_id, epoch, account_id, epoch, most),
-    )
-    return _of_first(found)
+def old_rows(tx: Tx, account_id: int, epochs: Sequence[int], most: int) -> tuple[bytes, list[int]] | None:
+    """A mailbox with rows of earlier *epochs*, and the numbers of up to *most* of them."""
+    for epoch in epochs:
+        found = tx.execute(
+            "SELECT mailbox_id, number FROM state WHERE account_id = ? AND epoch = ? UNION"
+            " SELECT mailbox_id, number FROM page WHERE account_id = ? AND epoch = ?"
+            " ORDER BY mailbox_id, number LIMIT ?",
+            (account_id, epoch, account_id, epoch, most),
+        )
+        if found:
+            return _of_first(found)
+    return None
 
 
-def old_leaves(tx: Tx, account_id: int, epoch: int, most: int) -> tuple[bytes, list[int]] | None:
-    """A mailbox with leaves that are older than *epoch*, and the numbers of up to *most* of them."""
-    found = tx.execute(
-        "SELECT mailbox_id, number FROM leaf WHERE account_id = ? AND epoch < ?"
-        " ORDER BY mailbox_id, number LIMIT ?",
-        (account_id, epoch, most),
-    )
-    return _of_first(found)
+def old_leaves(tx: Tx, account_id: int, epochs: Sequence[int], most: int) -> tuple[bytes, list[int]] | None:
+    """A mailbox with leaves of earlier *epochs*, and the numbers of up to *most* of them."""
+    for epoch in epochs:
+        found = tx.execute(
+            "SELECT mailbox_id, number FROM leaf WHERE account_id = ? AND epoch = ?"
+            " ORDER BY mailbox_id, number LIMIT ?",
+            (account_id, epoch, most),
+        )
+        if found:
+            return _of_first(found)
+    return None
 
 
-def _of_first(found: list[Row]) -> tuple[bytes, list[int]] | None:
-    if not found:
-        return None
+def _of_first(found: list[Row]) -> tuple[bytes, list[int]]:
     mailbox_id = bytes(found[0][0])
     return mailbox_id, [int(number) for place, number in found if bytes(place) == mailbox_id]
 
 
-def old_records(tx: Tx, account_id: int, epoch: int, most: int) -> list[OldRecord]:
-    """Up to *most* records that are older than *epoch*; the keyrings, which no epoch seals, are none."""
-    found = tx.execute(
-        "SELECT kind, place, object_id FROM record WHERE account_id = ? AND epoch > 0 AND epoch < ?"
-        " ORDER BY kind, place, object_id LIMIT ?",
-        (account_id, epoch, most),
-    )
-    return [OldRecord(Kind(kind), bytes(place), bytes(object_id)) for kind, place, object_id in found]
+def old_records(tx: Tx, account_id: int, epochs: Sequence[int], most: int) -> list[OldRecord]:
+    """Up to *most* records of earlier *epochs*; the keyrings, which no epoch seals, are none."""
+    for epoch in epochs:
+        found = tx.execute(
+            "SELECT kind, place, object_id FROM record WHERE account_id = ? AND epoch = ?"
+            " ORDER BY kind, place, object_id LIMIT ?",
+            (account_id, epoch, most),
+        )
+        if found:
+            return [OldRecord(Kind(kind), bytes(place), bytes(object_id)) for kind, place, object_id in found]
+    return []

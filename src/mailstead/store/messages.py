@@ -106,11 +106,12 @@ def pending_heads(
 
 
 def waiting(tx: Tx, account_id: int, limit: int) -> dict[bytes, int]:
-    """How many pendings wait in which mailbox, of the first *limit* of an account."""
+    """How many pendings wait in which mailbox, of the first *limit* of an account; an archive's do not."""
     rows = tx.execute(
-        "SELECT mailbox_id, COUNT(*) FROM (SELECT mailbox_id FROM pending WHERE account_id = ? LIMIT ?)"
-        " AS first_few GROUP BY mailbox_id",
-        (account_id, limit),
+        "SELECT mailbox_id, COUNT(*) FROM (SELECT mailbox_id FROM pending WHERE account_id = ?"
+        " AND mailbox_id NOT IN (SELECT mailbox_id FROM mailbox WHERE account_id = ? AND uid_validity < 0)"
+        " LIMIT ?) AS first_few GROUP BY mailbox_id",
+        (account_id, account_id, limit),
     )
     return {row[0]: row[1] for row in rows}
 

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from mailstead.accounts.newways import change_password
 from mailstead.accounts.opening import Credential
-from mailstead.accounts.provision import change_password, remove_account, set_status
+from mailstead.accounts.provision import remove_account, set_status
 from mailstead.store import accounts as rows
 from mailstead.store.database import Database
 from tests.support.house import PASSWORD

@@ -10,8 +10,8 @@ import pytest
 
 from mailstead.accounts.bodies import Bodies
 from mailstead.accounts.entries import BodyKey
+from mailstead.accounts.newways import change_password
 from mailstead.accounts.opening import Credential
-from mailstead.accounts.provision import change_password
 from mailstead.crypto.slots import READ_ONLY, SUBMIT_ONLY
 from mailstead.errors import UnsealError
 from mailstead.log import Log

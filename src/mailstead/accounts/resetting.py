@@ -1,0 +1,149 @@
+"""A reset: new keys for an account that nothing at hand opens, and its mail locked away, not lost.
+
+New mail works at once. What was there before stays where it is, in an archive that the recovery words
+or an organisation's key of that time open later (`archives`).
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mailstead.accounts.directory import find_account
+from mailstead.accounts.firstrows import FirstRows
+from mailstead.accounts.newways import Made, Words, first_ways, prepare
+from mailstead.accounts.turns import until_won
+from mailstead.accounts.waysin import Gens, Maker, NewWayIn
+from mailstead.crypto import passwords
+from mailstead.crypto.apppasswords import new_invitation
+from mailstead.crypto.primitives import Octets
+from mailstead.crypto.slots import SlotType
+from mailstead.errors import Reason, Refused, UnsealError
+from mailstead.store import accounts as rows
+from mailstead.store.accounts import AccountRow
+from mailstead.store.archives import ArchiveRow, archive
+from mailstead.store.database import Tx
+from mailstead.store.mailboxes import mailboxes, next_uid_validity
+from mailstead.store.records import LostRace
+from mailstead.store.slots import slots
+
+if TYPE_CHECKING:
+    from mailstead.accounts.provision import Office
+
+KEPT = (SlotType.RECOVERY, SlotType.ESCROW)  # what somebody may find again
+
+
+@dataclass(frozen=True, slots=True)
+class AtStake:
+    """What a reset would lock away.
+
+    Args:
+        keys: What would open it later: "recovery words", names of kinds; none: nothing will.
+    """
+
+    address: str
+    messages: int
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Reset:
+    """What came of a reset.
+
+    Args:
+        code: The invitation, when no password was set; else empty.
+        words: New recovery words, when a password was set; else empty.
+    """
+
+    stake: AtStake
+    code: bytes = field(repr=False)
+    words: Words = field(repr=False)
+    not_after: int
+
+
+async def at_stake(office: "Office", address: str) -> AtStake:
+    """What a reset of an account would lock away.
+
+    Raises:
+        Refused: NO_SUCH_ACCOUNT; DAMAGED.
+    """
+    account = await _account(office, address)
+    return await office.database.read(lambda tx: _at_stake(tx, account.account_id, address))
+
+
+async def reset(office: "Office", address: str, password: bytes | None, not_after: int) -> Reset:
+    """Give an account new keys, and lock away what the old ones open.
+
+    Args:
+        password: As typed; None: an invitation opens it, until *not_after* (seconds since the epoch).
+
+    Raises:
+        ValueError: the password cannot be one.
+        Refused: NO_SUCH_ACCOUNT; DAMAGED: its row is not this server's.
+    """
+    code = b""
+    words: Words = ()
+    if password is None:
+        code = new_invitation()
+        make = _invitation(code, not_after)
+    else:
+        words = passwords.new_words()
+        make = first_ways(office, prepare(password), words)
+    stake: list[AtStake] = []
+
+    async def turn(_: int) -> int:
+        account = await _account(office, address)
+        first = await _first_rows(office, account, make)
+        stake[:] = [await office.database.write(lambda tx: _write(tx, office, account, address, first))]
+        return account.account_id
+
+    office.ring((await until_won(turn),))
+    return Reset(stake[0], code, words, not_after if code else 0)
+
+
+def _invitation(code: bytes, not_after: int) -> Made:
+    def make(making: Maker, root: Octets) -> Sequence[NewWayIn]:
+        return (making.invite_way(code, root, not_after),)
+
+    return make
+
+
+async def _account(office: "Office", address: str) -> AccountRow:
+    try:
+        return await find_account(office.database, office.server_key.rows, address)
+    except UnsealError as error:
+        raise Refused(Reason.DAMAGED, str(error)) from error
+
+
+async def _first_rows(office: "Office", account: AccountRow, make: Made) -> FirstRows:
+    gens = Gens(account.root_gen + 1, 1)
+    making = Maker(office.arena, office.server_key, account.uuid, gens, int(office.now()))
+    with office.arena.hold(os.urandom(32)) as root:
+        ways = await office.hashing.run("", make, making, root.view)
+        clock = await office.database.read(lambda tx: next_uid_validity(tx, account.account_id))
+        epoch, modseq = account.epoch + 1, account.modseq + 1
+        return FirstRows(office, account.uuid, gens, epoch, root.view, list(ways), clock, modseq)
+
+
+def _write(tx: Tx, office: "Office", account: AccountRow, address: str, first: FirstRows) -> AtStake:
+    account_id, epoch = account.account_id, first.epoch_key.epoch
+    if rows.fence(tx, account_id, account.root_gen, account.read_gen, 1) != account.modseq + 1:
+        raise LostRace
+    stake = _at_stake(tx, account_id, address)
+    gens = Gens(account.root_gen + 1, 1)
+    old = ArchiveRow(os.urandom(16), int(office.now()), account.root_gen, account.read_gen, stake.messages)
+    archive(tx, account_id, old, KEPT)
+    first.write(tx, account_id)
+    macs = office.server_key.rows
+    mac = macs.account(account.uuid, account.status, epoch, gens.root_gen, gens.read_gen)
+    now = account._replace(epoch=epoch, root_gen=gens.root_gen, read_gen=gens.read_gen, mac=mac)
+    rows.set_generations(tx, account, now)
+    rows.set_inbox(tx, account_id, first.inbox_id)
+    return stake
+
+
+def _at_stake(tx: Tx, account_id: int, address: str) -> AtStake:
+    kinds = {s.type for s in slots(tx, account_id)}
+    names = {SlotType.RECOVERY: "recovery words", SlotType.ESCROW: "escrow"}
+    keys = tuple(name for kind, name in names.items() if kind in kinds)
+    return AtStake(address, sum(m.messages for m in mailboxes(tx, account_id)), keys)

@@ -1,0 +1,134 @@
+"""`mailstead key escrow`: a key that an organisation keeps offline, to let people back in."""
+
+import time
+from pathlib import Path
+
+import click
+
+from mailstead.accounts.escrow import EscrowSeed, grant, let_back_in
+from mailstead.accounts.provision import INVITATION_SECONDS, Office
+from mailstead.cli.join import show_invitation
+from mailstead.cli.office import address_of, with_office
+from mailstead.cli.output import print_json, time_of
+from mailstead.cli.secrets import credential_from, proof, read_secret
+from mailstead.cli.shares import escrow_options, seed_from, shares_of, write_new
+from mailstead.config import Settings
+from mailstead.crypto.escrow import EscrowKey, new_seed, public_half, seed_text, split
+from mailstead.errors import Exit, MailError, Reason, Trouble
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
+
+@click.group("escrow")
+def escrow() -> None:
+    """A key that an organisation keeps offline: make it, grant it a way in, let somebody back in."""
+
+
+@escrow.command("make")
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--shares", metavar="K/N", help="Write N shares, any K of which are the key, and no key.")
+@_json
+def make(file: Path, shares: str | None, as_json: bool) -> None:
+    """Make a key: its public half goes to FILE.pub, its private half to FILE, or shares to FILE.1 to FILE.N.
+
+    No server is needed for it, and none should ever keep the private half.
+    """
+    seed = new_seed()
+    key = public_half(seed)
+    texts = {file: seed_text(seed)}
+    if shares is not None:
+        try:
+            made = split(seed, *shares_of(shares))
+        except ValueError as error:
+            raise Trouble(f'"{shares}" cannot be', why=str(error), fix="--shares 2/3",
+                          exit_code=Exit.USAGE) from error  # fmt: skip
+        texts = {file.with_name(f"{file.name}.{n}"): share for n, share in enumerate(made, 1)}
+    public = file.with_name(f"{file.name}.pub")
+    write_new(public, str(key), 0o644)
+    for path, text in texts.items():
+        write_new(path, text, 0o600)
+    if as_json:
+        print_json(
+            {"fingerprint": key.fingerprint, "public": str(public), "private": [str(p) for p in texts]}
+        )
+        return
+    click.echo(f"Escrow key {key.fingerprint}: hand out {public}, and keep these apart from any server:")
+    for path in texts:
+        click.echo(f"  {path}")
+    click.echo(f"An owner grants it a way in: mailstead key escrow grant ADDRESS --to {public}")
+
+
+@escrow.command("grant")
+@click.argument("address")
+@click.option("--to", "public", required=True, metavar="F.pub", help="The public half of the key.")
+@click.option("--name", default="escrow", show_default=True, help="What you call it.")
+@proof
+@_json
+@click.pass_obj
+def grant_(
+    config: str | None,
+    address: str,
+    public: str,
+    name: str,
+    password_file: str | None,
+    words_file: str | None,
+    as_json: bool,
+) -> None:
+    """Let an organisation let you back in. Whoever has its private half can then open all your mail."""
+    try:
+        key = EscrowKey.parse(read_secret(public).decode("utf-8", "replace"))
+    except ValueError as error:
+        raise Trouble(f"{public} is no escrow key", why=str(error), fix="mailstead key escrow make FILE",
+                      exit_code=Exit.USAGE) from error  # fmt: skip
+    credential = credential_from(password_file, words_file, f"Password for {address}")
+
+    async def act(office: Office, settings: Settings) -> None:
+        try:
+            await grant(office, address_of(address, settings), credential, key, name)
+        except ValueError as error:
+            raise Trouble("that cannot be a name", why=str(error), fix="choose another",
+                          exit_code=Exit.USAGE) from error  # fmt: skip
+
+    with_office(config, f"{address} granted nothing", act)
+    if as_json:
+        print_json({"address": address, "name": name, "fingerprint": key.fingerprint})
+        return
+    click.echo(f'"{name}" ({key.fingerprint}) can let {address} back in from now on.')
+    click.echo(f'Undo: mailstead key revoke {address} "{name}", then mailstead key rotate {address}')
+
+
+@escrow.command("open")
+@click.argument("address")
+@escrow_options
+@_json
+@click.pass_obj
+def open_(
+    config: str | None, address: str, escrow_key: str | None, share: tuple[str, ...], as_json: bool
+) -> None:
+    """Let somebody back in who granted this key a way in: prints an invitation, once; no mail is read."""
+    seed = EscrowSeed(seed_from(escrow_key, share))
+    until = int(time.time()) + INVITATION_SECONDS
+
+    async def act(office: Office, settings: Settings) -> tuple[str, bytes]:
+        canonical = address_of(address, settings)
+        try:
+            return canonical, await let_back_in(office, canonical, seed, until)
+        except MailError as error:
+            raise _not_granted(error, address) from error
+
+    canonical, code = with_office(config, f"{address} was not opened", act)
+    if as_json:
+        print_json({"address": canonical, "invitation": code.decode(), "expires": time_of(until)})
+        return
+    show_invitation(canonical, code, until)
+
+
+def _not_granted(error: MailError, address: str) -> Exception:
+    if error.reason is not Reason.LOGIN_FAILED:
+        return error
+    return Trouble(
+        f"this key does not open {address}",
+        why="its owner never granted it a way in, or took it away",
+        fix=f"mailstead key show {address}, for what opens it",
+        exit_code=Exit.WRONG_KEY,
+    )

@@ -1,0 +1,84 @@
+"""An organisation's escrow key as files: whole, or as shares in words."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from mailstead.cli.secrets import read_secret
+from mailstead.crypto.escrow import join, parse_seed
+from mailstead.errors import Exit, Trouble
+
+_SHARES = re.compile(r"([0-9]{1,2})/([0-9]{1,2})")
+
+
+def escrow_options(function: Callable[..., None]) -> Callable[..., None]:
+    """The options by which an organisation shows its key, as `seed_from` takes them."""
+    for option in (
+        click.option("--share", multiple=True, metavar="F", help="A share of it; as many as it needs."),
+        click.option("--escrow-key", metavar="F|-", help="The private half of an escrow key."),
+    ):
+        function = option(function)
+    return function
+
+
+def seed_from(key: str | None, shares: tuple[str, ...]) -> bytes:
+    """The private half of a key, from its file or from files of shares.
+
+    Raises:
+        Trouble: neither or both are given, or they are not that.
+    """
+    if (key is None) == (not shares):
+        raise Trouble(
+            "it is not clear which key to use",
+            why="one of --escrow-key and --share has to be given",
+            fix="--escrow-key FILE, or --share FILE --share FILE ...",
+            exit_code=Exit.USAGE,
+        )
+    try:
+        if key is not None:
+            return parse_seed(read_secret(key).decode("utf-8", "replace"))
+        return join([read_secret(share).decode("utf-8", "replace") for share in shares])
+    except ValueError as error:
+        raise Trouble(
+            "that is not an escrow key",
+            why=str(error),
+            fix="give all the shares it needs, or the file",
+            exit_code=Exit.WRONG_KEY,
+        ) from error
+
+
+def shares_of(text: str) -> tuple[int, int]:
+    """K and N of "K/N".
+
+    Raises:
+        Trouble: it is something else.
+    """
+    found = _SHARES.fullmatch(text)
+    if found is None:
+        raise Trouble(f'"{text}" is no number of shares', why="it is K/N: any K of N bring the key back",
+                      fix="--shares 2/3", exit_code=Exit.USAGE)  # fmt: skip
+    return int(found[1]), int(found[2])
+
+
+def write_new(path: Path, text: str, mode: int) -> None:
+    """Make a file that is not there yet.
+
+    Raises:
+        Trouble: it is.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    except FileExistsError as error:
+        raise Trouble(
+            f"{path} is there already",
+            why="a key is never written over",
+            fix="choose another name",
+            exit_code=Exit.USAGE,
+        ) from error
+    with open(descriptor, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(descriptor)

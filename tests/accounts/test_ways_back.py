@@ -1,0 +1,390 @@
+"""Invitations, resets, archives, recovery and escrow: who gets in, who does not, and that no mail is lost."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from mailstead.accounts.archives import TOP, open_archives, opens_account
+from mailstead.accounts.escrow import EscrowSeed, grant, let_back_in
+from mailstead.accounts.login import unlock, unlock_root
+from mailstead.accounts.newways import change_password, join, new_words
+from mailstead.accounts.opening import Credential
+from mailstead.accounts.provision import Office, invite
+from mailstead.accounts.resealing import left_to_reseal, reseal_once
+from mailstead.accounts.resetting import at_stake, reset
+from mailstead.accounts.rotation import rotate
+from mailstead.accounts.unlocked import UnlockedAccount
+from mailstead.accounts.waysin import Gens, Maker
+from mailstead.crypto import escrow
+from mailstead.errors import MailError, Reason, Refused
+from mailstead.store.archives import archives
+from mailstead.store.database import Database
+from mailstead.store.slots import add_slot
+from tests.accounts.test_presence import eventually, worker
+from tests.support.house import PASSWORD, House, house, read_both_ways
+
+ANN = "ann@b.test"
+NEW = b"quite another one"
+RIGHT, LATER = Credential.password(PASSWORD), Credential.password(NEW)
+MORROW = int(time.time()) + 86400
+
+
+def letter(n: int) -> bytes:
+    return b"Subject: letter %d\r\n\r\nbody %d\r\n" % (n, n)
+
+
+def words_of(words: Sequence[str]) -> Credential:
+    return Credential.words(" ".join(words))
+
+
+async def refused(opening: object) -> Reason:
+    with pytest.raises(Refused) as caught:
+        await opening  # type: ignore[misc]
+    return caught.value.reason
+
+
+async def opens(office: Office, credential: Credential) -> bool:
+    try:
+        (await unlock(office, ANN, credential)).close()
+    except MailError as error:
+        if error.reason is not Reason.LOGIN_FAILED:
+            raise
+        return False
+    return True
+
+
+async def all_mail(account: UnlockedAccount) -> dict[str, list[bytes]]:
+    """What every mailbox that has something holds, by its name."""
+    found: dict[str, list[bytes]] = {}
+    for mailbox in await account.mailboxes():
+        async for message in account.messages(mailbox.id):
+            octets = await read_both_ways(account, message)
+            found.setdefault(mailbox.name, []).append(octets[message.a.trace_octets :])
+    return found
+
+
+async def lived_in(h: House) -> Sequence[str]:
+    """Absorbed mail and mail that waits, in two mailboxes; the words."""
+    made = await h.move_in()
+    await h.deliver(letter(0))
+    account = await h.unlock()
+    inbox = await h.inbox(account)
+    await account.absorb(inbox)
+    await account.create_mailbox("private/work")
+    work = (await account.mailbox("private/work")).id
+    async for message in account.messages(inbox):
+        await account.copy(inbox, [message.uid], work)
+    account.close()
+    await h.deliver(letter(1))
+    return made.words
+
+
+OLD_MAIL = {f"{TOP}/INBOX": [letter(0), letter(1)], f"{TOP}/private/work": [letter(0)]}
+
+
+async def test_who_joins_by_an_invitation_is_the_only_one_who_can_open_the_mail(
+    database: Database, tmp_path: Path
+) -> None:
+    async with house(database, tmp_path) as h:
+        made = await invite(h.office, ANN)
+        code = Credential.invitation(b"  " + made.code.upper() + b"\n")
+        await h.deliver(letter(0))  # before anybody has joined
+        assert not await opens(h.office, RIGHT)
+        root = await unlock_root(h.office, ANN, code)
+        seen = bytes(root.root.view)  # what whoever handed the invitation on could keep
+        root.root.release()
+        joined = await join(h.office, ANN, code, PASSWORD)
+        assert len(joined.words) == 12
+        account = await h.unlock()
+        assert await all_mail(account) == {"INBOX": [letter(0)]}
+        account.close()
+        assert await opens(h.office, words_of(joined.words))
+        assert await refused(join(h.office, ANN, code, NEW)) is Reason.LOGIN_FAILED, "it is good once"
+        again = await unlock_root(h.office, ANN, RIGHT)
+        assert bytes(again.root.view) != seen
+        assert again.account.epoch == 2
+        again.root.release()
+
+
+async def test_an_invitation_ends_with_its_days_and_is_nobody_elses(
+    database: Database, tmp_path: Path
+) -> None:
+    async with house(database, tmp_path) as h:
+        ann = await invite(h.office, ANN)
+        bob = await invite(h.office, "bob@b.test")
+        other = Credential.invitation(bob.code)
+        assert await refused(join(h.office, ANN, other, PASSWORD)) is Reason.LOGIN_FAILED
+        assert await refused(join(h.office, "nobody@b.test", other, PASSWORD)) is Reason.LOGIN_FAILED
+        code = Credential.invitation(ann.code)
+        later = replace(h.office, now=lambda: ann.not_after)
+        assert await refused(join(later, ANN, code, PASSWORD)) is Reason.LOGIN_FAILED
+        just = replace(h.office, now=lambda: ann.not_after - 1)
+        assert (await join(just, ANN, code, PASSWORD)).words
+
+
+def test_what_is_no_invitation_is_said_before_anything_is_tried() -> None:
+    for typed in (b"", b"msi-", b"ms1-" + b"a" * 38, b"msi-" + b"a" * 34):
+        with pytest.raises(ValueError, match="copy all of it"):
+            Credential.invitation(typed)
+
+
+async def test_a_reset_locks_mail_away_and_new_mail_works_at_once(database: Database, tmp_path: Path) -> None:
+    async with house(database, tmp_path) as h:
+        words = await lived_in(h)
+        app = await h.app()
+        assert (await at_stake(h.office, ANN)).messages == 3
+        done = await reset(h.office, ANN, NEW, 0)
+        assert (done.stake.messages, done.stake.keys, done.code) == (3, ("recovery words",), b"")
+        for gone in (RIGHT, words_of(words), Credential.password(app)):
+            assert not await opens(h.office, gone)
+        await h.deliver(letter(7))
+        account = await h.unlock(password=NEW)
+        assert await all_mail(account) == {"INBOX": [letter(7)]}
+        assert {m.name for m in await account.mailboxes()} == {
+            "INBOX", "Drafts", "Sent", "Junk", "Trash", "Archive"
+        }  # fmt: skip
+        await account.absorb(await h.inbox(account))
+        account.close()
+        assert await opens(h.office, words_of(done.words))
+
+
+async def test_the_words_of_before_bring_the_mail_back(database: Database, tmp_path: Path) -> None:
+    async with house(database, tmp_path) as h:
+        words = words_of(await lived_in(h))
+        await reset(h.office, ANN, NEW, 0)
+        await h.deliver(letter(7))
+        assert not await opens_account(h.office, ANN, words), "they are of before"
+        assert await opens_account(h.office, ANN, LATER)
+        back = await open_archives(h.office, ANN, LATER, words)
+        assert (back.archives, back.messages, back.top) == (1, 3, TOP)
+        account = await h.unlock(password=NEW)
+        assert await all_mail(account) == {"INBOX": [letter(7)], **OLD_MAIL}
+        recovered = (await account.mailbox(f"{TOP}/INBOX")).id
+        await account.absorb(recovered)  # the chain of arrivals goes on where it was
+        assert await all_mail(account) == {"INBOX": [letter(7)], **OLD_MAIL}
+        account.close()
+        assert await refused(open_archives(h.office, ANN, LATER, words)) is Reason.LOGIN_FAILED
+
+
+async def test_what_came_back_is_sealed_again_under_the_present_key(
+    database: Database, tmp_path: Path
+) -> None:
+    async with worker(database, tmp_path) as w:
+        h = w.house
+        words = words_of(await lived_in(h))
+        await reset(h.office, ANN, NEW, 0)
+        account = await h.unlock(password=NEW)
+        keys = account._online.keys
+        assert keys.earlier == (), "what is locked is left alone"
+        assert not await reseal_once(database, keys)
+        account.close()
+        await open_archives(h.office, ANN, LATER, words)
+        session = await w.logins.login("ann", NEW, "192.0.2.1", print)
+        keys = session._online.keys
+        assert keys.earlier == (1,)
+        await eventually(lambda: left_to_reseal(database, keys), 0)
+        session.close()
+        account = await h.unlock(password=NEW)
+        assert await all_mail(account) == OLD_MAIL
+        account.close()
+
+
+async def test_two_resets_are_two_archives_and_each_has_its_words(database: Database, tmp_path: Path) -> None:
+    async with house(database, tmp_path) as h:
+        first = words_of(await lived_in(h))
+        second = words_of((await reset(h.office, ANN, NEW, 0)).words)
+        await h.deliver(letter(5))
+        await reset(h.office, ANN, PASSWORD, 0)
+        await h.deliver(letter(6))
+        await open_archives(h.office, ANN, RIGHT, first)
+        account = await h.unlock()
+        assert await all_mail(account) == {"INBOX": [letter(6)], **OLD_MAIL}, "one is still locked"
+        await account.absorb((await account.mailbox(f"{TOP}/INBOX")).id)
+        while await reseal_once(database, account._online.keys):
+            pass
+        account.close()
+        await rotate_all(h)
+        back = await open_archives(h.office, ANN, RIGHT, second)
+        assert back.top == f"{TOP} 2"
+        account = await h.unlock()
+        expected = {"INBOX": [letter(6)], **OLD_MAIL, f"{TOP} 2/INBOX": [letter(5)]}
+        assert await all_mail(account) == expected
+        account.close()
+        assert await database.read(lambda tx: archives(tx, 1)) == []
+
+
+async def rotate_all(h: House) -> None:
+    """Rotate and seal everything again: what an archive holds is not among it."""
+    rotated = await rotate(h.office, ANN, RIGHT)
+    while await reseal_once(h.database, rotated.keys):
+        pass
+    rotated.keys.close()
+
+
+async def test_neither_other_words_nor_a_tampered_archive_open_anything_and_nothing_is_lost(
+    database: Database, tmp_path: Path
+) -> None:
+    async with house(database, tmp_path) as h:
+        words = words_of(await lived_in(h))
+        bob = await h.move_in("bob@b.test")
+        await reset(h.office, ANN, NEW, 0)
+        wrong = words_of(bob.words)
+        assert await refused(open_archives(h.office, ANN, LATER, wrong)) is Reason.LOGIN_FAILED
+        assert await refused(open_archives(h.office, ANN, RIGHT, words)) is Reason.LOGIN_FAILED
+        nobody = open_archives(h.office, "bob@b.test", RIGHT, words)
+        assert await refused(nobody) is Reason.LOGIN_FAILED
+        await database.write(
+            lambda tx: tx.execute("UPDATE archived_record SET version = version + 1 WHERE kind = 20")
+        )
+        assert await refused(open_archives(h.office, ANN, LATER, words)) is Reason.DAMAGED
+        await database.write(
+            lambda tx: tx.execute("UPDATE archived_record SET version = version - 1 WHERE kind = 20")
+        )
+        assert (await open_archives(h.office, ANN, LATER, words)).messages == 3
+
+
+async def test_a_session_that_is_open_at_a_reset_ends_and_writes_nothing_more(
+    database: Database, tmp_path: Path
+) -> None:
+    async with worker(database, tmp_path) as w:
+        await lived_in(w.house)
+        ended = asyncio.Event()
+        session = await w.login(ended)
+        await reset(w.office, ANN, NEW, 0)
+        async with asyncio.timeout(10):
+            await ended.wait()
+        with pytest.raises(MailError):
+            await session.create_mailbox("late")
+        session.close()
+        assert "late" not in await names(w.house)
+
+
+async def names(h: House) -> set[str]:
+    account = await h.unlock(password=NEW)
+    found = {m.name for m in await account.mailboxes()}
+    account.close()
+    return found
+
+
+async def test_a_reset_and_a_delivery_at_once_lose_nothing(database: Database, tmp_path: Path) -> None:
+    async with house(database, tmp_path) as h:
+        words = words_of(await lived_in(h))
+        sent = [letter(n) for n in range(20, 40)]
+
+        async def deliver(octets: bytes) -> bool:
+            (answer,) = await h.deliver(octets)
+            return isinstance(answer, str)
+
+        outcomes = asyncio.gather(*(deliver(octets) for octets in sent))
+        await reset(h.office, ANN, NEW, 0)
+        taken = [octets for octets, ok in zip(sent, await outcomes, strict=True) if ok]
+        await open_archives(h.office, ANN, LATER, words)
+        account = await h.unlock(password=NEW)
+        mail = await all_mail(account)
+        account.close()
+        found = mail.get("INBOX", []) + mail[f"{TOP}/INBOX"]
+        assert sorted(found) == sorted([letter(0), letter(1), *taken])
+
+
+async def test_new_words_take_the_place_of_the_old(database: Database, tmp_path: Path) -> None:
+    async with house(database, tmp_path) as h:
+        old = words_of((await h.move_in()).words)
+        fresh = words_of(await new_words(h.office, ANN, RIGHT))
+        assert await opens(h.office, fresh)
+        assert not await opens(h.office, old)
+        assert await opens(h.office, RIGHT)
+        again = await unlock_root(h.office, ANN, RIGHT)
+        assert again.account.root_gen == 1, "that somebody else set the password is as true as before"
+        again.root.release()
+        assert await change_password(h.office, ANN, RIGHT, NEW), "so its change rotates"
+        assert await opens(h.office, fresh)
+
+
+async def test_an_organisation_lets_its_member_back_in_and_reads_nothing(
+    database: Database, tmp_path: Path
+) -> None:
+    async with house(database, tmp_path) as h:
+        words = words_of(await lived_in(h))
+        seed = EscrowSeed(escrow.new_seed())
+        assert await refused(let_back_in(h.office, ANN, seed, MORROW)) is Reason.LOGIN_FAILED
+        await grant(h.office, ANN, RIGHT, escrow.public_half(seed.octets), "Example Ltd")
+        again = grant(h.office, ANN, RIGHT, escrow.public_half(seed.octets), "Example Ltd")
+        assert await refused(again) is Reason.NAME_TAKEN
+        await rotate_all(h)  # and it is carried over, without its private half
+        code = await let_back_in(h.office, ANN, seed, MORROW)
+        assert await opens(h.office, RIGHT), "nothing is taken away"
+        joined = await join(h.office, ANN, Credential.invitation(code), NEW)
+        assert joined.words == (), "the words she has stay good"
+        assert await opens(h.office, words)
+        assert not await opens(h.office, RIGHT)
+        account = await h.unlock(password=NEW)
+        mail = await all_mail(account)
+        account.close()
+        assert mail == {"INBOX": [letter(0), letter(1)], "private/work": [letter(0)]}
+        other = EscrowSeed(escrow.new_seed())
+        assert await refused(let_back_in(h.office, ANN, other, MORROW)) is Reason.LOGIN_FAILED
+
+
+async def test_an_organisations_key_opens_an_archive(database: Database, tmp_path: Path) -> None:
+    async with house(database, tmp_path) as h:
+        await lived_in(h)
+        seed = EscrowSeed(escrow.new_seed())
+        await grant(h.office, ANN, RIGHT, escrow.public_half(seed.octets), "Example Ltd")
+        done = await reset(h.office, ANN, NEW, 0)
+        assert done.stake.keys == ("recovery words", "escrow")
+        back = await open_archives(h.office, ANN, LATER, seed)
+        assert back.messages == 3
+
+
+async def test_a_planted_escrow_slot_opens_nothing(sqlite: Database, tmp_path: Path) -> None:
+    """Who has the database, the server's key and the public half can make one: it opens his own root."""
+    async with house(sqlite, tmp_path) as h:
+        await lived_in(h)
+        seed = EscrowSeed(escrow.new_seed())
+        key = escrow.public_half(seed.octets)
+        account = (await unlock_root(h.office, ANN, RIGHT)).account
+        planted = h.office.arena.hold(bytes(range(32)))
+        making = Maker(h.office.arena, h.office.server_key, account.uuid, Gens(1, 1), 0)
+        way = making.escrow_way("mine", key, planted.view)
+        await sqlite.write(lambda tx: add_slot(tx, account.account_id, way.row))
+        assert await refused(let_back_in(h.office, ANN, seed, MORROW)) is Reason.DAMAGED
+        own = await unlock_root(h.office, ANN, RIGHT)
+        true = making.escrow_way("mine", key, own.root.view)  # the true root, but never listed
+        own.root.release()
+        await sqlite.write(lambda tx: tx.execute("DELETE FROM slot WHERE type = 4"))
+        await sqlite.write(lambda tx: add_slot(tx, account.account_id, true.row))
+        assert await refused(let_back_in(h.office, ANN, seed, MORROW)) is Reason.DAMAGED
+        assert await opens(h.office, RIGHT)
+
+
+def test_any_two_of_three_shares_are_the_key_and_one_is_nothing() -> None:
+    seed = escrow.new_seed()
+    one, two, three = escrow.split(seed, 2, 3)
+    for pair in ([one, two], [three, one], [f"  {two.upper()}\n", three]):
+        assert escrow.join(pair) == seed
+    for few in ([one], [], [one, one], [one, escrow.split(escrow.new_seed(), 2, 3)[1]]):
+        with pytest.raises(ValueError):
+            escrow.join(few)
+    broken = " ".join(["academic", *two.split()[1:]])
+    with pytest.raises(ValueError):
+        escrow.join([one, broken])
+    for wrong in ((1, 3), (4, 3), (2, 17), (0, 0)):
+        with pytest.raises(ValueError):
+            escrow.split(seed, *wrong)
+
+
+def test_halves_are_read_as_they_are_written_and_nothing_else() -> None:
+    seed = escrow.new_seed()
+    key = escrow.public_half(seed)
+    assert escrow.parse_seed(escrow.seed_text(seed) + "\n") == seed
+    assert escrow.EscrowKey.parse(f"{key}\n") == key
+    for text in ("", str(key), escrow.seed_text(seed)[:-4]):
+        with pytest.raises(ValueError):
+            escrow.parse_seed(text)
+    for text in ("", escrow.seed_text(seed), str(key)[:-8], "mailstead-escrow-1 AAAA"):
+        with pytest.raises(ValueError):
+            escrow.EscrowKey.parse(text)

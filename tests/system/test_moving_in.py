@@ -1,0 +1,178 @@
+"""Invitations, resets, recovery and escrow at the command line, beside a running server."""
+
+import json
+import os
+import pty
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.imaptalk import ImapTalk
+from tests.support.server import COMMAND, ENVIRONMENT, PASSWORD, Server
+
+pytestmark = pytest.mark.system
+CAROL = "carol@b.test"
+MAIL = b"Subject: hello\r\n\r\nkanarie-4711\r\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(tmp_path_factory.mktemp("moving") / "box", listen=("smtp", "imaps")).make().start()
+    yield made
+    assert made.stop() == 0
+    assert '"level": "error"' not in made.read_log()
+
+
+def done(server: Server, *arguments: str, stdin: str = "", code: int = 0) -> str:
+    found = server.run(*arguments, stdin=stdin.encode())
+    assert found.returncode == code, (found.stdout, found.stderr)
+    return (found.stdout if code == 0 else found.stderr).decode()
+
+
+def as_json(server: Server, *arguments: str, stdin: str = "") -> dict[str, object]:
+    found: dict[str, object] = json.loads(done(server, *arguments, "--json", stdin=stdin))
+    return found
+
+
+def secret(folder: Path, name: str, text: str) -> str:
+    path = folder / name
+    path.write_text(text)
+    return str(path)
+
+
+def listed(server: Server, password: str, mailbox: str = "INBOX", user: str = CAROL) -> list[bytes]:
+    talk = ImapTalk(server.ports["imaps"], ca=server.folder / "certificate.pem")
+    talk.ok(f'LOGIN {user} "{password}"'.encode())
+    talk.ok(f'SELECT "{mailbox}"'.encode())
+    said = talk.ok(b"UID SEARCH TEXT kanarie-4711")
+    talk.close()
+    return said.untagged[0].split()[2:]
+
+
+def deliver(server: Server, to: str) -> None:
+    talk = server.connect("smtp").hello()
+    for line, code in ((b"MAIL FROM:<x@y.test>", 250), (f"RCPT TO:<{to}>".encode(), 250), (b"DATA", 354)):
+        assert talk.command(line)[0] == code
+    assert talk.command(MAIL + b".")[0] == 250
+    talk.close()
+
+
+def test_a_life_with_an_invitation_a_reset_and_words_found_again(server: Server, tmp_path: Path) -> None:
+    invited = as_json(server, "user", "invite", CAROL)
+    deliver(server, CAROL)
+    code = secret(tmp_path, "code", f"{invited['invitation']}\n")
+    first = secret(tmp_path, "first", "a password of her own\n")
+    joined = as_json(server, "user", "join", CAROL, "--invitation-file", code, "--password-file", first)
+    assert len(listed(server, "a password of her own")) == 1
+    error = done(server, "user", "join", CAROL, "--invitation-file", code, "--password-file", first, code=12)
+    assert f"error: that invitation does not open {CAROL}\n  why   it is another's, was used already" in error
+
+    found = server.run("user", "reset", CAROL, stdin=b"karol@b.test\n")
+    assert found.returncode == 1
+    assert (
+        b"has 1 messages. After a reset they stay sealed and open only with the recovery words"
+        in found.stderr
+    )
+    assert len(listed(server, "a password of her own")) == 1, "nothing was changed"
+    text = done(server, "user", "reset", CAROL, stdin=f"{CAROL}\n")
+    assert "1 messages are locked away. They open again with the recovery words of before" in text
+    code = secret(tmp_path, "code2", next(line for line in text.split() if line.startswith("msi-")))
+    second = secret(tmp_path, "second", "another one\n")
+    done(server, "user", "join", CAROL, "--invitation-file", code, "--password-file", second)
+    deliver(server, CAROL)
+    assert len(listed(server, "another one")) == 1
+    shown = as_json(server, "user", "show", CAROL)
+    assert [(a["messages"], a["opened_by"]) for a in shown["archives"]] == [(1, ["recovery"])]  # type: ignore[attr-defined]
+    assert "locked since 20" in done(server, "user", "show", CAROL)
+
+    words = secret(tmp_path, "words", " ".join(joined["recovery_words"]))  # type: ignore[arg-type]
+    wrong = secret(tmp_path, "wrong", "abandon " * 11 + "about")
+    error = done(server, "key", "recover", CAROL, "--words-file", wrong, "--password-file", second, code=12)
+    assert f"that does not open {CAROL}, nor anything locked away from it" in error
+    back = as_json(server, "key", "recover", CAROL, "--words-file", words, "--password-file", second)
+    assert (back["recovered_messages"], back["below"]) == (1, "Recovered")
+    assert len(listed(server, "another one", "Recovered/INBOX")) == 1
+    assert as_json(server, "user", "show", CAROL)["archives"] == []
+    error = done(server, "key", "recover", CAROL, "--words-file", words, "--password-file", second, code=12)
+    assert "nothing was changed" in error
+
+
+def test_words_bring_back_who_forgot_the_password(server: Server, tmp_path: Path) -> None:
+    made = as_json(server, "user", "add", "dan@b.test", "--password-file", "-", stdin="forgotten\n")
+    words = secret(tmp_path, "words", " ".join(made["recovery_words"]))  # type: ignore[arg-type]
+    new = secret(tmp_path, "new", "remembered\n")
+    found = as_json(server, "key", "recover", "dan@b.test", "--words-file", words, "--new-password-file", new)
+    assert found["password"] == "changed"
+    assert listed(server, "remembered", user="dan@b.test") == []
+    fresh = as_json(server, "key", "words", "dan@b.test", "--password-file", new)
+    again = secret(tmp_path, "again", " ".join(fresh["recovery_words"]).upper())  # type: ignore[arg-type]
+    text = done(server, "key", "recover", "dan@b.test", "--words-file", again, "--new-password-file", new)
+    assert "all its mail is there" in text
+    error = done(server, "key", "recover", "dan@b.test", "--words-file", words, code=12)
+    assert "that does not open dan@b.test" in error
+
+
+def test_an_organisation_lets_somebody_back_in_by_two_of_three_shares(server: Server, tmp_path: Path) -> None:
+    key = tmp_path / "ltd"
+    made = as_json(server, "key", "escrow", "make", str(key), "--shares", "2/3")
+    assert not key.exists()
+    assert [os.stat(p).st_mode & 0o777 for p in made["private"]] == [0o600] * 3  # type: ignore[attr-defined]
+    assert "is there already" in done(server, "key", "escrow", "make", str(key), code=2)
+    granted = as_json(
+        server, "key", "escrow", "grant", "ann@b.test", "--to", f"{key}.pub", "--name", "Example Ltd",
+        "--password-file", "-", stdin=PASSWORD,
+    )  # fmt: skip
+    assert granted["fingerprint"] == made["fingerprint"]
+    shown = as_json(server, "key", "show", "ann@b.test")
+    assert "escrow" in {w["type"] for w in shown["ways_in"]}  # type: ignore[attr-defined]
+    error = done(server, "key", "escrow", "open", "ann@b.test", "--share", f"{key}.1", code=12)
+    assert "that is not an escrow key" in error
+    shares = ("--share", f"{key}.3", "--share", f"{key}.1")
+    opened = as_json(server, "key", "escrow", "open", "ann@b.test", *shares)
+    error = done(server, "key", "escrow", "open", "bob@local.test", *shares, code=12)
+    assert "its owner never granted it a way in" in error
+    code = secret(tmp_path, "code", str(opened["invitation"]))
+    new = secret(tmp_path, "new", PASSWORD)
+    joined = as_json(server, "user", "join", "ann@b.test", "--invitation-file", code, "--password-file", new)
+    assert joined["recovery_words"] == [], "those of before stay good"
+    assert listed(server, PASSWORD, user="ann@b.test") == []
+    done(server, "key", "revoke", "ann@b.test", "Example Ltd", "--password-file", new)
+    assert "does not open" in done(server, "key", "escrow", "open", "ann@b.test", *shares, code=12)
+
+
+def test_on_a_terminal_two_of_the_words_are_asked_back(server: Server, tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    password = secret(tmp_path, "password", "typed\n")
+    process = subprocess.Popen(
+        [*COMMAND, "--config", str(server.config), "user", "add", "eve@b.test", "--password-file", password],
+        stdin=follower, stdout=follower, stderr=follower, env=ENVIRONMENT | {"NO_COLOR": "1"},
+    )  # fmt: skip
+    os.close(follower)
+    text = _until(leader, "please: ")
+    places = [
+        int(n) for n in text.rsplit("Words ", 1)[1].replace(" and", "").replace(", please:", "").split()[:2]
+    ]
+    os.write(leader, b"not those\n")
+    text += _until(leader, "please: ")
+    assert "look at your list again" in text
+    words = {int(n): w for n, w in _pairs(text)}
+    os.write(leader, " ".join(words[n] for n in places).upper().encode() + b"\n")
+    assert "ok" in _until(leader, "ok\r\n")
+    assert process.wait(30) == 0
+    os.close(leader)
+
+
+def _pairs(text: str) -> Iterator[tuple[str, str]]:
+    for line in text.splitlines():
+        cells = line.split()
+        if len(cells) == 12 and cells[0] in ("1", "7"):
+            yield from zip(cells[::2], cells[1::2], strict=True)
+
+
+def _until(terminal: int, end: str) -> str:
+    text = ""
+    while end not in text:
+        text += os.read(terminal, 4096).decode()
+    return text
