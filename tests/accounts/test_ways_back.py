@@ -11,7 +11,7 @@ import pytest
 from mailstead.accounts.archives import TOP, open_archives, opens_account
 from mailstead.accounts.escrow import EscrowSeed, grant, let_back_in
 from mailstead.accounts.login import unlock, unlock_root
-from mailstead.accounts.newways import change_password, join, new_words
+from mailstead.accounts.newways import change_password, join, set_words
 from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office, invite
 from mailstead.accounts.resealing import left_to_reseal, reseal_once
@@ -19,7 +19,7 @@ from mailstead.accounts.resetting import at_stake, reset
 from mailstead.accounts.rotation import rotate
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.waysin import Gens, Maker
-from mailstead.crypto import escrow
+from mailstead.crypto import escrow, passwords
 from mailstead.errors import MailError, Reason, Refused
 from mailstead.store.archives import archives
 from mailstead.store.database import Database
@@ -293,7 +293,9 @@ async def test_a_reset_and_a_delivery_at_once_lose_nothing(database: Database, t
 async def test_new_words_take_the_place_of_the_old(database: Database, tmp_path: Path) -> None:
     async with house(database, tmp_path) as h:
         old = words_of((await h.move_in()).words)
-        fresh = words_of(await new_words(h.office, ANN, RIGHT))
+        made = passwords.new_words()
+        await set_words(h.office, ANN, RIGHT, made)
+        fresh = words_of(made)
         assert await opens(h.office, fresh)
         assert not await opens(h.office, old)
         assert await opens(h.office, RIGHT)

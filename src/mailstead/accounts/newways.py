@@ -89,13 +89,15 @@ async def change_password(
         return await _replace(office, unlocked, _of(SlotType.PASSWORD), make, rotating=compromised, owed=True)
 
 
-async def new_words(office: "Office", address: str, credential: Credential) -> Words:
-    """Recovery words in the place of those an account has, if it has any; they are shown once.
+async def set_words(office: "Office", address: str, credential: Credential, words: Words) -> None:
+    """Have other recovery words open an account in the place of those it has, if it has any.
+
+    Args:
+        words: New ones, which the owner has written down: the old ones open nothing from then on.
 
     Raises:
         Refused: the credential does not open the account.
     """
-    words = passwords.new_words()
     entropy = passwords.entropy(" ".join(words))
     unlocked = await unlock_root(office, address, credential)
 
@@ -104,7 +106,6 @@ async def new_words(office: "Office", address: str, credential: Credential) -> W
 
     with unlocked.root:
         await _replace(office, unlocked, _of(SlotType.RECOVERY), make)
-    return words
 
 
 async def join(office: "Office", address: str, code: Credential, password: bytes) -> Joined:

@@ -5,7 +5,7 @@ import click
 from mailstead.accounts.archives import Recovered, open_archives, opens_account
 from mailstead.accounts.escrow import EscrowSeed
 from mailstead.accounts.login import unlock_root
-from mailstead.accounts.newways import change_password, new_words
+from mailstead.accounts.newways import change_password, set_words
 from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office
 from mailstead.cli.office import address_of, with_office
@@ -14,6 +14,7 @@ from mailstead.cli.secrets import bad_password, credential_from, password_from, 
 from mailstead.cli.shares import escrow_options, seed_from
 from mailstead.cli.words import show_words
 from mailstead.config import Settings
+from mailstead.crypto.passwords import new_words
 from mailstead.errors import Exit, MailError, Reason, Trouble
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -126,14 +127,21 @@ def _wrong(error: MailError, address: str) -> Exception:
 def words(
     config: str | None, address: str, password_file: str | None, words_file: str | None, as_json: bool
 ) -> None:
-    """Make new recovery words, and show them, once; those of before open only what a reset locked away."""
+    """Make new recovery words, and show them, once; those of before open only what a reset locked away.
+
+    They take the place of the old ones when you have them: on a terminal, two are asked back before.
+    """
     credential = credential_from(password_file, words_file, f"Password for {address}")
 
-    async def act(office: Office, settings: Settings) -> tuple[str, ...]:
-        return await new_words(office, address_of(address, settings), credential)
+    made = new_words()
+    if not as_json:
+        show_words(made)
 
-    made = with_office(config, f"{address} has the recovery words of before", act)
+    async def act(office: Office, settings: Settings) -> None:
+        await set_words(office, address_of(address, settings), credential, made)
+
+    with_office(config, f"{address} has the recovery words of before", act)
     if as_json:
         print_json({"address": address, "recovery_words": list(made)})
         return
-    show_words(made)
+    click.echo("They are good from now on; those of before are not.")
