@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from mailstead.accounts import annotations, mboxes, pages
+from mailstead.accounts.accessentries import Door, Entries, Entry, Outcome, packed_peer
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.entries import Described, EntryA, EntryB, compressed_a, compressed_b, pack_a, pack_b
 from mailstead.accounts.leaves import Leaf
@@ -25,6 +26,7 @@ from mailstead.crypto.frame import store_entry
 from mailstead.crypto.keyring import CURRENT, MANIFESTS, STORE_KEY_ONLY, Epoch, Ring, RingSlot
 from mailstead.crypto.keys import StoreKeys
 from mailstead.crypto.lanes import DeliveryKey, LaneWriter
+from mailstead.crypto.notes import seal_note
 from mailstead.crypto.sealed import ZERO_ID, Kind, Sealed, SealedRecord
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.mail.mailbox import Modseq, SpecialUse, SystemFlag, Uid
@@ -308,6 +310,7 @@ def stored() -> list[Vector]:
         (Kind.LEAF, MAILBOX, 0, 0, ZERO_ID, leaf_0.encode()),
         (Kind.COUNTS, b"n" * 16, 0, 0, ZERO_ID, named.encode()),
         (Kind.LEAF, MAILBOX, 1, 0, ZERO_ID, leaf.encode()),
+        (Kind.ACCESSLOG, ZERO_ID, 0, 0, ZERO_ID, access().encode()),
     ):
         assert content is not None
         record = keys.seal(kind, place, index, 3, modseq, content, object_id)
@@ -321,6 +324,24 @@ def stored() -> list[Vector]:
     return made
 
 
+def access() -> Entries:
+    """An access log: a phone twice, a try that failed."""
+    phone = Entry(5, 9, 2, Door.IMAP, Outcome.ENTERED, 7, b"s" * 16, packed_peer("192.0.2.1"), "ab2c")
+    failed = Entry(10, 10, 1, Door.POP3, Outcome.FAILED, peer=packed_peer("2001:db8::1"))
+    return Entries((phone, failed), 3)
+
+
+def note() -> Vector:
+    """A note of this server for the access log."""
+    chain = ServerKey(SERVER_KEY).rows.arrivals(ACCOUNT)
+    key = DeliveryKey.parse(primitives.public_octets(SEED))
+    made = seal_note(ACCOUNT, 2, key, chain, access().encode())
+    return {
+        "lane_id": _hex(made.lane.lane_id), "epoch": 2, "sealed": _hex(made.lane.sealed.octets),
+        "payload": _hex(made.octets.octets), "tag": _hex(made.tag), "content": _hex(access().encode()),
+    }  # fmt: skip
+
+
 def main() -> None:
     """Write the file."""
     saved = lane({"one block": MESSAGES["one block"]}, saved=True)
@@ -328,6 +349,7 @@ def main() -> None:
         "server_key": server_key(), "arrivals": arrivals(), "ways": ways(), "rings": rings(),
         "lane": lane(MESSAGES), "app_passwords": app_passwords(), "back_in": back_in(),
         "as_it_is": as_it_is(), "saved": saved, "store_key": _hex(STORE_KEY), "epoch": 2, "stored": stored(),
+        "note": note(),
     }  # fmt: skip
     FILE.write_text(json.dumps(vectors, indent=1) + "\n")
 

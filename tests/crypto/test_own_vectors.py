@@ -19,6 +19,7 @@ from mnemonic import Mnemonic
 
 from mailstead.accounts import annotations, mboxes, pages
 from mailstead.accounts import entries as packed
+from mailstead.accounts.accessentries import Entries
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.leaves import Leaf
 from mailstead.accounts.states import RowStates
@@ -26,9 +27,9 @@ from mailstead.crypto import arrivals, escrow, frame, keyring, passwords, primit
 from mailstead.crypto.apppasswords import invitation, locator_of
 from mailstead.crypto.keys import StoreKeys
 from mailstead.crypto.scram import scram_keys
-from mailstead.crypto.sealed import Kind, Sealed, SealedRecord
+from mailstead.crypto.sealed import Kind, Sealed, SealedLane, SealedRecord
 from mailstead.crypto.serverkey import ServerKey
-from mailstead.crypto.unseal import LaneReader, RecordName, open_summary
+from mailstead.crypto.unseal import LaneReader, RecordName, open_note, open_summary
 from mailstead.mail.summary import Summary
 from mailstead.secretmem import Arena
 from tests.crypto import oracle
@@ -42,10 +43,19 @@ ACCOUNT = bytes.fromhex(LANE["account"])
 MESSAGES = [(lane, v) for lane in (LANE, OWN["as_it_is"], OWN["saved"]) for v in lane["messages"]]
 DICTIONARY = (ROOT / "src" / "mailstead" / "crypto" / "dictionary1.bin").read_bytes()
 # The clear numbers of docs/format.md, "Kinds", written out again.
-KINDS = {"PAGE": 16, "STATE": 17, "MBOXES": 19, "TOMB": 25, "COUNTS": 27, "METADATA": 28, "LEAF": 23}
+KINDS = {
+    "PAGE": 16,
+    "STATE": 17,
+    "MBOXES": 19,
+    "TOMB": 25,
+    "COUNTS": 27,
+    "METADATA": 28,
+    "LEAF": 23,
+    "ACCESSLOG": 26,
+}
 LABELS = {
     "PAGE": b"page", "STATE": b"state", "COUNTS": b"state", "MBOXES": b"mboxes", "TOMB": b"tomb", "METADATA": b"metadata",
-    "LEAF": b"manifest",
+    "LEAF": b"manifest", "ACCESSLOG": b"accesslog",
 }  # fmt: skip
 
 
@@ -462,6 +472,52 @@ def test_what_is_in_annotations() -> None:
     ]
     assert not any(take.octets)
     assert annotations.decode(content) == {name.decode(): value for name, value in found}
+
+
+def test_a_note_and_what_is_in_the_access_log() -> None:
+    v = OWN["note"]
+    lane_id, sealed, payload = octets(v["lane_id"]), octets(v["sealed"]), octets(v["payload"])
+    epoch = v["epoch"].to_bytes(4, "big")
+    key = oracle.expand(octets(SERVER["server_key"]), b"EMS1 arrival\x00" + ACCOUNT, 32)
+    tag = oracle.mac(key, b"EMS1 access note\x00" + lane_id + epoch + sealed + payload)
+    assert tag.hex() == v["tag"]
+    seed = oracle.decapsulate(
+        octets(LANE["xwing_seed"]), sealed, b"EMS1 lane\x00" + ACCOUNT + epoch + lane_id
+    )
+    context = oracle.lane_context(oracle.header(26, 0, 1, bytes(16), lane_id, 0, 0), ACCOUNT)
+    content = oracle.unframe(oracle.open_(oracle.lane_keys(seed, 1)[0], context, payload))
+    assert content == octets(v["content"]) == content_of("ACCESSLOG", 0)
+    take = oracle.Take(content)
+    assert (take.n(1), take.n(4), take.n(2)) == (1, 3, 2)
+    found = [
+        (
+            take.n(8),
+            take.n(8),
+            take.n(4),
+            take.n(1),
+            take.n(1),
+            take.n(1),
+            take.n(1),
+            take(16),
+            take(16),
+            take(4),
+        )
+        for _ in range(2)
+    ]
+    assert found == [
+        (5, 9, 2, 2, 1, 7, 0, b"s" * 16, bytes(10) + b"\xff\xff\xc0\x00\x02\x01", b"ab2c"),
+        (10, 10, 1, 3, 2, 0, 0, bytes(16), b"\x20\x01\x0d\xb8" + bytes(11) + b"\x01", bytes(4)),
+    ]
+    assert not take.octets
+    assert Entries.decode(content).encode() == content
+    lane = SealedLane(lane_id, v["epoch"], Sealed(sealed))
+    chain = arrivals.ArrivalChain((octets(SERVER["server_key"]),), ACCOUNT)
+    assert chain.noted(octets(v["tag"]), lane, Sealed(payload))
+    assert not chain.noted(octets(v["tag"]), replace(lane, epoch=3), Sealed(payload))
+    reader = LaneReader(
+        primitives.private_key(octets(LANE["xwing_seed"])), ACCOUNT, 2, lane_id, Sealed(sealed)
+    )
+    assert open_note(reader.key(0), ACCOUNT, lane_id, Sealed(payload)) == content
 
 
 def test_the_dictionary() -> None:

@@ -9,7 +9,7 @@ from mailstead.crypto.rows import RowMacs
 from mailstead.errors import Reason, Refused, Unavailable, UnsealError
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow, AddressRow, EpochKeyRow, RecipientRow
-from mailstead.store.database import Database
+from mailstead.store.database import Database, Tx
 
 _REMEMBERED = 4096
 LOGIN, ALIAS = 0, 1
@@ -73,6 +73,23 @@ class Directory:
         if not listed:
             raise Refused(Reason.NO_SUCH_RECIPIENT)
         return await self.find(listed[0].address, size)
+
+    async def at(self, account_id: int) -> Resident:
+        """Whom an account belongs to, whatever is accepted for it: for what the server itself has to tell it.
+
+        Raises:
+            Refused: there is no such account.
+            Unavailable: there is no key to seal to, or a row is not this server's.
+        """
+
+        def read(tx: Tx) -> RecipientRow | None:
+            listed = rows.addresses(tx, account_id)
+            return rows.find_recipient(tx, listed[0].address) if listed else None
+
+        row = await self._database.read(read)
+        if row is None:
+            raise Refused(Reason.NO_SUCH_ACCOUNT)
+        return await self._resident(row)
 
     async def _resident(self, row: RecipientRow) -> Resident:
         account = row.account

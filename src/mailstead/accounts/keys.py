@@ -5,9 +5,10 @@ from mailstead.accounts.mboxes import MailboxName
 from mailstead.crypto.arrivals import ArrivalChain
 from mailstead.crypto.keyring import STORE_KEY_ONLY, Ring
 from mailstead.crypto.keys import StoreKeys
+from mailstead.crypto.notes import SealedNote
 from mailstead.crypto.primitives import PrivateKey, private_key
 from mailstead.crypto.sealed import ZERO_ID, Kind, Sealed, SealedRecord
-from mailstead.crypto.unseal import LaneReader
+from mailstead.crypto.unseal import LaneReader, open_note
 from mailstead.errors import UnsealError
 from mailstead.secretmem import Arena, Secret
 from mailstead.store.accounts import Stale
@@ -93,6 +94,21 @@ class SessionKeys:
                 raise UnsealError(f"there is no key of epoch {epoch}")
             key = self._private[epoch] = private_key(seed.view)
         return LaneReader(key, self.uuid, epoch, lane_id, sealed)
+
+    def open_note(self, note: SealedNote) -> bytes:
+        """The content of a note of this server.
+
+        Raises:
+            UnsealError: this server did not make it, or it was not sealed to this account.
+        """
+        lane = note.lane
+        if not self.arrivals.noted(note.tag, lane, note.octets):
+            raise UnsealError("a note was not made by this server")
+        reader = self.lane(lane.epoch, lane.lane_id, lane.sealed)
+        try:
+            return open_note(reader.key(0), self.uuid, lane.lane_id, note.octets)
+        finally:
+            reader.close()
 
     def close(self) -> None:
         """Wipe the keys."""

@@ -3,6 +3,8 @@
 import contextlib
 from typing import TYPE_CHECKING
 
+from mailstead.accounts.accessentries import Door, Outcome
+from mailstead.accounts.accessnotes import account_of, seen
 from mailstead.accounts.keychange import drop_old_epochs
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.online import Online, silence
@@ -32,7 +34,28 @@ async def unlock(office: "Office", address: str, credential: Credential) -> Unlo
             was right and opens no mail; DAMAGED when it was right and the keys are not what this
             account wrote.
     """
-    way = await open_way(office, address, credential)
+    return await unlock_way(office, await enter_here(office, address, credential))
+
+
+async def enter_here(office: "Office", address: str, credential: Credential) -> OpenedWay:
+    """Open a way in for a command on this machine, of which the owner's access log will tell.
+
+    Raises:
+        Refused: LOGIN_FAILED, whatever was wrong.
+    """
+    try:
+        way = await open_way(office, address, credential)
+    except Refused:
+        account_id = await account_of(office.database, address)
+        if account_id is not None:
+            office.witness(account_id, seen(office.now(), Door.COMMAND, Outcome.FAILED))
+        raise
+    office.witness(way.account.account_id, seen(office.now(), Door.COMMAND, Outcome.ENTERED, way.slot))
+    return way
+
+
+async def unlock_way(office: "Office", way: OpenedWay) -> UnlockedAccount:
+    """As `unlock`, by a way in that was opened; it is released here."""
     ring = await _ring(office, way)
     keys = session_keys(office, way.account, ring)
     online = Online(office.database, keys, office.ring, silence)
@@ -41,7 +64,9 @@ async def unlock(office: "Office", address: str, credential: Credential) -> Unlo
     )  # fmt: skip
 
 
-async def unlock_here(office: "Office", presence: Presence, way: OpenedWay, ended: Ended) -> UnlockedAccount:
+async def unlock_here(
+    office: "Office", presence: Presence, way: OpenedWay, door: Door, ended: Ended
+) -> UnlockedAccount:
     """Open an account for one of many sessions of this worker; the root is wiped before this returns.
 
     Args:
@@ -62,6 +87,7 @@ async def unlock_here(office: "Office", presence: Presence, way: OpenedWay, ende
         way.slot,
         lambda: session_keys(office, account, ring),
         ended,
+        door,
         writable=Scope.WRITE in way.scope,
     )
 
@@ -90,7 +116,7 @@ async def unlock_root(office: "Office", address: str, credential: Credential) ->
     Raises:
         Refused: LOGIN_FAILED, whatever was wrong; OUT_OF_SCOPE: it is an app password.
     """
-    way = await open_way(office, address, credential)
+    way = await enter_here(office, address, credential)
     if way.payload is None or Scope.KEYS not in way.scope:
         way.release()
         raise Refused(Reason.OUT_OF_SCOPE)

@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+from mailstead.accounts.accessentries import Door, Outcome
+from mailstead.accounts.accessnotes import account_of, seen
 from mailstead.accounts.delays import Delays
 from mailstead.accounts.login import unlock_here, use_for_sending
 from mailstead.accounts.opening import Credential, Memory, OpenedWay, ScramProof, open_way, scram_salt
@@ -112,7 +114,7 @@ class Logins:
         return (await self.admit(name, password, peer, ended)).what
 
     async def admit(
-        self, name: str, given: bytes | ScramProof, peer: str, ended: Ended
+        self, name: str, given: bytes | ScramProof, peer: str, ended: Ended, door: Door = Door.IMAP
     ) -> Admitted[UnlockedAccount]:
         """Open the account of a login name for one session.
 
@@ -122,6 +124,7 @@ class Logins:
             peer: The client's address.
             ended: Called once when the session must end: its way in was revoked, or the account
                 disabled or removed.
+            door: By which protocol he comes.
 
         Raises:
             Refused: LOGIN_FAILED, whatever was wrong; OUT_OF_SCOPE, when it was right and is not for
@@ -130,9 +133,9 @@ class Logins:
         """
 
         async def enter(way: OpenedWay) -> UnlockedAccount:
-            return await unlock_here(self._office, self._presence, way, ended)
+            return await unlock_here(self._office, self._presence, way, door, ended)
 
-        return await self._attempt(self._address(name), given, peer, enter)
+        return await self._attempt(self._address(name), given, peer, door, enter)
 
     async def prove(self, name: str, given: bytes | ScramProof, peer: str) -> Admitted[Proof]:
         """Have somebody prove who he is, and that he may send mail.
@@ -151,7 +154,7 @@ class Logins:
             found = await office.database.read(lambda tx: rows.addresses(tx, account_id))
             return Proof(account_id, before, frozenset(r.address for r in found), way.slot.not_after)
 
-        return await self._attempt(address, given, peer, enter)
+        return await self._attempt(address, given, peer, Door.SUBMISSION, enter)
 
     async def stands(self, proof: Proof) -> bool:
         """Whether a proof still holds: no way in was changed since, none expired, the account is active."""
@@ -169,6 +172,7 @@ class Logins:
         address: str,
         given: bytes | ScramProof,
         peer: str,
+        door: Door,
         enter: Callable[[OpenedWay], Awaitable[T]],
     ) -> Admitted[T]:
         """Try what somebody gives, after the delay that failures have earned.
@@ -186,9 +190,18 @@ class Logins:
             way = await self._open(address, given, peer)
         except Refused:
             self._delays.failed(key, self._clock.monotonic())
+            account_id = await account_of(self._office.database, address)
+            if account_id is not None:
+                self._office.witness(account_id, seen(self._office.now(), door, Outcome.FAILED, peer=peer))
             raise
         self._delays.succeeded(key)
-        return Admitted(await enter(way), way.signature)
+        account_id, outcome = way.account.account_id, Outcome.REFUSED
+        try:
+            admitted = Admitted(await enter(way), way.signature)
+            outcome = Outcome.ENTERED
+        finally:
+            self._office.witness(account_id, seen(self._office.now(), door, outcome, way.slot, peer))
+        return admitted
 
     async def _open(self, address: str, given: bytes | ScramProof, peer: str) -> OpenedWay:
         try:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 
+from mailstead.accounts.accessentries import Door
 from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.keptorders import KeptOrders
 from mailstead.accounts.keys import SessionKeys
@@ -52,6 +53,9 @@ class _Session:
     tag: bytes
     not_after: int
     ended: Ended
+    door: Door
+    slot_type: int
+    since: int
     told: bool = False
 
 
@@ -96,6 +100,7 @@ class Presence:
         slot: SlotRow,
         make_keys: Callable[[], SessionKeys],
         ended: Ended,
+        door: Door,
         *,
         writable: bool,
     ) -> UnlockedAccount:
@@ -104,6 +109,7 @@ class Presence:
         Args:
             make_keys: Called if no other session of the account is here.
             ended: Called once, on the loop, when the session's way in is gone, or the account disabled.
+            door: By which protocol it came.
             writable: It may change mail.
         """
         key = (account.account_id, account.root_gen, account.read_gen)
@@ -119,7 +125,8 @@ class Presence:
                 here.tidying = self._tasks.create_task(
                     tidy(here.online, self._log, self._pace.quiet, self._erased)
                 )
-        session = _Session(slot.slot_id, slot.tag, slot.not_after, ended)
+        since = int(self._clock.now())
+        session = _Session(slot.slot_id, slot.tag, slot.not_after, ended, door, slot.type, since)
         here.sessions.add(session)
         return UnlockedAccount(
             here.online, self._clock.now, lambda: self._leave(key, here, session), tidied=True,

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from mailstead.accounts.accessnotes import Witness
 from mailstead.accounts.decoy import Decoy
 from mailstead.accounts.directory import ALIAS, LOGIN, find_account
 from mailstead.accounts.firstrows import FirstRows
@@ -31,7 +32,11 @@ ALWAYS = ("postmaster", "abuse")  # RFC 5321 section 4.5.1, RFC 2142
 
 @dataclass(frozen=True, slots=True)
 class Office:
-    """What every act on an account needs: where it is kept, and the server's own secret."""
+    """What every act on an account needs: where it is kept, and the server's own secret.
+
+    Args:
+        witness: Told of every login.
+    """
 
     database: Database
     server_key: ServerKey
@@ -41,6 +46,7 @@ class Office:
     hashing: Hashing = field(default_factory=Hashing)
     quick: Hashing = field(default_factory=Hashing)  # what takes a millisecond waits for no Argon2id
     ring: Ringer = silence
+    witness: Witness = silence
     decoy: Decoy = field(init=False)
 
     def __post_init__(self) -> None:

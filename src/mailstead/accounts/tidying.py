@@ -1,5 +1,5 @@
 """Tidying behind an account's sessions: purging what was deleted, absorbing what was delivered, sealing
-again what an earlier epoch's key sealed.
+again what an earlier epoch's key sealed, taking notes into the access log.
 
 It is the server's own work with the keys of whoever reads here; it changes no UID, flag or modseq.
 """
@@ -9,6 +9,7 @@ import random
 from collections.abc import Callable
 
 from mailstead.accounts.absorb import absorb_once
+from mailstead.accounts.accesslog import take_in_if_due
 from mailstead.accounts.online import Online
 from mailstead.accounts.purging import purge_deleted
 from mailstead.accounts.resealing import reseal_once
@@ -34,6 +35,8 @@ async def tidy(online: Online, log: Log, quiet: float, erased: Callable[[], None
                 erased()
             await _absorb(online, log, quiet)
             await _reseal(online)
+            async with online.turn:
+                await take_in_if_due(online.database, online.keys)
         except (MailError, UnsealError) as error:
             log.warning("presence.tidy.put-off", account=online.account_id, why=str(error))
         except Exception as error:  # the top of a job: the worker goes on

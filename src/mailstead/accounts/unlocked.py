@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager
 
 from mailstead.accounts.absorb import absorb_all
+from mailstead.accounts.accessentries import Entries
+from mailstead.accounts.accesslog import take_in
 from mailstead.accounts.annotations import Annotations
 from mailstead.accounts.changes import change_flags, expunge, take_recent
 from mailstead.accounts.copying import Copied, Copying, Step, unheard
@@ -297,6 +299,11 @@ class UnlockedAccount:
         o.intact(mailbox_id)
         async with o.turn:
             return await absorb_all(o.database, o.keys, mailbox_id)
+
+    async def access_log(self) -> Entries:
+        """Who got in, and who tried, as far as it was noted by now."""
+        async with self._online.turn:
+            return await take_in(self._online.database, self._online.keys)
 
     async def quarantined(self) -> list[tuple[bytes, int, str]]:
         """Mailbox id, UID and reason of every message that could not be opened."""

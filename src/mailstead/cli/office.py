@@ -6,6 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import TypeVar
 
+from mailstead.accounts.accessnotes import AccessNotes
+from mailstead.accounts.directory import Directory
 from mailstead.accounts.provision import Office
 from mailstead.bus.bell import open_bell
 from mailstead.cli.output import from_mail_error
@@ -30,9 +32,11 @@ def with_office(config: str | None, what: str, act: Callable[[Office, Settings],
         office = await open_office(settings)
         store = settings.store()
         bell = open_bell(store.data, store.database)  # a running server hears of what is changed here
+        notes = AccessNotes(office.database, Directory(office.database, office.server_key.rows))
         try:
-            return await act(replace(office, ring=bell.ring), settings)
+            return await act(replace(office, ring=bell.ring, witness=notes.saw), settings)
         finally:
+            await notes.flush()
             await bell.close()
             await office.database.close()
 

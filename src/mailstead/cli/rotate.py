@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import click
 
 from mailstead.accounts import rotation
+from mailstead.accounts.accesslog import take_in
 from mailstead.accounts.provision import Office
 from mailstead.accounts.resealing import left_to_reseal, reseal_once
 from mailstead.cli.office import address_of, with_office
@@ -71,4 +72,5 @@ async def _reseal(office: Office, rotated: rotation.Rotated) -> int:
             await asyncio.sleep(0.05)
         progress.reach(total - await left_to_reseal(office.database, rotated.keys))
     progress.end()
+    await take_in(office.database, rotated.keys)  # what was noted under the old key needs it no more
     return total

@@ -8,7 +8,7 @@ else who can write the database breaks the chain where it stood.
 from dataclasses import dataclass
 
 from mailstead.crypto.primitives import HEAD, Octets, equal, expand, mac, sha256
-from mailstead.crypto.sealed import Sealed
+from mailstead.crypto.sealed import Sealed, SealedLane
 
 HEAD_OCTETS = HEAD  # of a sealed body: salt and commitment, by which it is known
 TAG_OCTETS = 32
@@ -77,6 +77,14 @@ class ArrivalChain:
             equal(tag, _step(key, _start(key, link.mailbox_id, uid_validity), link)) for key in self._keys
         )
 
+    def note_tag(self, lane: SealedLane, note: Sealed) -> bytes:
+        """The tag of what this server notes for the account in a lane of its own."""
+        return _note(self._keys[0], lane, note)
+
+    def noted(self, tag: bytes, lane: SealedLane, note: Sealed) -> bool:
+        """Whether it was this server that noted it."""
+        return any(equal(tag, _note(key, lane, note)) for key in self._keys)
+
 
 def _start(key: bytes, mailbox_id: bytes, uid_validity: int) -> bytes:
     return mac(key, b"EMS1 arrival start\x00" + mailbox_id + uid_validity.to_bytes(4, "big"))
@@ -84,6 +92,11 @@ def _start(key: bytes, mailbox_id: bytes, uid_validity: int) -> bytes:
 
 def _step(key: bytes, before: bytes, link: Link) -> bytes:
     return mac(key, b"EMS1 arrival step\x00" + before + link.octets())
+
+
+def _note(key: bytes, lane: SealedLane, note: Sealed) -> bytes:
+    epoch = lane.epoch.to_bytes(4, "big")
+    return mac(key, b"EMS1 access note\x00" + lane.lane_id + epoch + lane.sealed.octets + note.octets)
 
 
 def digest(summary: Sealed, body_octets: int, body_head: bytes) -> bytes:

@@ -27,7 +27,7 @@ from mailstead.crypto.primitives import (
     seal,
 )
 from mailstead.crypto.records import header, record_context
-from mailstead.crypto.sealed import Kind, Ref, Sealed, SealedLane
+from mailstead.crypto.sealed import ZERO_ID, Kind, Ref, Sealed, SealedLane
 from mailstead.secretmem import wipe
 
 LANE_MESSAGES = 256
@@ -120,6 +120,10 @@ class MessageSealer:
         context = self._context(Kind.SUMMARY, flags, object_id, dictionary)
         framed = frame(compress_entry(content) if compressed else content)
         return flags, Sealed(seal(self._key, context, framed))
+
+    def note(self, content: bytes) -> Sealed:
+        """The payload of an ACCESSLOG record."""
+        return Sealed(seal(self._key, self._context(Kind.ACCESSLOG, PADDED, ZERO_ID, 0), frame(content)))
 
     def body(self, object_id: bytes, prepared: PreparedBody) -> tuple[int, Iterator[Sealed]]:
         """The flags of the BODY record, and its payload by extents, sealed as they are asked for."""

@@ -44,6 +44,7 @@ CAPS: dict[Kind, int] = {
     Kind.COUNTS: 1 << 20,
     Kind.TOMB: 8 << 20,
     Kind.METADATA: 128 << 10,
+    Kind.ACCESSLOG: 256 << 10,
 }
 
 

@@ -20,6 +20,7 @@ from mailstead.crypto.frame import (
     seek_table_octets,
     unframe,
 )
+from mailstead.crypto.keys import open_content
 from mailstead.crypto.lanes import EXTENT, LANE_MESSAGES, LANE_STEP, SUMMARY_FLAGS, lane_info
 from mailstead.crypto.primitives import (
     CHUNK,
@@ -32,7 +33,7 @@ from mailstead.crypto.primitives import (
     open_sealed,
 )
 from mailstead.crypto.records import CAPS, header, record_context
-from mailstead.crypto.sealed import Kind, Ref, Sealed
+from mailstead.crypto.sealed import ZERO_ID, Kind, Ref, Sealed
 from mailstead.errors import UnsealError
 from mailstead.secretmem import wipe
 
@@ -101,6 +102,19 @@ def open_summary(key: Octets, name: RecordName, sealed: Sealed) -> bytes:
     dictionary = DICTIONARY_ID if name.flags == SUMMARY_FLAGS else 0
     content = unframe(open_sealed(key, name.context(Kind.SUMMARY, dictionary), sealed.octets))
     return inflate(name.flags, content, CAPS[Kind.SUMMARY])
+
+
+def open_note(key: bytearray, account: bytes, lane_id: bytes, sealed: Sealed) -> bytes:
+    """The content of a note, the only record of its lane; the *key* is wiped.
+
+    Raises:
+        UnsealError: it is not the one that was sealed in this lane.
+    """
+    try:
+        context = RecordName(account, ZERO_ID, lane_id, 0, PADDED).context(Kind.ACCESSLOG)
+        return open_content(key, context, Kind.ACCESSLOG, sealed)
+    finally:
+        wipe(key)
 
 
 def open_body(key: Octets, name: RecordName, sealed: Sealed, size: int) -> bytes:

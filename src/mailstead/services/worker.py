@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
+from mailstead.accounts.accessnotes import AccessNotes
 from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.directory import Directory
 from mailstead.accounts.logins import Logins
@@ -100,9 +101,9 @@ class Worker:
         self._appending = Appending(storing, directory, clock)
         self._presence = Presence(database, bell, clock, log, body_keys=BodyKeys())
         self._large_ones = asyncio.Semaphore(LARGE_ONES)
-        self._logins = Logins(
-            replace(office, ring=bell.ring), self._presence, delivery.domains, clock, scram=settings.scram
-        )
+        self._notes = AccessNotes(database, directory)
+        office = replace(office, ring=bell.ring, witness=self._notes.saw)
+        self._logins = Logins(office, self._presence, delivery.domains, clock, scram=settings.scram)
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve; *ready* is called once every listener accepts connections."""
@@ -114,6 +115,7 @@ class Worker:
                 background.create_task(run_upkeep(self._database, self._log)),
                 background.create_task(self._presence.run()),
                 background.create_task(self._logins.run()),
+                background.create_task(self._notes.run(self._log)),
             ]
             await self._logins.look()
             async with asyncio.TaskGroup() as sessions:
@@ -129,6 +131,7 @@ class Worker:
                 for server in servers:
                     server.close()
                 await self._drain()
+            await self._notes.flush()
             for task in tasks:
                 task.cancel()
 

@@ -9,12 +9,13 @@ from typing import NamedTuple
 from mailstead.crypto.sealed import Kind
 from mailstead.store.database import Row, Tx
 
-# What only an epoch's seed opens: mail that waits, or was put aside.
+# What only an epoch's seed opens: mail that waits, or was put aside, and notes of the access log.
 _MAIL = (
     "SELECT 1 FROM lane WHERE account_id = ? AND epoch = ? AND ("
     "lane_id IN (SELECT lane_id FROM pending WHERE account_id = ?)"
     " OR lane_id IN (SELECT lane_id FROM quarantine WHERE account_id = ?)) LIMIT 1"
 )
+_NOTES = "SELECT 1 FROM access_note WHERE account_id = ? AND epoch = ? LIMIT 1"
 _SEALED = (
     "SELECT 1 FROM page WHERE account_id = ? AND epoch = ? UNION ALL"
     " SELECT 1 FROM state WHERE account_id = ? AND epoch = ? UNION ALL"
@@ -48,8 +49,9 @@ class OldRecord(NamedTuple):
 def epoch_use(tx: Tx, account_id: int, epoch: int) -> EpochUse:
     """What of an epoch is still needed to open something."""
     mail = tx.execute(_MAIL, (account_id, epoch, account_id, account_id))
+    notes = tx.execute(_NOTES, (account_id, epoch))
     sealed = tx.execute(_SEALED, (account_id, epoch) * 5)
-    return EpochUse(bool(mail), bool(sealed))
+    return EpochUse(bool(mail or notes), bool(sealed))
 
 
 def count_old(tx: Tx, account_id: int, epochs: Sequence[int]) -> int:

@@ -15,8 +15,8 @@ from typing import LiteralString, cast
 from mailstead.errors import Exit, Trouble
 from mailstead.store.database import Tx
 
-SCHEMA_VERSION = 4
-SCHEMA_COMPAT = 4  # the oldest SCHEMA_VERSION that may still use what this code writes
+SCHEMA_VERSION = 5
+SCHEMA_COMPAT = 5  # the oldest SCHEMA_VERSION that may still use what this code writes
 
 _META = "CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value {bytes} NOT NULL)"
 

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 
+from mailstead.accounts.accessentries import Door
 from mailstead.accounts.logins import Admitted, Logins
 from mailstead.accounts.opening import ScramProof
 from mailstead.accounts.unlocked import UnlockedAccount
@@ -245,7 +246,7 @@ class Session:
     async def _enter(self, name: str, given: bytes | ScramProof) -> Admitted[UnlockedAccount]:
         log = self._service.log
         try:
-            return await self._service.logins.admit(name, given, self._wire.peer[0], self._revoked)
+            return await self._service.logins.admit(name, given, self._wire.peer[0], self._revoked, Door.POP3)
         except MailError as error:
             log.info("pop3.login.failed", user=log.address(name), reason=error.reason.name)
             if error.reason is Reason.DAMAGED:
