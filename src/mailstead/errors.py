@@ -92,11 +92,15 @@ class Trouble(Exception):
         what: One line, no full stop.
         why: The cause, in plain words.
         fix: What to type or change.
+        safe: What is as it was, where that could be doubted.
         exit_code: The documented exit code.
     """
 
-    def __init__(self, what: str, *, why: str = "", fix: str = "", exit_code: Exit = Exit.FAILED) -> None:
+    def __init__(
+        self, what: str, *, why: str = "", fix: str = "", safe: str = "", exit_code: Exit = Exit.FAILED
+    ) -> None:
         super().__init__(what)
+        self.safe = safe
         self.what = what
         self.why = why
         self.fix = fix

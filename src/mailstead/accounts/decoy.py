@@ -54,7 +54,12 @@ class Decoy:
         return self.slots[-1]
 
     def ways(self, address: str, kind: SlotType) -> list[tuple[SlotHeader, SlotRow]]:
-        """The way in that a credential of this *kind* is tried on, which it does not open."""
-        header = self._headers[kind]
+        """The way in that a credential of this *kind* is tried on, which it does not open.
+
+        For a session there is none: only commands on this machine come with one.
+        """
+        header = self._headers.get(kind)
+        if header is None:
+            return []
         header = replace(header, salt=self._salt(address)[:16] + header.salt[16:])
         return [(header, slot) for slot in self.slots if slot.type == kind]

@@ -38,11 +38,17 @@ class Credential:
 
     Args:
         locator: Of an app password.
+        slot_id: Of a session.
     """
 
     type: SlotType
     octets: bytes
     locator: str = ""
+    slot_id: bytes = b""
+
+    def is_for(self, row: SlotRow) -> bool:
+        """Whether it may be tried on a way in."""
+        return (row.type, row.locator) == (self.type, self.locator) and self.slot_id in (b"", row.slot_id)
 
     @classmethod
     def password(cls, octets: bytes) -> "Credential":
@@ -173,7 +179,7 @@ async def open_way(
         return await _open_by_proof(office, found, apps, credential, peer)
     failure = UnsealError("no such way in")
     try:
-        meant = [s for s in ways_in if (s.type, s.locator) == (credential.type, credential.locator)]
+        meant = [s for s in ways_in if credential.is_for(s)]
         ways = _ways(office, found, meant)
     except UnsealError as error:
         ways, failure = [], error

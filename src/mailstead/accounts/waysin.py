@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 
 from mailstead.crypto.escrow import EscrowKey, make_escrow_slot, open_escrow_slot
 from mailstead.crypto.keyring import ROOT_ID, STORE_KEY_ONLY, Ring, RingSlot, open_read_ring, open_root_ring
-from mailstead.crypto.newslots import app_header, escrow_header, invite_header, new_header
+from mailstead.crypto.newslots import app_header, escrow_header, invite_header, new_header, session_header
 from mailstead.crypto.primitives import Octets, public_octets, random_octets, sha256
 from mailstead.crypto.rows import RowMacs
 from mailstead.crypto.scram import scram_keys
@@ -111,6 +111,16 @@ class Maker:
         payload = key if Scope.READ in app.scope else None
         with slot_secret(self.arena, header, keys.client_key, []) as secret:
             return self._way(header, secret, payload, app.name, scram, app.locator)
+
+    def session_way(self, token: Octets, key: Octets, not_after: int) -> SlotRow:
+        """A slot that opens the read *key* with a *token*; no keyring lists it.
+
+        Args:
+            not_after: Seconds since the epoch.
+        """
+        header = session_header(self.account, not_after)
+        with slot_secret(self.arena, header, token, []) as secret:
+            return self._way(header, secret, key, "").row
 
     def _way(
         self,

@@ -16,6 +16,7 @@ from mailstead.cli.opened import Opened, OpenedHere, OpenedThere
 from mailstead.cli.output import from_mail_error
 from mailstead.cli.secrets import password_from
 from mailstead.cli.send import dialled
+from mailstead.cli.sessions import credential_for, unlocking
 from mailstead.config import Settings
 from mailstead.errors import Exit, MailError, Trouble, UnsealError
 from mailstead.mail.mailbox import mailbox_name
@@ -81,23 +82,26 @@ def open_mail(access: Access, act: Callable[[Opened], Awaitable[T]]) -> T:
     if access.ca and access.insecure:
         raise Trouble("--ca and --insecure exclude each other", why="one asks who is there, one does not",
                       fix="leave one out", exit_code=Exit.USAGE)  # fmt: skip
-    password = password_from(access.password_file, f"Password for {access.user}")
+    what = f"the mail of {access.user} cannot be opened"
     try:
         name = mailbox_name(access.mailbox)
-        credential = Credential.password(password)
+        if access.server is None:
+            credential = credential_for(access.config, access.user, access.password_file)
+            return _open_here(access, name, credential, what, act)
+        password = password_from(access.password_file, f"Password for {access.user}")
+        Credential.password(password)
     except ValueError as error:
         raise Trouble("that cannot be", why=str(error), fix="try again", exit_code=Exit.USAGE) from error
-    what = f"the mail of {access.user} cannot be opened"
-    if access.server is not None:
-        return _open_there(access, access.server, name, password, what, act)
-    return _open_here(access, name, credential, what, act)
+    return _open_there(access, access.server, name, password, what, act)
 
 
 def _open_here(
     access: Access, name: str, credential: Credential, what: str, act: Callable[[Opened], Awaitable[T]]
 ) -> T:
     async def run(office: Office, settings: Settings) -> T:
-        account = await unlock(office, address_of(access.user, settings), credential)
+        canonical = address_of(access.user, settings)
+        with unlocking(settings, canonical, credential):
+            account = await unlock(office, canonical, credential)
         try:
             return await act(OpenedHere(account, await account.mailbox(name)))
         except UnsealError as error:

@@ -15,13 +15,14 @@ from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json, print_table, time_of
 from mailstead.cli.rotate import rotate
 from mailstead.cli.secrets import credential_from, proof
+from mailstead.cli.unlock import lock, unlock
 from mailstead.config import Settings
-from mailstead.crypto.slots import Scope, SlotType
+from mailstead.crypto.slots import SESSION, Scope, SlotType
 from mailstead.errors import Exit, Trouble
 from mailstead.store.slots import any_app_password
 
 _DAYS = re.compile(r"([0-9]{1,5})d")
-_SCOPE_NAMES = {scope: name for name, scope in SCOPES.items()}
+_SCOPE_NAMES = {scope: name for name, scope in SCOPES.items()} | {SESSION: "read, change"}
 
 
 @click.group("key")
@@ -29,7 +30,7 @@ def command() -> None:
     """Keys, and the ways to them: show, recover, rotate, revoke; words, app passwords, escrow."""
 
 
-for _command in (rotate, recover.recover, recover.words, escrow):
+for _command in (rotate, recover.recover, recover.words, escrow, unlock, lock):
     command.add_command(_command)
 
 

@@ -29,11 +29,13 @@ def fail(trouble: Trouble, *, as_json: bool) -> NoReturn:
                 "fix": trouble.fix,
                 "exit": int(trouble.exit_code),
             }
+            | ({"safe": trouble.safe} if trouble.safe else {})
         )
     else:
         lines = [f"error: {trouble.what}"]
         lines += [f"  why   {trouble.why}"] if trouble.why else []
         lines += [f"  fix   {trouble.fix}"] if trouble.fix else []
+        lines += [f"  safe  {trouble.safe}"] if trouble.safe else []
         click.echo("\n".join(lines), err=True)
     sys.exit(int(trouble.exit_code))
 

@@ -5,6 +5,7 @@ from mailstead.crypto.slots import (
     FULL,
     RECOVERY_M_KIB,
     RECOVERY_T,
+    SESSION,
     Cost,
     Pepper,
     Scope,
@@ -43,6 +44,11 @@ def invite_header(account: bytes, not_after: int) -> SlotHeader:
 def escrow_header(account: bytes) -> SlotHeader:
     """The header of a new slot for an organisation's key, which opens the root and does not expire."""
     return _timed_header(SlotType.ESCROW, FULL, Wrap.HPKE, account, 0)
+
+
+def session_header(account: bytes, not_after: int) -> SlotHeader:
+    """The header of a new slot for the token of a session, which opens the read key until *not_after*."""
+    return _timed_header(SlotType.SESSION, SESSION, Wrap.HPKE, account, not_after)
 
 
 def _timed_header(kind: SlotType, scope: Scope, wrap: Wrap, account: bytes, not_after: int) -> SlotHeader:

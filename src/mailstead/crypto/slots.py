@@ -63,6 +63,7 @@ FULL = Scope.READ | Scope.SUBMIT | Scope.WEB | Scope.WRITE | Scope.KEYS
 # What an app password may be for. That one may only read is the server's word; that one may only
 # send is cryptography: it wraps nothing.
 MAIL, READ_ONLY, SUBMIT_ONLY = Scope.READ | Scope.WRITE | Scope.SUBMIT, Scope.READ, Scope.SUBMIT
+SESSION = Scope.READ | Scope.WRITE  # of a session slot, which never opens the root
 
 
 class Wrap(IntEnum):

@@ -6,8 +6,9 @@ from collections.abc import Sized
 
 from mailstead.errors import MailError
 from mailstead.log import Log
-from mailstead.store.database import Database
+from mailstead.store.database import Database, Tx
 from mailstead.store.objects import sweep_unwritten
+from mailstead.store.slots import sweep_sessions
 from mailstead.store.tombs import erase_due
 
 EVERY = 30.0  # seconds; what is due is gone from every live file within 60
@@ -30,10 +31,15 @@ async def upkeep_once(database: Database) -> int:
     erased = 0
     while batch := await database.write(erase_due):
         erased += batch
-    swept = await database.write(sweep_unwritten)
+    swept = await database.write(_sweep)
     if erased or swept:
         await database.truncate_log()
     return erased + swept
+
+
+def _sweep(tx: Tx) -> int:
+    sweep_sessions(tx)
+    return sweep_unwritten(tx)
 
 
 async def give_back(connections: Sized) -> None:

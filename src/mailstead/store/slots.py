@@ -49,6 +49,47 @@ def any_app_password(tx: Tx) -> bool:
 
 def add_slot(tx: Tx, account_id: int, row: SlotRow) -> None:
     """Insert a way in, and tell sessions that the ways in changed."""
+    _insert(tx, account_id, row)
+    _touch_access(tx, account_id)
+
+
+def add_session(tx: Tx, account_id: int, row: SlotRow, most: int) -> None:
+    """Insert a session's way in; those that are over go, and the oldest when there would be more than *most*.
+
+    No login by any other way in is concerned, so nobody is told.
+    """
+    tx.execute(
+        "DELETE FROM slot WHERE account_id = ? AND type = 5"
+        " AND (not_after <= ? OR root_gen <> ? OR read_gen <> ?)",
+        (account_id, tx.now(), row.root_gen, row.read_gen),
+    )
+    kept = tx.execute(
+        "SELECT slot_id FROM slot WHERE account_id = ? AND type = 5 ORDER BY created DESC, not_after DESC",
+        (account_id,),
+    )
+    for (slot_id,) in kept[most - 1 :]:
+        tx.execute("DELETE FROM slot WHERE account_id = ? AND slot_id = ?", (account_id, slot_id))
+    _insert(tx, account_id, row)
+
+
+def remove_sessions(tx: Tx, account_id: int) -> int:
+    """Delete all sessions' ways in; how many there were."""
+    return len(tx.execute("DELETE FROM slot WHERE account_id = ? AND type = 5 RETURNING 1", (account_id,)))
+
+
+def sweep_sessions(tx: Tx) -> int:
+    """Delete the sessions' ways in, of all accounts, that open nothing any more; how many there were."""
+    return len(
+        tx.execute(
+            "DELETE FROM slot WHERE type = 5 AND (not_after <= ? OR EXISTS (SELECT 1 FROM account a"
+            " WHERE a.account_id = slot.account_id"
+            " AND (a.root_gen <> slot.root_gen OR a.read_gen <> slot.read_gen))) RETURNING 1",
+            (tx.now(),),
+        )
+    )
+
+
+def _insert(tx: Tx, account_id: int, row: SlotRow) -> None:
     tx.execute(
         "INSERT INTO slot (account_id, slot_id, type, header, root_gen, read_gen, not_after, public_key,"
         " blob, tag, scram, mac, created, locator) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -57,7 +98,6 @@ def add_slot(tx: Tx, account_id: int, row: SlotRow) -> None:
             row.public_key, row.blob, row.tag, row.scram, row.mac, row.created, row.locator,
         ),
     )  # fmt: skip
-    _touch_access(tx, account_id)
 
 
 def carry_over(tx: Tx, account_id: int, row: SlotRow) -> None:

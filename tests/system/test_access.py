@@ -1,0 +1,140 @@
+"""A session for commands, as it is met beside a running server."""
+
+import json
+import os
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mailstead.cli.sessions import filesystem
+from tests.support.server import PASSWORD, Server, run
+
+pytestmark = pytest.mark.system
+ANN = "ann@b.test"
+SECRET = PASSWORD.encode()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    made = Server(
+        tmp_path_factory.mktemp("access") / "box", workers=2, listen=("smtp", "imaps", "pop3s", "submissions"),
+        extra='[log]\nlevel = "debug"',
+    ).make().start()  # fmt: skip
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        assert made.stop() == 0
+    assert '"level": "error"' not in made.read_log()
+
+
+@pytest.fixture
+def memory() -> Iterator[dict[str, str]]:
+    """An environment in which tokens have a place of their own."""
+    if filesystem(Path("/dev/shm")) != "tmpfs":
+        pytest.skip("there is no tmpfs here")
+    with tempfile.TemporaryDirectory(dir="/dev/shm") as name:
+        yield {"XDG_RUNTIME_DIR": name}
+
+
+def command(
+    server: Server, *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None, code: int = 0
+) -> subprocess.CompletedProcess[bytes]:
+    done = run("--config", str(server.config), *arguments, stdin=stdin, env=env)
+    assert done.returncode == code, (arguments, done.stdout, done.stderr)
+    return done
+
+
+def test_unlocked_once_commands_ask_for_no_password(server: Server, memory: dict[str, str]) -> None:
+    reading = ("mail", "list", "--data", "--user", ANN, "--json")
+    assert b"no terminal to ask" in command(server, *reading, env=memory, code=2).stdout
+    made = json.loads(
+        command(
+            server, "key", "unlock", ANN, "--for", "90s", "--password-file", "-", "--json", stdin=SECRET, env=memory
+        ).stdout
+    )  # fmt: skip
+    assert set(made) == {"address", "id", "expires", "file"}
+    assert Path(made["file"]).stat().st_mode & 0o777 == 0o600
+    assert made["file"].startswith(memory["XDG_RUNTIME_DIR"])
+    token = Path(made["file"]).read_text().split()[1]
+    assert json.loads(command(server, *reading, env=memory).stdout) == []
+    assert b"no terminal to ask" in command(server, "verify", "--user", ANN, env=memory, code=2).stderr
+    shown = json.loads(command(server, "key", "show", ANN, "--json").stdout)
+    assert {w["id"]: (w["type"], w["scope"], w["expires"]) for w in shown["ways_in"]}[made["id"]] == (
+        "session", "read, change", made["expires"],
+    )  # fmt: skip
+    assert "  session  " in command(server, "key", "show", ANN).stdout.decode()
+    stored = b"".join(p.read_bytes() for p in server.folder.rglob("*") if p.is_file())
+    assert token.encode() not in stored
+    assert bytes.fromhex(token) not in stored
+    assert (
+        command(server, "key", "lock", ANN, env=memory).stdout == b"ann@b.test is locked: 1 sessions ended.\n"
+    )
+    assert not Path(made["file"]).exists()
+    command(server, *reading, env=memory, code=2)
+    assert command(server, "key", "lock", ANN, env=memory).stdout == b"ann@b.test has no session.\n"
+
+
+def test_a_session_ends_with_the_keys_it_was_for(server: Server, memory: dict[str, str]) -> None:
+    bob = "bob@local.test"
+    reading = ("mail", "list", "--data", "--user", bob)
+    said = command(
+        server, "key", "unlock", bob, "--password-file", "-", stdin=SECRET, env=memory
+    ).stdout.decode()
+    assert said.startswith(f"{bob} is unlocked for you until 20")
+    assert said.endswith(f"\nUndo: mailstead key lock {bob}\n")
+    command(server, *reading, env=memory)
+    command(server, "key", "rotate", bob, "--password-file", "-", stdin=SECRET)
+    over = command(server, *reading, env=memory, code=12).stderr.decode()
+    assert over.startswith(f"error: the session of {bob} is over\n  why   it was ended, or the keys")
+    assert f"mailstead key unlock {bob}" in over
+    assert b"no terminal to ask" in command(server, *reading, env=memory, code=2).stderr, "and is forgotten"
+
+
+def test_what_is_wrong_with_unlocking_is_said(server: Server, memory: dict[str, str], tmp_path: Path) -> None:
+    unlock = ("key", "unlock", ANN, "--password-file", "-")
+    said = command(server, *unlock, stdin=b"wrong", env=memory, code=12).stderr.decode().split("\n")
+    assert said[0] == "error: that password does not open ann's key"
+    assert said[1].startswith("  why   the account is of 20")
+    assert said[3] == "  safe  nothing was changed"
+    command(
+        server, "user", "password", ANN, "--password-file", "-", "--new-password-file", str(secret(tmp_path)),
+        stdin=SECRET,
+    )  # fmt: skip
+    said = command(server, *unlock, stdin=b"wrong", env=memory, code=12).stderr.decode().split("\n")
+    day = json.loads(command(server, "key", "show", ANN, "--json").stdout)["created"][:4]
+    assert said[0] == "error: that password does not open ann's key"
+    assert said[1].startswith(f"  why   the key was last re-wrapped {day}")
+    assert said[1].endswith(", after a password change")
+    assert (
+        said[2]
+        == "  fix   use the new password, or the 12 words: mailstead key unlock ann@b.test --words-file F"
+    )
+    for time in ("0m", "25h", "1d", "soon", "-1m"):
+        assert (
+            b"it lasts from 1s to 24h" in command(server, *unlock, f"--for={time}", env=memory, code=2).stderr
+        )
+    nobody = command(
+        server, "key", "unlock", "nobody@b.test", "--password-file", "-", stdin=b"x", env=memory, code=1
+    )
+    assert b"nobody has this address" in nobody.stderr
+
+
+def secret(folder: Path) -> Path:
+    path = folder / "new"
+    path.write_bytes(SECRET)
+    return path
+
+
+def test_a_session_that_was_begun_by_words(tmp_path: Path, memory: dict[str, str]) -> None:
+    server = Server(tmp_path / "box").make()
+    made = json.loads(
+        command(server, "user", "add", "eve@b.test", "--password-file", "-", "--json", stdin=SECRET).stdout
+    )
+    words = tmp_path / "words"
+    words.write_text(" ".join(made["recovery_words"]))
+    command(server, "key", "unlock", "eve@b.test", "--words-file", str(words), env=memory)
+    command(server, "mail", "list", "--data", "--user", "eve@b.test", env=memory)
+    others = memory | {"XDG_RUNTIME_DIR": os.path.dirname(memory["XDG_RUNTIME_DIR"])}
+    command(server, "mail", "list", "--data", "--user", "eve@b.test", env=others, code=2)
