@@ -1,16 +1,19 @@
-"""A session for commands, as it is met beside a running server."""
+"""Who got in, whose mail is open, and a session for commands: as they are met beside a running server."""
 
 import json
 import os
+import ssl
 import subprocess
 import tempfile
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from mailstead.cli.sessions import filesystem
-from tests.support.server import PASSWORD, Server, run
+from tests.support.imaptalk import ImapTalk
+from tests.support.server import PASSWORD, Server, Talk, run
 
 pytestmark = pytest.mark.system
 ANN = "ann@b.test"
@@ -46,6 +49,102 @@ def command(
     return done
 
 
+def log_of(server: Server, *options: str) -> list[dict[str, object]]:
+    done = command(
+        server, "access-log", "--user", ANN, "--password-file", "-", "--json", *options, stdin=SECRET
+    )
+    found: list[dict[str, object]] = json.loads(done.stdout)
+    return found
+
+
+def imap(server: Server) -> ImapTalk:
+    return ImapTalk(server.ports["imaps"], ca=server.folder / "certificate.pem")
+
+
+def secured(server: Server, service: str) -> Talk:
+    talk = server.connect(service)
+    context = ssl.create_default_context(cafile=str(server.folder / "certificate.pem"))
+    talk.socket = context.wrap_socket(talk.socket, server_hostname="localhost")
+    return talk
+
+
+def test_the_log_tells_who_came_and_how(server: Server) -> None:
+    made = json.loads(
+        command(
+            server, "key", "app", "add", ANN, "Zq7kanarie", "--password-file", "-", "--json", stdin=SECRET
+        ).stdout
+    )  # fmt: skip
+    talk = imap(server)
+    assert talk.ask(f"LOGIN {ANN} wrong".encode()).status == b"NO"
+    talk.ok(f"LOGIN {ANN} {made['password']}".encode())
+    talk.close()
+    smtp = secured(server, "submissions").hello()
+    assert smtp.command(b"AUTH PLAIN " + b64encode(f"\0{ANN}\0{PASSWORD}".encode()))[0] == 235
+    smtp.close()
+    pop = secured(server, "pop3s")
+    for line in (f"USER {ANN}", f"PASS {PASSWORD}", "QUIT"):
+        pop.send(line.encode() + b"\r\n")
+    assert b"+OK" in pop.until_closed(5)
+    pop.close()
+    command(server, "access-log", "--user", ANN, "--password-file", "-", stdin=b"wrong", code=12)
+
+    def written() -> bool:
+        found = {(e["protocol"], e["result"]) for e in log_of(server)}
+        return found >= {("imap", "in"), ("pop3", "in"), ("submission", "in"), ("local command", "failed")}
+
+    assert any(written() for _ in range(20)), log_of(server)
+    by = {(e["protocol"], e["result"]): e for e in log_of(server)}
+    phone = by["imap", "in"]
+    assert phone["from"] == "127.0.0.1"
+    assert phone["way_in"] == {"id": made["id"], "type": "app password", "name": "Zq7kanarie"}
+    assert by["submission", "in"]["way_in"]["name"] == "password"  # type: ignore[index]
+    here = by["local command", "in"]
+    assert here["from"] is None
+    assert here["count"] > 1, "the same within an hour is one"
+    assert here["first"] <= here["last"]
+    assert by["local command", "failed"]["way_in"] is None
+    ends = [str(e["last"]) for e in log_of(server)]
+    assert ends == sorted(ends, reverse=True)
+    assert len(log_of(server, "-n", "2")) == 2
+    text = command(server, "access-log", "--user", ANN, "--password-file", "-", stdin=SECRET).stdout.decode()
+    assert text.split("\n")[0].split() == [
+        "last",
+        "first",
+        "times",
+        "from",
+        "by",
+        "way",
+        "in",
+        "name",
+        "result",
+    ]
+    assert f"127.0.0.1  imap           app password {made['id']}  Zq7kanarie" in text
+    stored = b"".join(p.read_bytes() for p in server.folder.rglob("*") if p.is_file())
+    assert b"Zq7kanarie" not in stored + server.read_log().encode()
+    command(server, "key", "app", "remove", ANN, made["id"], "--password-file", "-", stdin=SECRET)
+    gone = next(e for e in log_of(server) if e["protocol"] == "imap" and e["result"] == "in")
+    assert gone["way_in"] == {"id": made["id"], "type": "app password", "name": None}
+    reader = command(
+        server, "key", "app", "add", ANN, "cron", "--scope", "submit-only", "--password-file", "-", "--json",
+        stdin=SECRET,
+    )  # fmt: skip
+    sends = json.loads(reader.stdout)["password"].encode()
+    refused = command(server, "access-log", "--user", ANN, "--password-file", "-", stdin=sends, code=12)
+    assert b"one for sending opens no mail" in refused.stderr
+
+
+def test_tries_that_failed_are_written_at_the_end_at_the_latest(tmp_path: Path) -> None:
+    server = Server(tmp_path / "box", listen=("imaps",)).make().start()
+    talk = imap(server)
+    for _ in range(2):
+        assert talk.ask(f"LOGIN {ANN} wrong".encode()).status == b"NO"
+    talk.ok(f'LOGIN {ANN} "{PASSWORD}"'.encode())
+    talk.close()
+    assert server.stop() == 0
+    found = {(e["protocol"], e["result"], e["count"], e["from"]) for e in log_of(server)}
+    assert found == {("imap", "in", 1, "127.0.0.1"), ("imap", "failed", 2, "127.0.0.1")}
+
+
 def test_unlocked_once_commands_ask_for_no_password(server: Server, memory: dict[str, str]) -> None:
     reading = ("mail", "list", "--data", "--user", ANN, "--json")
     assert b"no terminal to ask" in command(server, *reading, env=memory, code=2).stdout
@@ -59,6 +158,10 @@ def test_unlocked_once_commands_ask_for_no_password(server: Server, memory: dict
     assert made["file"].startswith(memory["XDG_RUNTIME_DIR"])
     token = Path(made["file"]).read_text().split()[1]
     assert json.loads(command(server, *reading, env=memory).stdout) == []
+    log = json.loads(command(server, "access-log", "--user", ANN, "--json", env=memory).stdout)
+    ways = {(e["way_in"]["type"], e["way_in"]["name"]) for e in log if e["way_in"] is not None}
+    assert ("session", None) in ways
+    assert {name for _, name in ways} == {None}, "names need the root, which no session opens"
     assert b"no terminal to ask" in command(server, "verify", "--user", ANN, env=memory, code=2).stderr
     shown = json.loads(command(server, "key", "show", ANN, "--json").stdout)
     assert {w["id"]: (w["type"], w["scope"], w["expires"]) for w in shown["ways_in"]}[made["id"]] == (

@@ -15,6 +15,7 @@ from mailstead.version import __version__
 
 # What each command is, and where; the module is imported when it is needed.
 COMMANDS: dict[str, tuple[str, str]] = {
+    "access-log": ("mailstead.cli.accesslog", "Who got into an account, and who tried."),
     "demo": ("mailstead.cli.demo", "Watch a mail arrive, be sealed, be stored and be read."),
     "init": ("mailstead.cli.init", "Make the settings, the server key and a certificate."),
     "key": ("mailstead.cli.key", "Keys, and the ways to them: app passwords."),
