@@ -145,6 +145,43 @@ def test_tries_that_failed_are_written_at_the_end_at_the_latest(tmp_path: Path) 
     assert found == {("imap", "in", 1, "127.0.0.1"), ("imap", "failed", 2, "127.0.0.1")}
 
 
+def test_status_tells_whose_mail_is_open(server: Server) -> None:
+    first = json.loads(command(server, "status", "--json").stdout)
+    assert {w["pid"] for w in first["workers"]} == set(server.worker_pids())
+    assert first["silent"] == []
+    assert all(w["memory"]["keys"] in ("memfd_secret", "mlock", "ordinary") for w in first["workers"])
+    talks = [imap(server).log_in(ANN, PASSWORD) for _ in range(3)]
+    smtp = secured(server, "submissions").hello()
+    assert smtp.command(b"AUTH PLAIN " + b64encode(f"\0{ANN}\0{PASSWORD}".encode()))[0] == 235
+    shown = json.loads(command(server, "status", "--json").stdout)
+    found = [one for w in shown["workers"] for one in w["unlocked"]]
+    assert sum(one["sessions"] for one in found) == 3, "who only sends opens nothing"
+    assert {(one["address"], one["way_in"], one["protocol"]) for one in found} == {(ANN, "password", "imap")}
+    assert sum(w["connections"] for w in shown["workers"]) >= 4
+    text = command(server, "status").stdout.decode()
+    assert ANN in text
+    assert "keys are in " in text
+    for talk in talks:
+        talk.ok(b"LOGOUT")
+        talk.close()
+    smtp.close()
+    assert any("Nobody's mail is open." in command(server, "status").stdout.decode() for _ in range(20))
+    assert ANN not in server.read_log()
+
+
+def test_status_without_a_server_says_so(tmp_path: Path) -> None:
+    server = Server(tmp_path / "box").make()
+    done = command(server, "status", code=1)
+    assert done.stderr.decode().startswith("error: no server runs here\n  why   nothing answers in ")
+    assert b"  fix   mailstead serve\n" in done.stderr
+    server.start()
+    (pid,) = server.worker_pids()
+    assert json.loads(command(server, "status", "--json").stdout)["workers"][0]["pid"] == pid
+    server.kill()
+    command(server, "status", code=1)
+    assert not list((server.data / "run").glob("status.*")), "what a dead worker left is swept"
+
+
 def test_unlocked_once_commands_ask_for_no_password(server: Server, memory: dict[str, str]) -> None:
     reading = ("mail", "list", "--data", "--user", ANN, "--json")
     assert b"no terminal to ask" in command(server, *reading, env=memory, code=2).stdout

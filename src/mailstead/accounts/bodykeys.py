@@ -59,6 +59,11 @@ class BodyKeys:
         self._asked = OrderedDict[_Name, None]()
         self._most = rows if self._arena.kind != "ordinary" else 0
 
+    @property
+    def memory(self) -> str:
+        """The kind of memory they lie in; "none" when nothing is kept."""
+        return self._arena.kind if self._most else "none"
+
     def get(self, name: _Name) -> KeptRow | None:
         """What is kept of a row."""
         row = self._rows.get(name)

@@ -47,6 +47,21 @@ class Pace:
 USUAL = Pace()
 
 
+@dataclass(frozen=True, slots=True)
+class Unlocked:
+    """Sessions of one account, by one kind of way in and one protocol.
+
+    Args:
+        since: When the first of them began, in seconds since the epoch.
+    """
+
+    account_id: int
+    slot_type: int
+    door: Door
+    sessions: int
+    since: int
+
+
 @dataclass(eq=False, slots=True)
 class _Session:
     slot_id: bytes
@@ -156,6 +171,14 @@ class Presence:
         if here.tidying is not None:
             here.tidying.cancel()
         here.online.keys.close()
+
+    def unlocked(self) -> list[Unlocked]:
+        """Whose keys are here, by way in and protocol."""
+        found: dict[tuple[int, int, Door], list[int]] = {}
+        for (account_id, _, _), here in self._accounts.items():
+            for session in here.sessions:
+                found.setdefault((account_id, session.slot_type, session.door), []).append(session.since)
+        return [Unlocked(*key, len(since), min(since)) for key, since in sorted(found.items())]
 
     def on_look(self, told: Callable[[set[int], set[int]], None]) -> None:
         """Have *told* called after every look with the accounts online, and those whose ways in changed."""

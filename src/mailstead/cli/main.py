@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "key": ("mailstead.cli.key", "Keys, and the ways to them: app passwords."),
     "mail": ("mailstead.cli.mail", "Send mail, and read your own."),
     "serve": ("mailstead.cli.serve", "Run the server in the foreground."),
+    "status": ("mailstead.cli.status", "Whether the server runs, and whose mail is open in it."),
     "user": ("mailstead.cli.user", "Who lives here."),
     "verify": ("mailstead.cli.verify", "Whether everything is as it was left."),
     "worker": ("mailstead.cli.worker", ""),

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ipaddress
+import os
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +16,7 @@ from mailstead.accounts.presence import Presence
 from mailstead.accounts.provision import Office
 from mailstead.bus.bell import Bell
 from mailstead.clock import Clock, SystemClock
+from mailstead.crypto.slots import SlotType
 from mailstead.delivery.appending import Appending
 from mailstead.delivery.batch import Batch
 from mailstead.delivery.reception import DeliverySettings, Reception, Transaction
@@ -27,6 +29,7 @@ from mailstead.services.imap.session import LARGE_ONES, ImapService
 from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.pop3.session import Pop3Service
 from mailstead.services.smtp import SmtpService
+from mailstead.services.state import State, StateSocket
 from mailstead.services.upkeep import give_back, run_upkeep
 
 DRAIN_SECONDS = 25.0
@@ -99,7 +102,10 @@ class Worker:
         )  # fmt: skip
         self._reception = Reception(delivery, storing, directory, clock, shower)
         self._appending = Appending(storing, directory, clock)
-        self._presence = Presence(database, bell, clock, log, body_keys=BodyKeys())
+        self._body_keys = BodyKeys()
+        self._presence = Presence(database, bell, clock, log, body_keys=self._body_keys)
+        self._arena, self._since = office.arena, int(clock.now())
+        self._state = StateSocket(delivery.data / "run", self.state)
         self._large_ones = asyncio.Semaphore(LARGE_ONES)
         self._notes = AccessNotes(database, directory)
         office = replace(office, ring=bell.ring, witness=self._notes.saw)
@@ -116,6 +122,7 @@ class Worker:
                 background.create_task(self._presence.run()),
                 background.create_task(self._logins.run()),
                 background.create_task(self._notes.run(self._log)),
+                background.create_task(self._state.run()),
             ]
             await self._logins.look()
             async with asyncio.TaskGroup() as sessions:
@@ -154,6 +161,22 @@ class Worker:
             self._settings.smtp, self._reception, self._gate, self._tls, self._stopping, self._log,
             lmtp=bound.service == "lmtp", logins=logins, implicit=implicit, plaintext=plaintext,
         )  # fmt: skip
+
+    def state(self) -> State:
+        """Whose keys are here, and where they lie; no name, no address."""
+        return {
+            "pid": os.getpid(),
+            "since": self._since,
+            "connections": len(self._gate.wires),
+            "memory": {"keys": self._arena.kind, "rows": self._body_keys.memory},
+            "unlocked": [
+                {
+                    "account": one.account_id, "way_in": SlotType(one.slot_type).name,
+                    "protocol": one.door.name.lower(), "sessions": one.sessions, "since": one.since,
+                }
+                for one in self._presence.unlocked()
+            ],
+        }  # fmt: skip
 
     async def _drain(self) -> None:
         """Send the idle away, wait for the others, and cut off who takes too long."""
