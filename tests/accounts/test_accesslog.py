@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -44,7 +45,7 @@ Seen = tuple[str, str, str, int]
 async def watched(database: Database, folder: Path, pace=NEVER) -> AsyncIterator[tuple[Worker, AccessNotes]]:
     """A worker whose logins are noted; nothing is written but by `flush`."""
     async with worker(database, folder, pace) as w:
-        notes = AccessNotes(database, w.house.directory)
+        notes = AccessNotes(database, w.house.directory, Log(w.log))
         w.office = replace(w.office, witness=notes.saw)
         w.logins = Logins(w.office, w.presence, ("b.test",), SystemClock())
         yield w, notes
@@ -106,9 +107,9 @@ async def test_a_login_neither_waits_nor_fails_for_its_note(sqlite: Database, tm
     full = Full(sqlite)
     async with worker(sqlite, tmp_path, NEVER) as w:
         await w.house.move_in()
-        notes = AccessNotes(full, w.house.directory)
+        notes = AccessNotes(full, w.house.directory, Log(w.log))
         w.logins = Logins(replace(w.office, witness=notes.saw), w.presence, ("b.test",), SystemClock())
-        running = asyncio.create_task(notes.run(Log(w.log)))
+        running = asyncio.create_task(notes.run())
         account = await w.login()
         await notes.flush()
         assert full.tries == 1
@@ -130,7 +131,7 @@ async def test_what_runs_behind_the_logins_writes_them(
     monkeypatch.setattr("mailstead.accounts.accessnotes.FAILED_SECONDS", 0.05)
     async with watched(sqlite, tmp_path) as (w, notes):
         await w.house.move_in()
-        running = asyncio.create_task(notes.run(Log(w.log)))
+        running = asyncio.create_task(notes.run())
         (await w.login()).close()
         await eventually(lambda: count(sqlite), 1)
         with pytest.raises(MailError):
@@ -374,12 +375,25 @@ def hits(folder: Path) -> int:
     return sum(octets.count(needle) for needle in needles)
 
 
+async def test_a_mistake_of_ours_is_logged_and_ends_nothing(sqlite: Database, tmp_path: Path) -> None:
+    class Broken:
+        async def at(self, account_id: int) -> None:
+            raise RuntimeError("192.0.2.1")
+
+    log = io.StringIO()
+    notes = AccessNotes(sqlite, Broken(), Log(log))
+    notes.saw(1, came("192.0.2.1"))
+    await notes.flush()
+    assert '"event": "access.notes.failed"' in log.getvalue()
+    assert "192.0.2.1" not in log.getvalue()
+
+
 async def test_nothing_is_noted_for_who_has_no_key(sqlite: Database, tmp_path: Path) -> None:
     """A row that is not this server's gets no note sealed to it, and stops nobody else's."""
     async with house(sqlite, tmp_path) as h:
         await h.move_in()
         await h.move_in("ben@b.test")
-        notes = AccessNotes(sqlite, h.directory)
+        notes = AccessNotes(sqlite, h.directory, Log(io.StringIO()))
         await sqlite.write(
             lambda tx: tx.execute("UPDATE epoch_key SET mac = ? WHERE account_id = 1", (bytes(32),))
         )

@@ -1,6 +1,7 @@
 """What a worker says of itself, and to whom."""
 
 import asyncio
+import io
 import os
 import socket
 import stat
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mailstead.accounts.accessentries import Door
+from mailstead.log import Log
 from mailstead.services import state
 from mailstead.services.state import PREFIX, StateSocket, ask
 from mailstead.store.database import Database
@@ -20,7 +22,7 @@ from tests.accounts.test_presence import NEVER, worker
 @asynccontextmanager
 async def told(folder: Path, what: state.State) -> AsyncIterator[None]:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    running = asyncio.create_task(StateSocket(folder, lambda: what).run())
+    running = asyncio.create_task(StateSocket(folder, lambda: what, Log(io.StringIO())).run())
     while not (folder / f"{PREFIX}{os.getpid()}").exists():
         await asyncio.sleep(0.001)
     await asyncio.sleep(0.01)
@@ -45,6 +47,12 @@ async def test_where_nobody_is_nobody_answers(tmp_path: Path) -> None:
     assert await ask(tmp_path / "none") == ([], [])
     (tmp_path / "file").touch()
     assert await ask(tmp_path / "file") == ([], [])
+
+
+async def test_a_worker_that_can_have_no_socket_serves_all_the_same(tmp_path: Path) -> None:
+    log = io.StringIO()
+    await StateSocket(tmp_path / "none", dict, Log(log)).run()
+    assert "state.socket.failed" in log.getvalue()
 
 
 async def test_a_dead_worker_is_passed_over_and_a_deaf_one_named(

@@ -35,9 +35,10 @@ _Waiting = dict[Key, Entry]  # of one account
 class AccessNotes:
     """What one process saw and has not written yet."""
 
-    def __init__(self, database: Database, directory: Directory) -> None:
+    def __init__(self, database: Database, directory: Directory, log: Log) -> None:
         self._database = database
         self._directory = directory
+        self._log = log
         self._entered: dict[int, _Waiting] = {}
         self._failed: dict[int, _Waiting] = {}
         self._some = asyncio.Event()
@@ -63,34 +64,41 @@ class AccessNotes:
         known = kept.get(entry.key)
         kept[entry.key] = entry if known is None else known.joined(entry)
 
-    async def run(self, log: Log) -> None:
+    async def run(self) -> None:
         """Write what comes, for as long as the process runs."""
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._write_entered(log))
-            tasks.create_task(self._write_failed(log))
+            tasks.create_task(self._write_entered())
+            tasks.create_task(self._write_failed())
 
-    async def _write_entered(self, log: Log) -> None:
+    async def _write_entered(self) -> None:
         while True:
             await self._some.wait()
             await asyncio.sleep(GATHER_SECONDS)
             self._some.clear()
-            if not await self._write(self._entered, failed=False):
+            if not await self._try(self._entered, failed=False):
                 self._some.set()
                 await asyncio.sleep(PAUSE_SECONDS)
             if self.lost:
-                log.warning("access.notes.lost", notes=self.lost)
+                self._log.warning("access.notes.lost", notes=self.lost)
                 self.lost = 0
 
-    async def _write_failed(self, log: Log) -> None:
+    async def _write_failed(self) -> None:
         while True:
             await asyncio.sleep(FAILED_SECONDS)
-            if not await self._write(self._failed, failed=True):
-                log.warning("access.notes.put-off")
+            if not await self._try(self._failed, failed=True):
+                self._log.warning("access.notes.put-off")
 
     async def flush(self) -> None:
         """Write everything now, as well as it goes: the process ends."""
-        await self._write(self._entered, failed=False)
-        await self._write(self._failed, failed=True)
+        await self._try(self._entered, failed=False)
+        await self._try(self._failed, failed=True)
+
+    async def _try(self, waiting: dict[int, _Waiting], *, failed: bool) -> bool:
+        try:
+            return await self._write(waiting, failed=failed)
+        except Exception as error:  # the top of a job: no note ends the process, or what it did
+            self._log.unforeseen("access.notes.failed", error)
+            return True
 
     async def _write(self, waiting: dict[int, _Waiting], *, failed: bool) -> bool:
         """Write what waits; False when some of it could not be, and waits still."""

@@ -14,6 +14,7 @@ from mailstead.cli.output import from_mail_error
 from mailstead.config import Settings, load
 from mailstead.crypto.slots import Cost
 from mailstead.errors import Exit, MailError, Trouble
+from mailstead.log import Log
 from mailstead.mail.address import AddressError, canonical_local, parse_mailbox
 from mailstead.secretmem import Arena, harden_process
 from mailstead.store.database import Database
@@ -32,7 +33,8 @@ def with_office(config: str | None, what: str, act: Callable[[Office, Settings],
         office = await open_office(settings)
         store = settings.store()
         bell = open_bell(store.data, store.database)  # a running server hears of what is changed here
-        notes = AccessNotes(office.database, Directory(office.database, office.server_key.rows))
+        directory = Directory(office.database, office.server_key.rows)
+        notes = AccessNotes(office.database, directory, Log(level=settings.file.log.level))
         try:
             return await act(replace(office, ring=bell.ring, witness=notes.saw), settings)
         finally:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+from mailstead.log import Log
+
 PREFIX = "status."
 SECONDS = 5.0  # for one answer
 OCTETS = 16 << 20
@@ -29,12 +31,19 @@ class StateSocket:
         tell: Gives what there is to say, as JSON knows it.
     """
 
-    def __init__(self, folder: Path, tell: Callable[[], State]) -> None:
+    def __init__(self, folder: Path, tell: Callable[[], State], log: Log) -> None:
+        self._log = log
         self._folder = folder
         self._tell = tell
 
     async def run(self) -> None:
-        """Answer, for as long as this runs."""
+        """Answer, for as long as this runs; where there can be no socket, nobody is answered."""
+        try:
+            await self._serve()
+        except OSError as error:
+            self._log.warning("state.socket.failed", why=error.strerror)
+
+    async def _serve(self) -> None:
         with _entered(self._folder) as folder:
             path = f"{folder}/{PREFIX}{os.getpid()}"
             with contextlib.suppress(FileNotFoundError):

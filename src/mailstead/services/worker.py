@@ -105,9 +105,9 @@ class Worker:
         self._body_keys = BodyKeys()
         self._presence = Presence(database, bell, clock, log, body_keys=self._body_keys)
         self._arena, self._since = office.arena, int(clock.now())
-        self._state = StateSocket(delivery.data / "run", self.state)
+        self._state = StateSocket(delivery.data / "run", self.state, log)
         self._large_ones = asyncio.Semaphore(LARGE_ONES)
-        self._notes = AccessNotes(database, directory)
+        self._notes = AccessNotes(database, directory, log)
         office = replace(office, ring=bell.ring, witness=self._notes.saw)
         self._logins = Logins(office, self._presence, delivery.domains, clock, scram=settings.scram)
 
@@ -121,7 +121,7 @@ class Worker:
                 background.create_task(run_upkeep(self._database, self._log)),
                 background.create_task(self._presence.run()),
                 background.create_task(self._logins.run()),
-                background.create_task(self._notes.run(self._log)),
+                background.create_task(self._notes.run()),
                 background.create_task(self._state.run()),
             ]
             await self._logins.look()
