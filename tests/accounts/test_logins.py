@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from mailstead.accounts.delays import FREE, LONGEST_SECONDS, PATIENCE_SECONDS, Delays
+from mailstead.accounts.delays import (
+    FORGOTTEN_SECONDS,
+    FREE,
+    LONGEST_SECONDS,
+    MOST_SECONDS,
+    NETWORK_FREE,
+    PATIENCE_SECONDS,
+    STEP_SECONDS,
+    Delays,
+)
 from mailstead.accounts.hashing import WAITING, WAITING_EACH, Hashing
 from mailstead.accounts.newways import change_password
 from mailstead.accounts.opening import Credential
@@ -86,23 +95,54 @@ async def test_a_password_in_use_is_not_hashed_again(sqlite: Database, tmp_path:
 
 def test_the_delay_grows_for_one_name_from_one_address_only() -> None:
     delays, now = Delays(), 1000.0
-    key, others = ("ann", "1"), [("ann", "2"), ("ben", "1")]
+    key, others = ("ann", "192.0.2.1"), [("ann", "192.0.2.2"), ("ben", "192.0.2.1")]
     waits: list[float] = []
     for _ in range(FREE + 6):
-        wait = delays.take(key, now)
+        wait = delays.take(*key, now)
         assert wait is not None
         waits.append(wait)
         now += wait
-        delays.failed(key, now)
+        delays.failed(*key, now)
     assert waits[:FREE] == [0.0] * FREE
     assert waits[FREE:] == [0.5, 1.0, 2.0, 4.0, 8.0, LONGEST_SECONDS]
-    assert [delays.take(other, now) for other in others] == [0.0, 0.0]
-    together = [delays.take(key, now) for _ in range(9)]
+    assert [delays.take(*other, now) for other in others] == [0.0, 0.0]
+    together = [delays.take(*key, now) for _ in range(9)]
     assert together[0] == LONGEST_SECONDS
     assert None in together, "no more wait at once than patience allows"
     assert all(w is None or w <= PATIENCE_SECONDS for w in together)
-    delays.succeeded(key)
-    assert delays.take(key, now) == 0.0
+    delays.succeeded(*key)
+    assert delays.take(*key, now) == 0.0
+
+
+def test_who_guesses_from_everywhere_is_slowed_and_told_of_and_the_owner_is_not() -> None:
+    delays, now = Delays(), 1000.0
+    delays.succeeded("ann", "198.51.100.7")
+    told = [delays.failed("ann", f"203.0.{n >> 8}.{n & 255}", now) for n in range(1000)]
+    assert [n + 1 for n, tell in enumerate(told) if tell] == [64, 128, 256, 512]
+    assert delays.take("ann", "192.0.2.1", now) == MOST_SECONDS, "one who was never here"
+    assert [delays.take("ann", "192.0.2.1", now) for _ in range(99)] == [MOST_SECONDS] * 99, "side by side"
+    assert delays.take("ann", "198.51.100.200", now) == 0.0, "from the network she got in from"
+    assert delays.take("ben", "192.0.2.1", now) == 0.0
+    assert delays.take("ann", "192.0.2.1", now + FORGOTTEN_SECONDS + 1) == 0.0
+
+
+def test_a_network_that_guesses_at_many_names_is_slowed() -> None:
+    for one, same, other in (
+        ("2001:db8::1", "2001:db8::ffff", "2001:db8:0:1::1"),
+        ("192.0.2.1", "::ffff:192.0.2.9", "192.0.3.1"),
+        ("127.0.0.1", "127.0.0.1", "127.0.0.2"),
+        ("fe80::1%eth0", "fe80::2%eth1", "fe80:0:0:1::1"),
+    ):
+        delays = Delays()
+        waits = []
+        for n in range(NETWORK_FREE + 60):
+            waits.append(delays.take(f"name{n}", one, 1.0))
+            delays.failed(f"name{n}", one, 1.0)
+        assert waits[:NETWORK_FREE] == [0.0] * NETWORK_FREE
+        assert waits[NETWORK_FREE] == STEP_SECONDS
+        assert waits[-1] == MOST_SECONDS
+        assert delays.take("somebody", same, 1.0) == MOST_SECONDS
+        assert delays.take("somebody", other, 1.0) == 0.0
 
 
 async def test_those_who_wait_for_a_hash_are_served_in_turn() -> None:

@@ -161,7 +161,7 @@ async def test_failures_have_to_wait_as_with_passwords(sqlite: Database, tmp_pat
         await w.house.move_in()
         for _ in range(2):
             assert await reason(admit(w, "ann", b"wrong")) is Reason.LOGIN_FAILED
-        assert w.logins._delays.take((ANN, "192.0.2.1"), w.logins._clock.monotonic())
+        assert w.logins._delays.take(ANN, "192.0.2.1", w.logins._clock.monotonic())
 
 
 async def test_it_opens_with_an_older_server_key_among_the_present(sqlite: Database, tmp_path: Path) -> None:

@@ -63,6 +63,7 @@ class Logins:
     Args:
         domains: Canonical; with one, its local part is enough for a name.
         scram: Whether SCRAM is taken; it is offered once somebody here has an app password.
+        guessed: Called with a canonical address now and then while somebody guesses at it from everywhere.
     """
 
     def __init__(
@@ -73,7 +74,9 @@ class Logins:
         clock: Clock,
         *,
         scram: bool = True,
+        guessed: Callable[[str], None] = lambda _: None,
     ) -> None:
+        self._guessed = guessed
         self.scram_taken = scram
         self.scram_offered = False  # as far as it was looked at
         self._office = office
@@ -180,8 +183,7 @@ class Logins:
         Raises:
             Refused, Unavailable: as `admit`.
         """
-        key = (address, peer)
-        wait = self._delays.take(key, self._clock.monotonic())
+        wait = self._delays.take(address, peer, self._clock.monotonic())
         if wait is None:
             raise Unavailable(Reason.TOO_BUSY, "too many failures")
         if wait:
@@ -189,12 +191,13 @@ class Logins:
         try:
             way = await self._open(address, given, peer)
         except Refused:
-            self._delays.failed(key, self._clock.monotonic())
+            if self._delays.failed(address, peer, self._clock.monotonic()):
+                self._guessed(address)
             account_id = await account_of(self._office.database, address)
             if account_id is not None:
                 self._office.witness(account_id, seen(self._office.now(), door, Outcome.FAILED, peer=peer))
             raise
-        self._delays.succeeded(key)
+        self._delays.succeeded(address, peer)
         account_id, outcome = way.account.account_id, Outcome.REFUSED
         try:
             admitted = Admitted(await enter(way), way.signature)

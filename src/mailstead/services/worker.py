@@ -109,7 +109,10 @@ class Worker:
         self._large_ones = asyncio.Semaphore(LARGE_ONES)
         self._notes = AccessNotes(database, directory, log)
         office = replace(office, ring=bell.ring, witness=self._notes.saw)
-        self._logins = Logins(office, self._presence, delivery.domains, clock, scram=settings.scram)
+        self._logins = Logins(
+            office, self._presence, delivery.domains, clock, scram=settings.scram,
+            guessed=lambda name: log.warning("login.guessed-at", user=log.address(name)),
+        )  # fmt: skip
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Serve; *ready* is called once every listener accepts connections."""
