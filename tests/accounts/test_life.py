@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -196,9 +197,10 @@ class Lives(RuleBasedStateMachine):
             self._become(after, gone)
             return
         self.runner.run(self._boot())
-        fits = [life for life in (before, after) if self.runner.run(self._differences(life)) == []]
-        assert fits, (self.runner.run(self._differences(before)), self.runner.run(self._differences(after)))
-        assert len(fits) == 1 or before.credentials() == after.credentials()
+        known = before.credentials().keys() | after.credentials().keys()
+        found = [(life, self.runner.run(self._differences(life, known))) for life in (before, after)]
+        fits = [life for life, differences in found if not differences]
+        assert len(fits) == 1 or (fits and before.credentials() == after.credentials()), found
         self._become(fits[0], gone if fits[0] is after else set())
 
     def _become(self, life: Life, gone: set[Credential]) -> None:
@@ -353,7 +355,12 @@ class Lives(RuleBasedStateMachine):
         if self.life.words is not None or self.numbers:
             assert self.runner.run(self._differences(self.life)) == []
 
-    async def _differences(self, life: Life) -> list[str]:
+    async def _differences(self, life: Life, known: AbstractSet[Credential] = frozenset()) -> list[str]:
+        """In what the world is not as *life* says.
+
+        Args:
+            known: What may be credentials or may not; those of before that are dead are tried all the same.
+        """
         found: list[str] = []
         expected = life.credentials()
         for credential, scope in expected.items():
@@ -361,7 +368,7 @@ class Lives(RuleBasedStateMachine):
             wanted = (Scope.READ in scope, Scope.KEYS in scope)
             if opened != wanted:
                 found.append(f"{credential.type.name}: {opened}, and should be {wanted}")
-        for credential in self.dead.keys() - expected.keys():
+        for credential in (self.dead.keys() | known) - expected.keys():
             if await self._opens(credential) != (False, False):
                 found.append(f"{credential.type.name} of before opens")
         locked = len(await self.database.read(lambda tx: archives(tx, 1)))
