@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from mailstead.accounts.accessentries import Entry, Outcome
 from mailstead.accounts.archives import TOP, open_archives, opens_account
 from mailstead.accounts.escrow import EscrowSeed, grant, let_back_in
 from mailstead.accounts.login import unlock, unlock_root
@@ -20,6 +21,7 @@ from mailstead.accounts.rotation import rotate
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.waysin import Gens, Maker
 from mailstead.crypto import escrow, passwords
+from mailstead.crypto.slots import SlotType
 from mailstead.errors import MailError, Reason, Refused
 from mailstead.store.archives import archives
 from mailstead.store.database import Database
@@ -317,7 +319,10 @@ async def test_an_organisation_lets_its_member_back_in_and_reads_nothing(
         again = grant(h.office, ANN, RIGHT, escrow.public_half(seed.octets), "Example Ltd")
         assert await refused(again) is Reason.NAME_TAKEN
         await rotate_all(h)  # and it is carried over, without its private half
-        code = await let_back_in(h.office, ANN, seed, MORROW)
+        told: list[Entry] = []
+        telling = replace(h.office, witness=lambda _, entry: told.append(entry))
+        code = await let_back_in(telling, ANN, seed, MORROW)
+        assert [(e.slot_type, e.outcome) for e in told] == [(SlotType.ESCROW, Outcome.ENTERED)]
         assert await opens(h.office, RIGHT), "nothing is taken away"
         joined = await join(h.office, ANN, Credential.invitation(code), NEW)
         assert joined.words == (), "the words she has stay good"

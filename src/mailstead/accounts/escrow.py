@@ -7,6 +7,8 @@ import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from mailstead.accounts.accessentries import Door, Outcome
+from mailstead.accounts.accessnotes import seen
 from mailstead.accounts.directory import find_account
 from mailstead.accounts.login import unlock_root
 from mailstead.accounts.newways import add_way, invite_again
@@ -53,7 +55,8 @@ async def grant(office: "Office", address: str, credential: Credential, key: Esc
 
 
 async def let_back_in(office: "Office", address: str, seed: EscrowSeed, not_after: int) -> bytes:
-    """An invitation for an account that granted this key a way in; what else opens it stays.
+    """An invitation for an account that granted this key a way in; what else opens it stays, and its owner
+    finds it in the access log.
 
     Args:
         not_after: When the invitation expires, in seconds since the epoch.
@@ -69,6 +72,7 @@ async def let_back_in(office: "Office", address: str, seed: EscrowSeed, not_afte
             raise Refused(Reason.LOGIN_FAILED, "this key has no way in")
         with root:
             row = await office.database.read(lambda tx: _listed(tx, account, ways_in, root, seed))
+            office.witness(account.account_id, seen(office.now(), Door.COMMAND, Outcome.ENTERED, row))
             code = new_invitation()
             await invite_again(office, UnlockedRoot(account, row, root), code, not_after)
     except UnsealError as error:

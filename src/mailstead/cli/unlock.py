@@ -69,7 +69,7 @@ def _does_not_open(keys: ShownKeys, words: bool) -> Trouble:
         why=f"the key was last re-wrapped {day}, after a password change" if changed and not words
         else f"the account is of {day}, and its password is the first" if not words
         else "they are not the twelve words of this account",
-        fix=f"use the new password, or the 12 words: mailstead key unlock {keys.address} --words-file F"
+        fix=f"use the new password, or the 12 words: mailstead key recover {keys.address}"
         if not words else f"use the password: mailstead key unlock {keys.address}",
         safe="nothing was changed",
         exit_code=Exit.WRONG_KEY,
