@@ -13,6 +13,8 @@ from pathlib import Path
 
 from mailstead.accounts import annotations, mboxes, pages
 from mailstead.accounts.accessentries import Door, Entries, Entry, Outcome, packed_peer
+from mailstead.accounts.accountleaf import AccountLeaf
+from mailstead.accounts.anchor import Anchor
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.entries import Described, EntryA, EntryB, compressed_a, compressed_b, pack_a, pack_b
 from mailstead.accounts.leaves import Leaf
@@ -26,6 +28,7 @@ from mailstead.crypto.frame import store_entry
 from mailstead.crypto.keyring import CURRENT, MANIFESTS, STORE_KEY_ONLY, Epoch, Ring, RingSlot
 from mailstead.crypto.keys import StoreKeys
 from mailstead.crypto.lanes import DeliveryKey, LaneWriter
+from mailstead.crypto.ledger import LINE_OCTETS, START, Line, LineType
 from mailstead.crypto.notes import seal_note
 from mailstead.crypto.sealed import ZERO_ID, Kind, Sealed, SealedRecord
 from mailstead.crypto.serverkey import ServerKey
@@ -297,6 +300,11 @@ def stored() -> list[Vector]:
     leaf = Leaf(MAILBOX, 1, 3, 7, 16385, 99, entries=entries)
     named = Counts(1, 2, 3, 4, 5, {1: (3, b"w" * 16), 0: (2, b"v" * 16)})
     leaf_0 = Leaf(MAILBOX, 0, 3, 7, 0, 0, 2, b"t" * 32, 2)
+    own: dict[tuple[int, bytes], tuple[int, bytes]] = {
+        (int(Kind.METADATA), MAILBOX): (5, b"x" * 16), (int(Kind.MBOXES), ZERO_ID): (4, b"w" * 16),
+    }  # fmt: skip
+    floors = {MAILBOX: (7, b"y" * 16), b"m" * 16: (8, b"z" * 16)}
+    anchor = Anchor(3, 1_700_000_000, 6, (3, b"v" * 16), floors)
     keys = StoreKeys(Arena(16), ACCOUNT, 2, STORE_KEY)
     made: list[Vector] = []
     for kind, place, index, modseq, object_id, content in (
@@ -311,6 +319,8 @@ def stored() -> list[Vector]:
         (Kind.COUNTS, b"n" * 16, 0, 0, ZERO_ID, named.encode()),
         (Kind.LEAF, MAILBOX, 1, 0, ZERO_ID, leaf.encode()),
         (Kind.ACCESSLOG, ZERO_ID, 0, 0, ZERO_ID, access().encode()),
+        (Kind.LEAF, ZERO_ID, 0, 0, ZERO_ID, AccountLeaf(3, own).encode()),
+        (Kind.ANCHOR, ZERO_ID, 0, 0, ZERO_ID, anchor.encode()),
     ):
         assert content is not None
         record = keys.seal(kind, place, index, 3, modseq, content, object_id)
@@ -342,6 +352,25 @@ def note() -> Vector:
     }  # fmt: skip
 
 
+def ledger() -> list[Vector]:
+    """A line of each type, each behind the one before."""
+    lines = [
+        Line(LineType.ARRIVAL, ACCOUNT, MAILBOX, 2, 12, b"t" * 16, 1_700_000_000),
+        Line(LineType.REVOKED, ACCOUNT, b"s" * 16, 1_800_000_000, 0, bytes(16), 1_700_000_001),
+        Line(LineType.RESTORED, ACCOUNT, ZERO_ID, 0, 0, bytes(16), 1_700_000_002),
+        Line(LineType.ANCHORED, ACCOUNT, ZERO_ID, 9, 0, b"w" * 16, 1_700_000_003),
+    ]
+    octets = ServerKey(SERVER_KEY).rows.ledger.write(START, lines)
+    return [
+        {
+            "type": int(line.type), "place": _hex(line.place), "count": line.number, "uid": line.uid,
+            "tag": _hex(line.tag), "time": line.time,
+            "line": _hex(octets[at * LINE_OCTETS : (at + 1) * LINE_OCTETS]),
+        }
+        for at, line in enumerate(lines)
+    ]  # fmt: skip
+
+
 def main() -> None:
     """Write the file."""
     saved = lane({"one block": MESSAGES["one block"]}, saved=True)
@@ -350,6 +379,7 @@ def main() -> None:
         "lane": lane(MESSAGES), "app_passwords": app_passwords(), "back_in": back_in(),
         "as_it_is": as_it_is(), "saved": saved, "store_key": _hex(STORE_KEY), "epoch": 2, "stored": stored(),
         "note": note(),
+        "ledger": ledger(),
     }  # fmt: skip
     FILE.write_text(json.dumps(vectors, indent=1) + "\n")
 

@@ -6,6 +6,7 @@ import pytest
 
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.verifying import Difference
+from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import SystemFlag
 from mailstead.store.database import Database, Tx
 from tests.accounts.test_leaves import FAR, FLAGGED, SEEN, TAMPERS, lived_in
@@ -150,5 +151,43 @@ async def test_older_data_is_taken_in_when_its_owner_says_so(database: Database,
         assert {d.words for d in said} == {"leaf 0 is missing: nothing says what was written"}
         await account.verifying.accept(said)
         assert list(await h.read_all(account)) == [1, 2, 3]
+        await usable(h, account, inbox)
+        account.close()
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        ("state", ["flags of messages 1-256", "flags of messages 19969-20224"]),
+        (
+            "page",
+            [
+                f"{what} of messages {where}"
+                for what in ("list entries", "keys")
+                for where in ("1-256", "19969-20224")
+            ],
+        ),
+    ],
+)
+async def test_rows_that_claim_to_be_of_keys_to_come_are_said(
+    database: Database, tmp_path: Path, table: str, words: list[str]
+) -> None:
+    async with house(database, tmp_path) as h:
+        inbox, _ = await lived_in(h)
+        account = await h.unlock()
+        await account.absorb(inbox)
+        assert await verified(account) == [], "the control"
+        await database.write(lambda tx: tx.execute(f"UPDATE {table} SET epoch = 2"))  # type: ignore[arg-type]
+        said = await verified(account)
+        assert [d.words for d in said] == [
+            f"{w}: of a later epoch than 1, which is that of the keys" for w in words
+        ]
+        if table == "state":
+            other = await h.unlock()
+            with pytest.raises(UnsealError):
+                await other.snapshot(inbox)
+            other.close()
+        await account.verifying.accept(said)
+        assert await verified(account) == []
         await usable(h, account, inbox)
         account.close()

@@ -115,7 +115,7 @@ TAMPERS: dict[str, tuple[Tamper, list[str]]] = {
     ),
     "older counts": (
         lambda _, saved: put_back(saved, "record"),
-        ["the counts: they are of version 4 of leaf 0, and 6 was written", "the counts: they are of version 2 of leaf 1, and 3 was written"],
+        ["all of it, by its counts: version 3 found, 5 was written", "the counts: they are of version 4 of leaf 0, and 6 was written", "the counts: they are of version 2 of leaf 1, and 3 was written"],
     ),
     "an older leaf 1": (
         lambda _, saved: put_back(saved, "leaf", lambda r: r[2] == 1),
@@ -140,7 +140,10 @@ TAMPERS: dict[str, tuple[Tamper, list[str]]] = {
     ),
     "no counts": (
         sql("DELETE FROM record WHERE kind = 27 AND place = ?"),
-        ["the counts: nothing found, though something was written"],
+        [
+            "all of it, by its counts: nothing found, version 5 was written",
+            "the counts: nothing found, though something was written",
+        ],
     ),
     "no leaf 1": (
         sql("DELETE FROM leaf WHERE number = 1 AND mailbox_id = ?"),
@@ -165,6 +168,10 @@ TAMPERS: dict[str, tuple[Tamper, list[str]]] = {
     "a leaf that was changed": (
         sql("UPDATE leaf SET octets = (SELECT octets FROM leaf WHERE number = 1) WHERE number = 0 AND mailbox_id = ?"),
         ["a leaf, or the counts, do not open: the record does not open"],
+    ),
+    "a leaf of keys to come": (
+        sql("UPDATE leaf SET epoch = 2 WHERE number = 1 AND mailbox_id = ?"),
+        ["a leaf, or the counts: of a later epoch than 1, which is that of the keys"],
     ),
     "UIDNEXT": (
         sql("UPDATE mailbox SET uid_next = 500 WHERE mailbox_id = ?"),

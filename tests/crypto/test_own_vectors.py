@@ -9,6 +9,7 @@ import hmac
 import json
 import runpy
 import unicodedata
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,16 +21,20 @@ from mnemonic import Mnemonic
 from mailstead.accounts import annotations, mboxes, pages
 from mailstead.accounts import entries as packed
 from mailstead.accounts.accessentries import Entries
+from mailstead.accounts.accountleaf import AccountLeaf
+from mailstead.accounts.anchor import Anchor
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.leaves import Leaf
 from mailstead.accounts.states import RowStates
 from mailstead.crypto import arrivals, escrow, frame, keyring, passwords, primitives, slots
 from mailstead.crypto.apppasswords import invitation, locator_of
 from mailstead.crypto.keys import StoreKeys
+from mailstead.crypto.ledger import LINE_OCTETS, START, read_lines
 from mailstead.crypto.scram import scram_keys
 from mailstead.crypto.sealed import Kind, Sealed, SealedLane, SealedRecord
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.unseal import LaneReader, RecordName, open_note, open_summary
+from mailstead.errors import UnsealError
 from mailstead.mail.summary import Summary
 from mailstead.secretmem import Arena
 from tests.crypto import oracle
@@ -52,10 +57,11 @@ KINDS = {
     "METADATA": 28,
     "LEAF": 23,
     "ACCESSLOG": 26,
+    "ANCHOR": 24,
 }
 LABELS = {
     "PAGE": b"page", "STATE": b"state", "COUNTS": b"state", "MBOXES": b"mboxes", "TOMB": b"tomb", "METADATA": b"metadata",
-    "LEAF": b"manifest", "ACCESSLOG": b"accesslog",
+    "LEAF": b"manifest", "ACCESSLOG": b"accesslog", "ANCHOR": b"manifest",
 }  # fmt: skip
 
 
@@ -384,6 +390,11 @@ def content_of(kind: str, index: int) -> bytes:
     return octets(next(v["content"] for v in OWN["stored"] if (v["kind"], v["index"]) == (kind, index)))
 
 
+def content_of_account(kind: str) -> bytes:
+    (found,) = [v["content"] for v in OWN["stored"] if (v["kind"], v["place"]) == (kind, bytes(16).hex())]
+    return octets(found)
+
+
 def test_what_is_in_pages_and_tombs() -> None:
     group, entries = oracle.page(content_of("PAGE", 2))
     assert (group, list(entries)) == (0, [257])
@@ -454,6 +465,66 @@ def test_what_is_in_leaves() -> None:
         leaf = Leaf.decode(content_of("LEAF", number))
         assert leaf.encode() == content_of("LEAF", number)
         assert (leaf.number, leaf.arrivals, leaf.leaves) == (number, 2 * (1 - number), 2 * (1 - number))
+
+
+def test_what_is_in_the_account_leaf_and_the_anchor() -> None:
+    take = oracle.Take(content_of_account("LEAF"))
+    assert (take(4), take.n(8), take.n(4)) == (b"EMA1", 3, 2)
+    named = [(take.n(1), take(16), take.n(8), take(16)) for _ in range(2)]
+    assert named == [(19, bytes(16), 4, b"w" * 16), (28, bytes(range(16, 32)), 5, b"x" * 16)]
+    assert not take.octets
+    leaf = AccountLeaf.decode(content_of_account("LEAF"))
+    assert leaf == AccountLeaf(3, {(kind, place): (n, wid) for kind, place, n, wid in named})
+    assert leaf.encode() == content_of_account("LEAF")
+
+    take = oracle.Take(content_of_account("ANCHOR"))
+    head = (take(4), take.n(8), take.n(8), take.n(8), take.n(8), take(16), take.n(4))
+    assert head == (b"EMH1", 3, 1_700_000_000, 6, 3, b"v" * 16, 2)
+    floors = [(take(16), take.n(8), take(16)) for _ in range(2)]
+    assert floors == [(bytes(range(16, 32)), 7, b"y" * 16), (b"m" * 16, 8, b"z" * 16)]
+    assert not take.octets
+    anchor = Anchor.decode(content_of_account("ANCHOR"))
+    assert anchor == Anchor(3, 1_700_000_000, 6, (3, b"v" * 16), {box: (n, wid) for box, n, wid in floors})
+    assert anchor.encode() == content_of_account("ANCHOR")
+
+
+@pytest.mark.parametrize(("kind", "decode"), [("LEAF", AccountLeaf.decode), ("ANCHOR", Anchor.decode)])
+def test_what_is_no_account_leaf_and_no_anchor(kind: str, decode: Callable[[bytes], object]) -> None:
+    right = content_of_account(kind)
+    size = 41 if kind == "LEAF" else 40
+    head = right[: -2 * size]
+    twice = head + right[-size:] * 2
+    for wrong in (b"", right[:-1], right + b"\0", b"EML1" + right[4:], head, right + right[-size:], twice):
+        with pytest.raises(UnsealError):
+            decode(wrong)
+    assert decode(right), "the control"
+
+
+def test_the_ledger() -> None:
+    secret = octets(SERVER["server_key"])
+    key = oracle.expand(secret, b"EMS1 rows", 32)
+    chain, before, lines = ServerKey(secret).rows.ledger, bytes(16), b""
+    for v in OWN["ledger"]:
+        entry = b"".join(
+            (
+                bytes((v["type"],)), ACCOUNT, octets(v["place"]), v["count"].to_bytes(8, "big"),
+                v["uid"].to_bytes(4, "big"), octets(v["tag"]), v["time"].to_bytes(8, "big"),
+            )
+        )  # fmt: skip
+        before = oracle.mac(key, b"EMS1 ledger\x00" + before + entry)[:16]
+        assert (entry + before).hex() == v["line"]
+        lines += entry + before
+    assert len(lines) == 4 * LINE_OCTETS == 4 * 85
+    assert chain.write(START, read_lines(lines)) == lines
+    assert [line.type for line in read_lines(lines)] == [1, 2, 3, 4]
+    assert chain.follow(lines) == len(lines) == chain.follow(lines + b"cut")
+    assert ServerKey(bytes(32), (secret,)).rows.ledger.follow(lines) == len(lines), "an older key"
+    assert ServerKey(bytes(32)).rows.ledger.follow(lines) == 0
+    for at in range(len(lines)):
+        spoiled = lines[:at] + bytes((lines[at] ^ 1,)) + lines[at + 1 :]
+        assert chain.follow(spoiled) == at // LINE_OCTETS * LINE_OCTETS
+    assert chain.follow(lines[LINE_OCTETS:]) == 0, "the first one is missing"
+    assert chain.follow(lines[:LINE_OCTETS] + lines[2 * LINE_OCTETS :]) == LINE_OCTETS, "the second one is"
 
 
 def test_what_is_in_annotations() -> None:

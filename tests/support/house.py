@@ -33,6 +33,7 @@ from mailstead.mail.summary import Provenance, summarise
 from mailstead.secretmem import Arena
 from mailstead.store.arrivals import Arrival, Letter, Outcome, Placed
 from mailstead.store.database import Database
+from mailstead.store.ledger import Ledger
 
 PASSWORD = b"correct horse battery staple"
 CHEAP = Cost(8 << 10, 1)  # tests open many accounts
@@ -50,14 +51,15 @@ def storing(database: Database, batch: Batch, settings: DeliverySettings) -> Sto
 class House:
     """A database, its server key, and a reception in front of it."""
 
-    def __init__(self, database: Database, folder: Path, **settings: object) -> None:
+    def __init__(self, database: Database, folder: Path, *, noted: bool = False, **settings: object) -> None:
         self.database = database
         self.folder = folder
         self.server_key = ServerKey(SERVER_KEY)
-        self.office = Office(database, self.server_key, Arena(1024), CHEAP, time.time)
+        self.ledger = Ledger(folder / "ledger", self.server_key.rows.ledger) if noted else None
+        self.office = Office(database, self.server_key, Arena(1024), CHEAP, time.time, ledger=self.ledger)
         values = {"free_octets": 0, "hostname": "mx.b.test", "domains": ("b.test", "c.test"), **settings}
         self.settings = DeliverySettings(data=folder, **values)  # type: ignore[arg-type]
-        self.batch = Batch(database, self.settings.lane_messages)
+        self.batch = Batch(database, self.settings.lane_messages, ledger=self.ledger)
         self.directory = Directory(database, self.server_key.rows)
         self.storing = storing(database, self.batch, self.settings)
         self.reception = Reception(self.settings, self.storing, self.directory, SystemClock())
@@ -158,11 +160,13 @@ async def read_both_ways(account: UnlockedAccount, message: Located) -> bytes:
 
 
 @contextlib.asynccontextmanager
-async def house(database: Database, folder: Path, **settings: object) -> AsyncIterator[House]:
-    """A house whose batch is written while the block runs."""
+async def house(
+    database: Database, folder: Path, *, noted: bool = False, **settings: object
+) -> AsyncIterator[House]:
+    """A house whose batch is written while the block runs; with a ledger, if what it does is *noted*."""
     for name in ("run", "spool"):
         (folder / name).mkdir(exist_ok=True)
-    built = House(database, folder, **settings)
+    built = House(database, folder, noted=noted, **settings)
     async with asyncio.TaskGroup() as tasks:
         writing = tasks.create_task(built.batch.run())
         try:

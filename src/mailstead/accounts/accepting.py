@@ -11,6 +11,9 @@ from dataclasses import dataclass, field, replace
 
 from mailstead.accounts import leaves
 from mailstead.accounts.absorb import absorb_once
+from mailstead.accounts.accountleaf import NAMED, AccountLeaf, put_account_leaf, seal_account_leaf
+from mailstead.accounts.anchor import Anchor, seal_anchor
+from mailstead.accounts.anchoring import Anchored, found_counts
 from mailstead.accounts.chain import last_arrival
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.entries import size_and_object
@@ -19,24 +22,67 @@ from mailstead.accounts.leaves import Leaf, LeafPage, open_leaf, seal_leaf
 from mailstead.accounts.pages import merge, split
 from mailstead.accounts.shelf import open_state
 from mailstead.accounts.shelfrows import ShelfWrites
+from mailstead.accounts.standing import read_account
 from mailstead.accounts.states import FLAGS, MessageState, RowStates, StatePage
 from mailstead.accounts.tombstones import Tombstone
 from mailstead.accounts.turns import modseq_ahead, until_won
-from mailstead.crypto.sealed import Kind, SealedRecord
+from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.store import leaves as stored
 from mailstead.store import messages as rows
-from mailstead.store.accounts import fence_at
+from mailstead.store.accounts import Stale, fence, fence_at
 from mailstead.store.database import Database, Tx
+from mailstead.store.ledger import Ledger
 from mailstead.store.mailboxes import MailboxRow, get_mailbox, move_pendings, renew_counters
 from mailstead.store.messages import GROUP_A, GROUP_B, StateRow
 from mailstead.store.numbers import LEAF_BITS
 from mailstead.store.records import get_record
 
+NOT_OPENED = (UnsealError, Stale)  # the latter of a row that claims to be of keys to come
 
-async def accept_mailbox(database: Database, keys: SessionKeys, mailbox_id: bytes) -> None:
+
+async def accept_account(database: Database, keys: SessionKeys, ledger: Ledger | None) -> None:
+    """Take the account's own records as they are: new leaf, and an anchor with floors that are there.
+
+    Raises:
+        Stale: the account's keys have moved on.
+    """
+
+    def read(tx: Tx) -> tuple[SealedRecord, Anchored]:
+        heads = read_account(tx, keys.account_id)
+        writes = {
+            name: write
+            for name, write in heads.writes.items()
+            if name[0] in NAMED and (name[1] == ZERO_ID or name[1] in heads.mailboxes)
+        }
+        version = 1 if heads.leaf is None else heads.leaf.version + 1
+        leaf = seal_account_leaf(keys, AccountLeaf(version, writes))
+        version = 1 if heads.anchor is None else heads.anchor.version + 1
+        keyring = heads.writes[Kind.KEYRING, ZERO_ID][0]
+        floors = found_counts(tx, keys, heads, {})
+        anchor = Anchor(version, tx.now(), keyring, (leaf.version, leaf.write_id), floors)
+        return leaf, Anchored(seal_anchor(keys, anchor))
+
+    async def turn(_: int) -> None:
+        leaf, anchored = await database.read(read)
+
+        def work(tx: Tx) -> None:
+            fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 0)
+            put_account_leaf(tx, keys.account_id, leaf)
+            anchored.put(tx, keys.account_id)
+
+        await database.write(work)
+        anchored.note(ledger, keys.uuid)
+
+    await until_won(turn)
+
+
+async def accept_mailbox(database: Database, keys: SessionKeys, mailbox_id: bytes, uid: int = 0) -> None:
     """Take a mailbox as it is; harmless when it is as it was left, and when done twice.
+
+    Args:
+        uid: What is known to have been given to a message, and is not to be given again.
 
     Raises:
         Stale: the account's keys have moved on.
@@ -45,7 +91,7 @@ async def accept_mailbox(database: Database, keys: SessionKeys, mailbox_id: byte
     async def turn(lost: int) -> None:
         taking = await database.read(lambda tx: _read(tx, keys, mailbox_id, lost))
         if taking is not None:
-            await taking.take(database)
+            await taking.take(database, uid)
 
     async def rest(lost: int) -> int:
         return await absorb_once(database, keys, mailbox_id, lost=lost, trusting=True)
@@ -70,7 +116,7 @@ class _Taking:
     made: dict[int, LeafPage] = field(default_factory=dict[int, LeafPage])
     taken: set[int] = field(default_factory=set[int])  # UIDs of messages that are there
 
-    async def take(self, database: Database) -> None:
+    async def take(self, database: Database, given: int) -> None:
         """Bring all rows into agreement, and write leaves that name them."""
         keys, box = self.keys, self.mailbox.mailbox_id
         for number in self.old_leaves.keys() | {0} | {n >> LEAF_BITS for n in self.numbers}:
@@ -80,7 +126,7 @@ class _Taking:
             await asyncio.sleep(0)
         self._seal()
         floor = max(
-            *(leaf.leaf.uid_floor for leaf in self.made.values()), *(uid for uid, *_ in self.pendings), 0
+            *(leaf.leaf.uid_floor for leaf in self.made.values()), *(uid for uid, *_ in self.pendings), given
         )
         twice = [uid for uid, *_ in self.pendings if uid in self.taken]
 
@@ -99,7 +145,7 @@ class _Taking:
         if record is not None:
             try:
                 old = open_leaf(self.keys, self.mailbox.mailbox_id, number, record)
-            except UnsealError:
+            except NOT_OPENED:
                 old = leaf
             leaf = Leaf(leaf.mailbox_id, number, record.version, leaf.uid_validity, old.uid_floor)
         page = LeafPage(leaf)
@@ -145,7 +191,7 @@ class _Taking:
     def _opened_state(self, state: list[StateRow]) -> RowStates | None:
         try:
             return open_state(self.keys, self.mailbox.mailbox_id, state[0]) if state else None
-        except UnsealError:
+        except NOT_OPENED:
             return None
 
     def _opened_page(self, number: int, group: int, record: SealedRecord | None) -> dict[Uid, bytes]:
@@ -157,7 +203,7 @@ class _Taking:
             if group == GROUP_A:
                 for octets in entries.values():
                     size_and_object(octets)
-        except UnsealError:
+        except NOT_OPENED:
             return {}
         return entries
 
@@ -219,7 +265,7 @@ def _read(tx: Tx, keys: SessionKeys, mailbox_id: bytes, lost: int) -> _Taking | 
     for number, record in old.items():
         try:
             modseq = max(modseq, open_leaf(keys, mailbox_id, number, record).modseq_floor + 1)
-        except UnsealError:
+        except NOT_OPENED:
             continue
     return _Taking(
         keys, mailbox, sorted(numbers), old, get_record(tx, account_id, Kind.COUNTS, mailbox_id),

@@ -15,6 +15,14 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from functools import partial
 
+from mailstead.accounts.accountleaf import (
+    Changed,
+    open_account_leaf,
+    put_account_leaf,
+    read_account_leaf,
+    seal_account_leaf,
+    written,
+)
 from mailstead.accounts.folders import Folders
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.turns import until_won
@@ -190,29 +198,35 @@ class Annotations:
                 raise
 
     async def _try(self, place: bytes, changes: Mapping[str, bytes | None], new_use: NewUse | None) -> None:
-        keys = self._keys
-        old = await self._record(place)
+        keys, account_id = self._keys, self._keys.account_id
+        old, named = await self._database.read(
+            lambda tx: (get_record(tx, account_id, Kind.METADATA, place), read_account_leaf(tx, account_id))
+        )
+        leaf = open_account_leaf(keys, named)
+        leaf.check(Kind.METADATA, place, written(old))
         before = self._open(place, old)
         after = {name: value for name, value in {**before, **changes}.items() if value is not None}
-        records: list[SealedRecord] = []
+        noted: Changed = []
         if after != before:
             content = encode(after)
             if len(after) > MOST or len(content) > CAPS[Kind.METADATA]:
                 raise Refused(Reason.TOO_MANY_ANNOTATIONS)
             version = 1 if old is None else old.version + 1
-            records.append(keys.seal(Kind.METADATA, place, 0, version, 0, content))
+            noted.append((Kind.METADATA, place, keys.seal(Kind.METADATA, place, 0, version, 0, content)))
+        new_leaf = seal_account_leaf(keys, leaf.next(noted))
 
         def write(tx: Tx) -> None:
-            for record in records:
-                put_annotations(tx, keys.account_id, place, record)
+            for _, _, record in noted:
+                put_annotations(tx, account_id, place, record)
 
         def work(tx: Tx) -> None:
-            fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 1)  # so that others look
+            fence(tx, account_id, keys.root_gen, keys.read_gen, 1)  # so that others look
             write(tx)
+            put_account_leaf(tx, account_id, new_leaf)
 
         if new_use is not None:
-            await self._folders.try_use(place, new_use.use, write)
-        elif records:
+            await self._folders.try_use(place, new_use.use, noted, write)
+        elif noted:
             await self._database.write(work)
 
     async def _record(self, place: bytes) -> SealedRecord | None:

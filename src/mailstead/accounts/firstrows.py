@@ -4,6 +4,8 @@ import os
 from typing import TYPE_CHECKING
 
 from mailstead.accounts import mboxes
+from mailstead.accounts.accountleaf import AccountLeaf
+from mailstead.accounts.anchor import Anchor
 from mailstead.accounts.leaves import first_leaf
 from mailstead.accounts.waysin import Gens, NewWayIn
 from mailstead.crypto.keyring import (
@@ -41,6 +43,7 @@ class FirstRows:
         epoch: The number of the epoch it begins with.
         clock: Seconds since the epoch by the database's clock, and above every UIDVALIDITY so far.
         modseq: Of the new mailboxes.
+        anchor: The version of the anchor, one above that of the one that is there.
     """
 
     def __init__(
@@ -53,6 +56,7 @@ class FirstRows:
         ways: list[NewWayIn],
         clock: int,
         modseq: int,
+        anchor: int = 1,
     ) -> None:
         now = int(office.now())
         first = Epoch(epoch, CURRENT, now, os.urandom(32), os.urandom(32))
@@ -74,6 +78,10 @@ class FirstRows:
             store.seal(Kind.LEAF, mailbox_id, 0, 1, 0, first_leaf(mailbox_id, made).encode())
             for mailbox_id, made in zip(self._mailbox_ids, self._uid_validities, strict=True)
         ]
+        named = {(int(Kind.MBOXES), ZERO_ID): (1, self._names.write_id)}
+        self._account_leaf = store.seal(Kind.LEAF, ZERO_ID, 0, 1, 0, AccountLeaf(1, named).encode())
+        floors = Anchor(anchor, now, ring.version, (1, self._account_leaf.write_id))
+        self.anchor = store.seal(Kind.ANCHOR, ZERO_ID, 0, anchor, 0, floors.encode())
         store.close()
 
     @property
@@ -93,6 +101,8 @@ class FirstRows:
         put_record(tx, account_id, Kind.KEYRING, self._read_ring)
         put_record(tx, account_id, Kind.KEYRING, self._root_ring, object_id=ROOT_ID)
         put_record(tx, account_id, Kind.MBOXES, self._names)
+        put_record(tx, account_id, Kind.LEAF, self._account_leaf)
+        put_record(tx, account_id, Kind.ANCHOR, self.anchor)
         made = zip(self._mailbox_ids, self._uid_validities, self._leaves, strict=True)
         for mailbox_id, uid_validity, leaf in made:
             add_mailbox(tx, account_id, mailbox_id, self._modseq, uid_validity)

@@ -13,15 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Generic, TypeVar
 
-from mailstead.accounts import mboxes
+from mailstead.accounts import accountleaf, mboxes
+from mailstead.accounts.accountleaf import Changed
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.leaves import first_leaf, seal_leaf
-from mailstead.accounts.mboxes import MailboxName, Names, adopt, below, drop, is_below, make_superiors
+from mailstead.accounts.mboxes import MailboxName, Names, adopt, below, check_use, drop, make_superiors
 from mailstead.accounts.turns import until_won
 from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
 from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import HIERARCHY, INBOX, SpecialUse, mailbox_name
 from mailstead.store.accounts import fence
+from mailstead.store.annotations import all_annotations
 from mailstead.store.database import Database, Tx
 from mailstead.store.leaves import put_leaf
 from mailstead.store.mailboxes import (
@@ -32,7 +34,7 @@ from mailstead.store.mailboxes import (
     mark_deleted,
     next_uid_validity,
 )
-from mailstead.store.records import get_record, put_record, write_id_of
+from mailstead.store.records import LostRace, get_record, put_record, write_id_of
 
 MOST = 10_000  # mailboxes and subscriptions of one account
 
@@ -111,7 +113,7 @@ class Folders:
         def edit(names: Names) -> _Change:
             if wanted in names and names[wanted].exists:
                 raise Refused(Reason.MAILBOX_EXISTS)
-            _check_use(names, special_use)
+            check_use(names, special_use)
             change = _Change(make_superiors(names, wanted), [])
             subscribed = wanted in names
             names[wanted] = MailboxName(made, wanted, special_use, subscribed)
@@ -150,24 +152,7 @@ class Folders:
         old, new = _normal(name), mailbox_name(to)
 
         def edit(names: Names) -> _Change:
-            moving = [n for n in names.values() if n.exists and (n.name == old or is_below(n.name, old))]
-            if not moving:
-                raise Refused(Reason.NO_SUCH_MAILBOX)
-            if new in names and names[new].exists:
-                raise Refused(Reason.MAILBOX_EXISTS)
-            if old == INBOX:
-                raise Refused(Reason.MAILBOX_FIXED)  # only its messages can go
-            if is_below(new, old):
-                raise Refused(Reason.MAILBOX_FIXED)  # it would be below itself
-            for entry in moving:
-                drop(names, entry)
-            for entry in moving:
-                target = mailbox_name(new + entry.name[len(old) :])
-                known = names.get(target)
-                if known is not None and known.exists:
-                    raise Refused(Reason.MAILBOX_EXISTS)
-                names[target] = replace(entry, name=target, subscribed=known is not None)
-            return _Change(make_superiors(names, new), [])
+            return _Change(mboxes.rename(names, old, new), [])
 
         await self._edit(edit)
 
@@ -193,8 +178,13 @@ class Folders:
 
         await self._edit(edit)
 
-    async def try_use(self, mailbox_id: bytes, use: SpecialUse | None, also: Callable[[Tx], None]) -> None:
+    async def try_use(
+        self, mailbox_id: bytes, use: SpecialUse | None, noted: Changed, also: Callable[[Tx], None]
+    ) -> None:
         """Say what a mailbox is for, and write *also* in the same transaction; tried once.
+
+        Args:
+            noted: What *also* writes of what the account leaf names.
 
         Raises:
             LostRace: another session wrote first.
@@ -208,22 +198,52 @@ class Folders:
             if entry.name == INBOX and use is not None:
                 raise Refused(Reason.MAILBOX_FIXED)
             if entry.name != INBOX:
-                _check_use(names, use, entry)
+                check_use(names, use, entry)
                 names[entry.name] = replace(entry, special_use=use)
             return _Change([], [])
 
-        await self._try(edit, also)
+        await self._try(edit, noted, also)
+
+    async def agree(self) -> None:
+        """Have names for exactly the mailboxes that are there (`mboxes.agree`)."""
+
+        async def turn(_: int) -> None:
+            seen, rows = await self.names()
+
+            def edit(names: Names) -> _Change | None:
+                if list(names.values()) != seen:
+                    raise LostRace
+                lost = mboxes.agree(names, {row.mailbox_id for row in rows})
+                return None if lost is None else _Change([], lost)
+
+            await self._try(edit)
+
+        await until_won(turn)
 
     async def adopt(self, top: str, come: list[MailboxName], also: Callable[[Tx], None]) -> str:
-        """Put mailboxes that *also* brings back below *top*, or a name like it, which is returned."""
-        put: list[str] = []
+        """Put mailboxes that *also* brings back below *top*, or a name like it, which is returned.
 
-        def edit(names: Names) -> _Change:
-            put[:] = [adopt(names, top, come)]
-            return _Change(make_superiors(names, put[0] + HIERARCHY), [])
+        Their annotations come with them.
+        """
+        account_id, places = self._keys.account_id, [n.mailbox_id for n in come]
 
-        await until_won(lambda _: self._try(edit, also))
-        return put[0]
+        async def turn(_: int) -> str:
+            found = await self._database.read(lambda tx: all_annotations(tx, account_id, places))
+            put: list[str] = []
+
+            def edit(names: Names) -> _Change:
+                put[:] = [adopt(names, top, come)]
+                return _Change(make_superiors(names, put[0] + HIERARCHY), [])
+
+            def bring(tx: Tx) -> None:
+                if all_annotations(tx, account_id, places) != found:
+                    raise LostRace  # they were sealed again
+                also(tx)
+
+            await self._try(edit, [(Kind.METADATA, place, r) for place, r in found.items()], bring)
+            return put[0]
+
+        return await until_won(turn)
 
     async def _up_to_date(self, work: Callable[[Tx, Names], T]) -> T:
         """What *work* makes of the names as they are in its snapshot; a list is opened once."""
@@ -246,10 +266,19 @@ class Folders:
     async def _edit(self, edit: Edit) -> _Change:
         return await until_won(lambda _: self._try(edit))
 
-    async def _try(self, edit: Edit, also: Callable[[Tx], None] | None = None) -> _Change:
-        known, uid_validity = await self._up_to_date(
-            lambda tx, _: (self._known, next_uid_validity(tx, self._keys.account_id))
+    async def _try(
+        self, edit: Edit, noted: Changed | None = None, also: Callable[[Tx], None] | None = None
+    ) -> _Change:
+        account_id = self._keys.account_id
+        known, uid_validity, old_leaf = await self._up_to_date(
+            lambda tx, _: (
+                self._known,
+                next_uid_validity(tx, account_id),
+                accountleaf.read_account_leaf(tx, account_id),
+            )
         )
+        leaf = accountleaf.open_account_leaf(self._keys, old_leaf)
+        leaf.check(Kind.MBOXES, ZERO_ID, (known.version, known.write_id))
         names = dict(known.names)
         change = edit(names)
         if change is None:
@@ -263,7 +292,9 @@ class Folders:
             (seal_leaf(self._keys, first_leaf(mailbox_id, uid_validity + at)), mailbox_id, uid_validity + at)
             for at, mailbox_id in enumerate(change.created)
         ]
-        await self._database.write(lambda tx: self._write(tx, record, change, made, also))
+        changed: Changed = [(Kind.MBOXES, ZERO_ID, record), *(noted or [])]
+        new_leaf = accountleaf.seal_account_leaf(self._keys, leaf.next(changed, change.deleted))
+        await self._database.write(lambda tx: self._write(tx, record, new_leaf, change, made, also))
         self._known = _Known(record.write_id, version, names)
         return change
 
@@ -271,6 +302,7 @@ class Folders:
         self,
         tx: Tx,
         record: SealedRecord,
+        account_leaf: SealedRecord,
         change: _Change,
         made: list[tuple[SealedRecord, bytes, int]],
         also: Callable[[Tx], None] | None,
@@ -278,6 +310,7 @@ class Folders:
         keys = self._keys
         modseq = fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 1)
         put_record(tx, keys.account_id, Kind.MBOXES, record)
+        accountleaf.put_account_leaf(tx, keys.account_id, account_leaf)
         for leaf, mailbox_id, uid_validity in made:
             add_mailbox(tx, keys.account_id, mailbox_id, modseq, uid_validity)
             put_leaf(tx, keys.account_id, mailbox_id, 0, leaf)
@@ -285,12 +318,6 @@ class Folders:
             mark_deleted(tx, keys.account_id, mailbox_id)
         if also is not None:
             also(tx)
-
-
-def _check_use(names: Names, use: SpecialUse | None, but: MailboxName | None = None) -> None:
-    """A special use is one mailbox's."""
-    if use is not None and any(n.special_use is use and n is not but for n in names.values()):
-        raise Refused(Reason.SPECIAL_USE_TAKEN)
 
 
 def _normal(name: str) -> str:

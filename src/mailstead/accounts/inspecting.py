@@ -15,7 +15,7 @@ from mailstead.accounts.leaves import Leaf, Write, difference, is_first, open_le
 from mailstead.crypto.sealed import Kind, SealedRecord
 from mailstead.errors import UnsealError
 from mailstead.store import leaves as stored
-from mailstead.store.accounts import last_modseq
+from mailstead.store.accounts import AccessRow, Stale, access
 from mailstead.store.database import Tx
 from mailstead.store.mailboxes import MailboxRow
 from mailstead.store.messages import PendingHead, StateRow
@@ -34,7 +34,7 @@ class Heads:
     leaves: dict[int, SealedRecord]
     pages: list[tuple[int, int, int, bytes]]
     counts: SealedRecord | None
-    modseq: int  # of the account
+    account: AccessRow | None
 
 
 def read_heads(tx: Tx, account_id: int, mailbox_id: bytes) -> Heads:
@@ -43,7 +43,7 @@ def read_heads(tx: Tx, account_id: int, mailbox_id: bytes) -> Heads:
         stored.leaves(tx, account_id, mailbox_id),
         stored.page_writes(tx, account_id, mailbox_id),
         get_record(tx, account_id, Kind.COUNTS, mailbox_id),
-        last_modseq(tx, account_id),
+        access(tx, account_id),
     )
 
 
@@ -51,14 +51,20 @@ def differences(
     keys: SessionKeys,
     mailbox: MailboxRow,
     heads: Heads,
-    states: Iterable[StateRow],
+    states: Sequence[StateRow],
     pendings: Sequence[PendingHead],
 ) -> list[str]:
     """How a mailbox is not as it was left, in words, up to `MOST` of them; empty when it is.
 
     Args:
         states, pendings: All of the mailbox, in the same snapshot, in their order.
+
+    Raises:
+        Stale: the account's keys have moved on.
     """
+    account = heads.account
+    if account is None or (account.root_gen, account.read_gen) != (keys.root_gen, keys.read_gen):
+        raise Stale
     record = heads.leaves.get(0)
     if record is None:
         return ["leaf 0 is missing: nothing says what was written"]
@@ -67,14 +73,19 @@ def differences(
         named = None if heads.counts is None else _counts(keys, mailbox.mailbox_id, heads.counts)
     except UnsealError as error:
         return [f"a leaf, or the counts, do not open: {error}"]
+    except Stale:
+        return [later("a leaf, or the counts", keys.epoch)]
     found: Found = {(kind, number): (version, wid) for kind, number, version, wid in heads.pages}
     found |= {(leaves.STATE, r.number): (r.record.version, r.record.write_id) for r in states}
-    said = _rows(opened, found)
+    said = [
+        later(leaves.named(leaves.STATE, r.number), keys.epoch) for r in states if r.record.epoch > keys.epoch
+    ]
+    said += _rows(opened, found)
     if named is not None:
         said += _leaves(heads.leaves, named)
     elif len(opened) > 1 or not is_first(opened[0]):
         said.append("the counts: nothing found, though something was written")
-    said += _counters(mailbox, heads, opened.values())
+    said += _counters(mailbox, account.modseq, opened.values())
     said += _arrivals(mailbox, opened[0], pendings)
     return said[:MOST]
 
@@ -106,7 +117,16 @@ def _rows(opened: dict[int, Leaf], found: Found) -> list[str]:
     return said
 
 
-def _counters(mailbox: MailboxRow, heads: Heads, opened: Iterable[Leaf]) -> list[str]:
+def later(what: str, epoch: int) -> str:
+    """That something is sealed under keys that are still to come, in words.
+
+    Args:
+        epoch: Of the present keys.
+    """
+    return f"{what}: of a later epoch than {epoch}, which is that of the keys"
+
+
+def _counters(mailbox: MailboxRow, account_modseq: int, opened: Iterable[Leaf]) -> list[str]:
     said: list[str] = []
     for leaf in opened:
         if leaf.uid_validity != mailbox.uid_validity:
@@ -115,7 +135,7 @@ def _counters(mailbox: MailboxRow, heads: Heads, opened: Iterable[Leaf]) -> list
             said.append(f"UIDNEXT: {mailbox.uid_next} found, there was a message {leaf.uid_floor}")
         for what, modseq in (
             ("HIGHESTMODSEQ", mailbox.highest_modseq),
-            ("the account's modseq", heads.modseq),
+            ("the account's modseq", account_modseq),
         ):
             if modseq < leaf.modseq_floor:
                 said.append(f"{what}: {modseq} found, there was a change {leaf.modseq_floor}")

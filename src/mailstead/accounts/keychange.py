@@ -9,6 +9,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from mailstead.accounts.anchoring import Anchored, anchor_with_keys
+from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.opening import UnlockedRoot
 from mailstead.accounts.turns import until_won
 from mailstead.accounts.waysin import Gens, Maker, root_ring
@@ -24,14 +26,14 @@ from mailstead.crypto.keyring import (
     seal_root_ring,
 )
 from mailstead.crypto.primitives import public_octets
-from mailstead.crypto.sealed import Kind
+from mailstead.crypto.sealed import Kind, SealedRecord
 from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.secretmem import Secret
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow, EpochKeyRow, Stale, fence
 from mailstead.store.database import Tx
 from mailstead.store.epochs import EpochUse, epoch_use
-from mailstead.store.records import LostRace, put_record
+from mailstead.store.records import LostRace, get_record, put_record
 from mailstead.store.slots import SlotRow, add_slot, carry_over, remove_slot, set_scram_salt, slots
 
 if TYPE_CHECKING:
@@ -48,6 +50,7 @@ class Keys:
     Args:
         scram_salt: None: it has had no app password yet.
         use: What of each earlier epoch is still needed.
+        anchor: As it is sealed.
     """
 
     account: AccountRow
@@ -55,6 +58,7 @@ class Keys:
     ways_in: tuple[SlotRow, ...]
     scram_salt: bytes | None
     use: dict[int, EpochUse]
+    anchor: SealedRecord | None
 
     @property
     def gens(self) -> Gens:
@@ -102,7 +106,10 @@ async def change_keys(
         if account is None or (account.root_gen, account.read_gen) != (before.root_gen, before.read_gen):
             raise Stale
         ring, salt = root_ring(tx, account, root.view), rows.scram_salt(tx, account_id)
-        return Keys(account, ring, tuple(slots(tx, account_id)), salt, _use(tx, account_id, ring.epochs))
+        return Keys(
+            account, ring, tuple(slots(tx, account_id)), salt, _use(tx, account_id, ring.epochs),
+            get_record(tx, account_id, Kind.ANCHOR),
+        )  # fmt: skip
 
     async def turn(_: int) -> None:
         try:
@@ -110,7 +117,12 @@ async def change_keys(
             change = await plan(keys)
         except UnsealError as error:
             raise Refused(Reason.DAMAGED, str(error)) from error
-        await office.database.write(_work(office, keys, change, unlocked))
+        work, anchored = _work(office, keys, change, unlocked)
+        await office.database.write(work)
+        if office.ledger is not None:
+            gone = [(s.slot_id, s.not_after) for s in keys.ways_in if s.slot_id in change.removed]
+            office.ledger.revoke(keys.account.uuid, gone)
+            anchored.note(office.ledger, keys.account.uuid)
 
     await until_won(turn)
     office.ring((account_id,))
@@ -139,8 +151,10 @@ def maker(office: "Office", keys: Keys, gens: Gens | None = None) -> Maker:
     return Maker(office.arena, office.server_key, keys.account.uuid, gens or keys.gens, int(office.now()))
 
 
-def _work(office: "Office", keys: Keys, change: Change, unlocked: UnlockedRoot) -> Callable[[Tx], None]:
-    """Seal everything, and give the transaction that writes it."""
+def _work(
+    office: "Office", keys: Keys, change: Change, unlocked: UnlockedRoot
+) -> tuple[Callable[[Tx], None], Anchored]:
+    """Seal everything, and give the transaction that writes it, and the anchor that it writes."""
     account, old, root = keys.account, keys.ring, change.root or unlocked.root
     root_gen = account.root_gen + (change.root is not None)
     ring = Ring(
@@ -152,6 +166,7 @@ def _work(office: "Office", keys: Keys, change: Change, unlocked: UnlockedRoot) 
     epoch_keys = [_epoch_key(office, account, e) for e in ring.epochs if e.state != STORE_KEY_ONLY]
     epoch = ring.current().number
     mac = office.server_key.rows.account(account.uuid, account.status, epoch, root_gen, change.read_gen)
+    anchored = _anchored(office, keys, ring)
     now = account._replace(epoch=epoch, root_gen=root_gen, read_gen=change.read_gen, mac=mac)
 
     def work(tx: Tx) -> None:
@@ -160,6 +175,7 @@ def _work(office: "Office", keys: Keys, change: Change, unlocked: UnlockedRoot) 
             raise LostRace
         put_record(tx, account.account_id, Kind.KEYRING, read_record)
         put_record(tx, account.account_id, Kind.KEYRING, root_record, object_id=ROOT_ID)
+        anchored.put(tx, account.account_id)
         for slot_id in change.removed:
             remove_slot(tx, account.account_id, slot_id)
         for row in change.carried_over:
@@ -173,7 +189,18 @@ def _work(office: "Office", keys: Keys, change: Change, unlocked: UnlockedRoot) 
         if change.scram_salt is not None:
             set_scram_salt(tx, account.account_id, change.scram_salt)
 
-    return work
+    return work, anchored
+
+
+def _anchored(office: "Office", keys: Keys, ring: Ring) -> Anchored:
+    """The anchor with the floor of the new keyrings, under their present epoch."""
+    account = keys.account
+    chain = office.server_key.rows.arrivals(account.uuid)
+    session = SessionKeys(office.arena, account.account_id, account.uuid, ring, chain)
+    try:
+        return anchor_with_keys(session, keys.anchor, ring.version, int(office.now()))
+    finally:
+        session.close()
 
 
 def _use(tx: Tx, account_id: int, epochs: tuple[Epoch, ...]) -> dict[int, EpochUse]:

@@ -1,6 +1,7 @@
 """Logging in: a credential becomes an `UnlockedAccount`, or one error whatever was wrong."""
 
 import contextlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailstead.accounts.accessentries import Door, Outcome
@@ -10,13 +11,15 @@ from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.online import Online, silence
 from mailstead.accounts.opening import Credential, OpenedWay, UnlockedRoot, open_way
 from mailstead.accounts.presence import Ended, Presence
+from mailstead.accounts.standing import AccountHeads, Standing, compare, read_account
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.waysin import check_delivery_keys, read_ring
 from mailstead.crypto.keyring import Ring
 from mailstead.crypto.slots import Scope, SlotType
 from mailstead.errors import MailError, Reason, Refused, UnsealError
 from mailstead.store import accounts as rows
-from mailstead.store.accounts import AccountRow, EpochKeyRow
+from mailstead.store.accounts import AccountRow, EpochKeyRow, Stale
+from mailstead.store.book import Known
 from mailstead.store.database import Tx
 from mailstead.store.slots import note_use
 
@@ -56,9 +59,12 @@ async def enter_here(office: "Office", address: str, credential: Credential) -> 
 
 async def unlock_way(office: "Office", way: OpenedWay) -> UnlockedAccount:
     """As `unlock`, by a way in that was opened; it is released here."""
-    ring = await _ring(office, way)
-    keys = session_keys(office, way.account, ring)
-    online = Online(office.database, keys, office.ring, silence)
+    found = await _unlocked(office, way)
+    keys = session_keys(office, way.account, found.ring)
+    online = Online(
+        office.database, keys, office.ring, silence, ledger=office.ledger, alone=True,
+        standing=found.standing(keys),
+    )  # fmt: skip
     return UnlockedAccount(
         online, office.now, keys.close, tidied=False, writable=Scope.WRITE in way.scope
     )  # fmt: skip
@@ -79,13 +85,14 @@ async def unlock_here(
     account = way.account
     with contextlib.ExitStack() as held:
         root = held.enter_context(office.arena.hold(way.root.view)) if way.root is not None else None
-        ring = await _ring(office, way)
+        found = await _unlocked(office, way)
         if root is not None:
-            await drop_old_epochs(office, UnlockedRoot(account, way.slot, root), ring)
+            await drop_old_epochs(office, UnlockedRoot(account, way.slot, root), found.ring)
     return presence.enter(
         account,
         way.slot,
-        lambda: session_keys(office, account, ring),
+        lambda: session_keys(office, account, found.ring),
+        found.standing,
         ended,
         door,
         writable=Scope.WRITE in way.scope,
@@ -123,21 +130,40 @@ async def unlock_root(office: "Office", address: str, credential: Credential) ->
     return UnlockedRoot(way.account, way.slot, way.payload)
 
 
-async def _ring(office: "Office", way: OpenedWay) -> Ring:
-    """The read keyring behind a way in, of which nothing else is left in memory."""
-    account = way.account
+@dataclass(frozen=True, slots=True)
+class _Unlocked:
+    """The read keyring behind a way in, and what in its snapshot tells whether all is as it was left."""
 
-    def read(tx: Tx) -> tuple[Ring, list[EpochKeyRow]]:
-        return read_ring(tx, account, key.view), rows.epoch_keys(tx, account.account_id)
+    ring: Ring
+    heads: AccountHeads
+    known: Known
+
+    def standing(self, keys: SessionKeys) -> Standing:
+        return compare(keys, self.heads, self.known)
+
+
+async def _unlocked(office: "Office", way: OpenedWay) -> _Unlocked:
+    """Open the read keyring; nothing else of the way in is left in memory."""
+    account = way.account
+    # Before the snapshot: the ledger never leads.
+    known = Known() if office.ledger is None else office.ledger.of(account.uuid)
+
+    def read(tx: Tx) -> tuple[_Unlocked, list[EpochKeyRow]]:
+        heads = read_account(tx, account.account_id)
+        if heads.gens != (account.root_gen, account.read_gen):
+            raise Stale
+        return _Unlocked(read_ring(tx, account, key.view), heads, known), rows.epoch_keys(
+            tx, account.account_id
+        )
 
     with way.into_read_key(office.arena) as key:
         try:
-            ring, delivery_keys = await office.database.read(read)
-            check_delivery_keys(ring, delivery_keys)
+            found, delivery_keys = await office.database.read(read)
+            check_delivery_keys(found.ring, delivery_keys)
         except UnsealError as error:
             raise Refused(Reason.DAMAGED, str(error)) from error
     await _note_use(office, way)
-    return ring
+    return found
 
 
 async def _note_use(office: "Office", way: OpenedWay) -> None:

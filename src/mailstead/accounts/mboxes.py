@@ -5,13 +5,14 @@ The layout is in docs/format.md, "Mailbox names".
 
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from mailstead.crypto.sealed import ZERO_ID
-from mailstead.errors import UnsealError
-from mailstead.mail.mailbox import FIRST_MAILBOXES, HIERARCHY, SpecialUse, mailbox_name
+from mailstead.errors import Reason, Refused, UnsealError
+from mailstead.mail.mailbox import FIRST_MAILBOXES, HIERARCHY, INBOX, SpecialUse, mailbox_name
 
 VERSION = 1
+FOUND = "Found"  # what a mailbox is called that lost its name
 _HEAD = struct.Struct(">BI")  # version, mailboxes
 _ENTRY = struct.Struct(">16sBBH")  # mailbox id, special use, subscribed, octets of the name
 
@@ -123,6 +124,24 @@ def adopt(names: Names, top: str, come: list[MailboxName]) -> str:
     return name
 
 
+def agree(names: Names, there: set[bytes]) -> list[bytes] | None:
+    """Have names for exactly the mailboxes that are *there*; INBOX keeps its own in any case.
+
+    One without a name gets one; a name without a mailbox goes.
+
+    Returns:
+        The ids of those that went; None: nothing was to be done.
+    """
+    lost = [n for n in names.values() if n.exists and n.mailbox_id not in there and n.name != INBOX]
+    unnamed = there - {n.mailbox_id for n in names.values()}
+    for entry in lost:
+        drop(names, entry)
+    for mailbox_id in sorted(unnamed):
+        name = f"{FOUND} {mailbox_id.hex()}"
+        names[name] = MailboxName(mailbox_id, name, None)
+    return [n.mailbox_id for n in lost] if lost or unnamed else None
+
+
 def make_superiors(names: Names, name: str) -> list[bytes]:
     """Make mailboxes of the levels above *name* that have none; their ids."""
     made: list[bytes] = []
@@ -134,3 +153,39 @@ def make_superiors(names: Names, name: str) -> list[bytes]:
             made.append(os.urandom(16))
             names[superior] = MailboxName(made[-1], superior, None, known is not None)
     return made
+
+
+def rename(names: Names, old: str, new: str) -> list[bytes]:
+    """Rename a mailbox and all below it; the ids of mailboxes that are made above the new name.
+
+    Raises:
+        Refused: there is none, it is INBOX, or the new name, or one below it, exists.
+    """
+    moving = [n for n in names.values() if n.exists and (n.name == old or is_below(n.name, old))]
+    if not moving:
+        raise Refused(Reason.NO_SUCH_MAILBOX)
+    if new in names and names[new].exists:
+        raise Refused(Reason.MAILBOX_EXISTS)
+    if old == INBOX:
+        raise Refused(Reason.MAILBOX_FIXED)  # only its messages can go
+    if is_below(new, old):
+        raise Refused(Reason.MAILBOX_FIXED)  # it would be below itself
+    for entry in moving:
+        drop(names, entry)
+    for entry in moving:
+        target = mailbox_name(new + entry.name[len(old) :])
+        known = names.get(target)
+        if known is not None and known.exists:
+            raise Refused(Reason.MAILBOX_EXISTS)
+        names[target] = replace(entry, name=target, subscribed=known is not None)
+    return make_superiors(names, new)
+
+
+def check_use(names: Names, use: SpecialUse | None, but: MailboxName | None = None) -> None:
+    """See that a special use is one mailbox's.
+
+    Raises:
+        Refused: another has it than *but*.
+    """
+    if use is not None and any(n.special_use is use and n is not but for n in names.values()):
+        raise Refused(Reason.SPECIAL_USE_TAKEN)

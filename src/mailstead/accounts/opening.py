@@ -174,6 +174,9 @@ async def open_way(
     found, ways_in, salt = await office.database.read(lambda tx: _read(tx, address))
     if found is None:
         found, ways_in = office.decoy.found, office.decoy.slots
+    if office.ledger is not None:  # one that was revoked stays so, though its row came back
+        revoked = office.ledger.revoked()
+        ways_in = [s for s in ways_in if s.slot_id not in revoked]
     if isinstance(credential, ScramProof):
         apps = [s for s in ways_in if s.type == SlotType.APP_PASSWORD]
         return await _open_by_proof(office, found, apps, credential, peer)

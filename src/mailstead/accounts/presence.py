@@ -16,15 +16,17 @@ from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.keptorders import KeptOrders
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.online import Online
+from mailstead.accounts.standing import Standing
 from mailstead.accounts.tidying import tidy
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.bus.bell import Bell
 from mailstead.clock import Clock
-from mailstead.errors import MailError
+from mailstead.errors import MailError, UnsealError
 from mailstead.log import Log
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccessRow, AccountRow
 from mailstead.store.database import Database, Tx
+from mailstead.store.ledger import Ledger
 from mailstead.store.mailboxes import get_mailbox
 from mailstead.store.slots import SlotRow, slots
 
@@ -93,7 +95,10 @@ class Presence:
         log: Log,
         pace: Pace = USUAL,
         body_keys: BodyKeys | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
+        self._ledger = ledger
+        self._leaving: set[asyncio.Task[None]] = set()
         self._pace = pace
         self._body_keys = body_keys
         self._kept_orders = KeptOrders()
@@ -114,6 +119,7 @@ class Presence:
         account: AccountRow,
         slot: SlotRow,
         make_keys: Callable[[], SessionKeys],
+        standing: Callable[[SessionKeys], Standing],
         ended: Ended,
         door: Door,
         *,
@@ -123,6 +129,7 @@ class Presence:
 
         Args:
             make_keys: Called if no other session of the account is here.
+            standing: Tells, with the keys, whether the account is as it was left.
             ended: Called once, on the loop, when the session's way in is gone, or the account disabled.
             door: By which protocol it came.
             writable: It may change mail.
@@ -132,14 +139,13 @@ class Presence:
         if here is None:
             online = Online(
                 self._database, make_keys(), self._bell.ring, self._erased, self._body_keys,
-                self._kept_orders, partial(self._damaged, account.account_id),
+                self._kept_orders, partial(self._damaged, account.account_id), self._ledger,
             )  # fmt: skip
             here = self._accounts[key] = _Account(online)
             self._ids[account.account_id] += 1
             if self._tasks is not None:
-                here.tidying = self._tasks.create_task(
-                    tidy(here.online, self._log, self._pace.quiet, self._erased)
-                )
+                here.tidying = self._tasks.create_task(self._behind(here.online))
+        here.online.stand(standing(here.online.keys))
         since = int(self._clock.now())
         session = _Session(slot.slot_id, slot.tag, slot.not_after, ended, door, slot.type, since)
         here.sessions.add(session)
@@ -147,6 +153,12 @@ class Presence:
             here.online, self._clock.now, lambda: self._leave(key, here, session), tidied=True,
             writable=writable,
         )  # fmt: skip
+
+    async def _behind(self, online: Online) -> None:
+        """What goes on behind an account's sessions."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(tidy(online, self._log, self._pace.quiet, self._erased))
+            tasks.create_task(online.anchoring.run(self._log))
 
     def _damaged(self, account_id: int, mailbox_id: bytes, said: list[str]) -> None:
         self._log.error(
@@ -170,7 +182,26 @@ class Presence:
         self._kept_orders.forget(key[0])
         if here.tidying is not None:
             here.tidying.cancel()
-        here.online.keys.close()
+        if here.online.anchoring.due and self._tasks is not None:
+            last = self._tasks.create_task(self._anchor(here.online))
+            self._leaving.add(last)
+            last.add_done_callback(self._leaving.discard)
+        else:
+            here.online.keys.close()
+
+    async def _anchor(self, online: Online) -> None:
+        """Anchor what an account's sessions wrote, the last of which has left, and wipe its keys."""
+        try:
+            await online.anchoring.write()
+        except (MailError, UnsealError) as error:
+            self._log.warning("presence.anchor.put-off", account=online.account_id, why=str(error))
+        finally:
+            online.keys.close()
+
+    async def settle(self) -> None:
+        """Wait for what is still to be done for those who have left."""
+        if self._leaving:
+            await asyncio.wait(self._leaving)
 
     def unlocked(self) -> list[Unlocked]:
         """Whose keys are here, by way in and protocol."""
@@ -186,10 +217,16 @@ class Presence:
 
     async def run(self) -> None:
         """Hear the bell and look at the account rows."""
+        try:
+            await self._run()
+        finally:
+            self._tasks = None
+
+    async def _run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for here in self._accounts.values():
-                here.tidying = tasks.create_task(tidy(here.online, self._log, self._pace.quiet, self._erased))
+                here.tidying = tasks.create_task(self._behind(here.online))
             tasks.create_task(self._bell.run(self._heard))
             tasks.create_task(self._attend())
             tasks.create_task(self._look_now_and_then())

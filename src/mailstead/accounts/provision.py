@@ -24,6 +24,7 @@ from mailstead.secretmem import Arena
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow, AddressRow
 from mailstead.store.database import Database, Tx
+from mailstead.store.ledger import Ledger
 
 FIRST = Gens(1, 1)
 INVITATION_SECONDS = 7 * 86400
@@ -47,6 +48,7 @@ class Office:
     quick: Hashing = field(default_factory=Hashing)  # what takes a millisecond waits for no Argon2id
     ring: Ringer = silence
     witness: Witness = silence
+    ledger: Ledger | None = None
     decoy: Decoy = field(init=False)
 
     def __post_init__(self) -> None:

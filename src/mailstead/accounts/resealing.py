@@ -6,11 +6,19 @@ goes on where it was cut off, changes no UID, flag or modseq, and stands in nobo
 
 from dataclasses import dataclass
 
+from mailstead.accounts.accountleaf import (
+    Changed,
+    open_account_leaf,
+    put_account_leaf,
+    read_account_leaf,
+    seal_account_leaf,
+    written,
+)
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.shelf import Shelf
 from mailstead.accounts.shelfrows import ShelfRows, ShelfWrites, read_shelf
 from mailstead.accounts.turns import ROWS_AT_ONCE
-from mailstead.crypto.sealed import SealedRecord
+from mailstead.crypto.sealed import Kind, SealedRecord
 from mailstead.store.accounts import fence
 from mailstead.store.database import Database, Tx
 from mailstead.store.epochs import OldRecord, count_old, old_leaves, old_records, old_rows
@@ -27,6 +35,7 @@ class _Batch:
     numbers: list[int]
     leaves: list[int]
     records: list[tuple[OldRecord, SealedRecord]]
+    account_leaf: SealedRecord | None = None  # with records
 
 
 async def reseal_once(database: Database, keys: SessionKeys) -> bool:
@@ -48,13 +57,15 @@ async def reseal_once(database: Database, keys: SessionKeys) -> bool:
         for number in batch.leaves:
             shelf.again_leaf(number)
         writes = await shelf.seal()
-    records = [(name, _again(keys, name, record)) for name, record in batch.records]
+    records, account_leaf = _records_again(keys, batch)
 
     def work(tx: Tx) -> None:
         fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 0)
         writes.apply(tx, keys.account_id, batch.mailbox_id)
-        for name, record in records:
-            put_record(tx, keys.account_id, name.kind, record, name.place, name.object_id)
+        for kind, place, record in records:
+            put_record(tx, keys.account_id, kind, record, place)
+        if account_leaf is not None:
+            put_account_leaf(tx, keys.account_id, account_leaf)
 
     await database.write(work)
     return True
@@ -78,11 +89,26 @@ def _read(tx: Tx, keys: SessionKeys) -> _Batch | None:
         shelf = read_shelf(tx, account_id, mailbox_id, [n << LEAF_BITS for n in leaves], pages=False)
         return _Batch(mailbox_id, shelf, [], leaves, [])
     named = old_records(tx, account_id, keys.earlier, ROWS_AT_ONCE)
-    found = [(n, get_record(tx, account_id, n.kind, n.place, n.object_id)) for n in named]
+    if not named:
+        return None
+    found = [(n, get_record(tx, account_id, n.kind, n.place)) for n in named if n.kind is not Kind.LEAF]
     records = [(name, record) for name, record in found if record is not None]
-    return _Batch(b"", None, [], [], records) if records else None
+    return _Batch(b"", None, [], [], records, read_account_leaf(tx, account_id))
 
 
-def _again(keys: SessionKeys, name: OldRecord, record: SealedRecord) -> SealedRecord:
-    content = keys.open(name.kind, name.place, 0, 0, record, name.object_id)
-    return keys.seal(name.kind, name.place, 0, record.version + 1, 0, content, name.object_id)
+def _records_again(keys: SessionKeys, batch: _Batch) -> tuple[Changed, SealedRecord | None]:
+    """Records sealed again, and the account leaf that names them."""
+    if batch.account_leaf is None:
+        return [], None
+    leaf = open_account_leaf(keys, batch.account_leaf)
+    changed: Changed = []
+    for name, record in batch.records:
+        # What a deleted mailbox leaves behind is named no more, and is purged soon.
+        if (name.kind, name.place) in leaf.writes:
+            leaf.check(name.kind, name.place, written(record))
+        content = keys.open(name.kind, name.place, 0, 0, record)
+        changed.append(
+            (name.kind, name.place, keys.seal(name.kind, name.place, 0, record.version + 1, 0, content))
+        )
+    kept = [c for c in changed if (c[0], c[1]) in leaf.writes]
+    return changed, seal_account_leaf(keys, leaf.next(kept))

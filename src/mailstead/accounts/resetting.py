@@ -17,6 +17,7 @@ from mailstead.accounts.waysin import Gens, Maker, NewWayIn
 from mailstead.crypto import passwords
 from mailstead.crypto.apppasswords import new_invitation
 from mailstead.crypto.primitives import Octets
+from mailstead.crypto.sealed import Kind
 from mailstead.crypto.slots import SlotType
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.store import accounts as rows
@@ -24,7 +25,7 @@ from mailstead.store.accounts import AccountRow
 from mailstead.store.archives import ArchiveRow, archive
 from mailstead.store.database import Tx
 from mailstead.store.mailboxes import mailboxes, next_uid_validity
-from mailstead.store.records import LostRace
+from mailstead.store.records import LostRace, get_record
 from mailstead.store.slots import slots
 
 if TYPE_CHECKING:
@@ -95,6 +96,8 @@ async def reset(office: "Office", address: str, password: bytes | None, not_afte
         account = await _account(office, address)
         first = await _first_rows(office, account, make)
         stake[:] = [await office.database.write(lambda tx: _write(tx, office, account, address, first))]
+        if office.ledger is not None:
+            office.ledger.anchored(account.uuid, first.anchor.version, first.anchor.write_id)
         return account.account_id
 
     office.ring((await until_won(turn),))
@@ -120,9 +123,16 @@ async def _first_rows(office: "Office", account: AccountRow, make: Made) -> Firs
     making = Maker(office.arena, office.server_key, account.uuid, gens, int(office.now()))
     with office.arena.hold(os.urandom(32)) as root:
         ways = await office.hashing.run("", make, making, root.view)
-        clock = await office.database.read(lambda tx: next_uid_validity(tx, account.account_id))
+        clock, anchor = await office.database.read(
+            lambda tx: (next_uid_validity(tx, account.account_id), _next_anchor(tx, account.account_id))
+        )
         epoch, modseq = account.epoch + 1, account.modseq + 1
-        return FirstRows(office, account.uuid, gens, epoch, root.view, list(ways), clock, modseq)
+        return FirstRows(office, account.uuid, gens, epoch, root.view, list(ways), clock, modseq, anchor)
+
+
+def _next_anchor(tx: Tx, account_id: int) -> int:
+    record = get_record(tx, account_id, Kind.ANCHOR)
+    return 1 if record is None else record.version + 1
 
 
 def _write(tx: Tx, office: "Office", account: AccountRow, address: str, first: FirstRows) -> AtStake:

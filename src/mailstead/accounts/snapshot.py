@@ -22,9 +22,10 @@ from mailstead.accounts.joining import only_pendings, with_pendings
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.shelf import open_state
 from mailstead.accounts.states import MessageState, RowStates, StatePage, Uids, no_uids
-from mailstead.errors import Reason, Refused
+from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.store import messages as rows
+from mailstead.store.accounts import Stale
 from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import MailboxRow, get_mailbox, mailboxes
 from mailstead.store.messages import PendingHead, StateRow
@@ -163,7 +164,7 @@ class Snapshots:
         for at, row in enumerate(read.states):
             if at % ROWS_AT_ONCE == ROWS_AT_ONCE - 1:
                 await asyncio.sleep(0)
-            states = open_state(self._keys, read.mailbox.mailbox_id, row)
+            states = self._opened_state(read.mailbox.mailbox_id, row)
             here = pendings.pop(row.number, None)
             if here is not None:
                 states = with_pendings(states, here, known.get(row.number))
@@ -175,6 +176,14 @@ class Snapshots:
             else:
                 known[number] = with_pendings(before, here, before)
         return Snapshot(read.mailbox, *_in_order(old, known))
+
+    def _opened_state(self, mailbox_id: bytes, row: StateRow) -> RowStates:
+        try:
+            return open_state(self._keys, mailbox_id, row)
+        except Stale as error:
+            if self.damage.get(mailbox_id):  # it says so, and no later keys have
+                raise UnsealError("a state row claims to be of keys to come") from error
+            raise
 
     async def opened(self, snapshot: Snapshot, uids: Iterable[int]) -> Snapshot:
         """*snapshot* with the flags of those of *uids* that were sealed in it.

@@ -68,7 +68,7 @@ async def _absorb(online: Online, log: Log, quiet: float) -> None:
         absorbed = 0
         for mailbox_id in found:
             try:
-                online.intact(mailbox_id)
+                await online.intact(mailbox_id)
                 async with online.turn:
                     absorbed += await absorb_once(online.database, online.keys, mailbox_id)
             except MailError as error:  # the others are absorbed all the same
@@ -78,6 +78,7 @@ async def _absorb(online: Online, log: Log, quiet: float) -> None:
                 absorbed += 1
         if not absorbed:
             return
+        await online.wrote()
 
 
 async def _quiet(stirred: asyncio.Event, seconds: float) -> bool:

@@ -63,9 +63,9 @@ class UnlockedAccount:
         if not self.writable:
             raise Refused(Reason.READ_ONLY)
 
-    def _writing(self, *mailbox_ids: bytes) -> AbstractAsyncContextManager[None]:
+    def _writing(self, *mailbox_ids: bytes, soon: bool = True) -> AbstractAsyncContextManager[None]:
         self.require_write()
-        return self._online.writing(*mailbox_ids)
+        return self._online.writing(*mailbox_ids, soon=soon)
 
     async def addresses(self) -> list[str]:
         """The addresses whose mail comes here, the login address first."""
@@ -171,6 +171,7 @@ class UnlockedAccount:
 
     async def snapshot(self, mailbox_id: bytes) -> Snapshot:
         """The mailbox as it is now (`Snapshots.newest`)."""
+        await self._online.look_again()
         return await self._online.snapshots.newest(mailbox_id)
 
     async def glimpse(self, mailbox_id: bytes) -> Snapshot:
@@ -179,7 +180,13 @@ class UnlockedAccount:
 
     def damage(self, mailbox_id: bytes) -> list[str]:
         """How a mailbox was found not to be as it was left; then it can only be read."""
-        return self._online.snapshots.damage.get(mailbox_id, [])
+        return self._online.damage(mailbox_id)
+
+    def alerts(self, mailbox: Mailbox) -> list[str]:
+        """What of `damage` its owner is told when he opens a mailbox, each with what it is about."""
+        standing = self._online.standing.account
+        of_mailbox = self.damage(mailbox.id)[len(standing) :]
+        return [*standing, *(f"{mailbox.name}, {words}" for words in of_mailbox)]
 
     @property
     def verifying(self) -> Verifying:
@@ -259,7 +266,7 @@ class UnlockedAccount:
     ) -> FlagOutcome:
         """Change flags and keywords (`changes.change_flags`)."""
         o = self._online
-        async with self._writing(mailbox_id):
+        async with self._writing(mailbox_id, soon=False):
             return await change_flags(o.database, o.keys, mailbox_id, uids, change, unchanged_since)
 
     async def expunge(
@@ -279,7 +286,7 @@ class UnlockedAccount:
     async def copy(self, source: bytes, uids: Iterable[Uid], target: bytes, step: Step = unheard) -> Copied:
         """Copy messages (`Copying.copy`)."""
         o = self._online
-        async with self._writing(target):
+        async with self._writing(target, soon=False):
             return await Copying(o.database, o.keys, source, target, int(self._now()), step).copy(uids)
 
     async def move(self, source: bytes, uids: Iterable[Uid], target: bytes, step: Step = unheard) -> Copied:
@@ -296,9 +303,12 @@ class UnlockedAccount:
     async def absorb(self, mailbox_id: bytes) -> int:
         """Absorb what was delivered since; how many. Refused if the mailbox is not as it was left."""
         o = self._online
-        o.intact(mailbox_id)
+        await o.intact(mailbox_id)
         async with o.turn:
-            return await absorb_all(o.database, o.keys, mailbox_id)
+            absorbed = await absorb_all(o.database, o.keys, mailbox_id)
+        if absorbed:
+            await o.wrote()
+        return absorbed
 
     async def access_log(self) -> Entries:
         """Who got in, and who tried, as far as it was noted by now."""

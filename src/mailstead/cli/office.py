@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import TypeVar
 
 from mailstead.accounts.accessnotes import AccessNotes
@@ -19,6 +20,7 @@ from mailstead.mail.address import AddressError, canonical_local, parse_mailbox
 from mailstead.secretmem import Arena, harden_process
 from mailstead.store.database import Database
 from mailstead.store.instance import check_instance
+from mailstead.store.ledger import Ledger
 from mailstead.store.opening import open_database
 
 T = TypeVar("T")
@@ -48,21 +50,28 @@ def with_office(config: str | None, what: str, act: Callable[[Office, Settings],
         raise from_mail_error(error, what) from error
 
 
-async def open_office(settings: Settings, slots: int = 256) -> Office:
+async def open_office(settings: Settings, slots: int = 256, log: Log | None = None) -> Office:
     """Open the database, and see that the server key is the one it was made with.
 
     Args:
         slots: How many keys can be in memory at once.
+        log: Told when the ledger cannot be written.
 
     Raises:
         Trouble: there is no data, or the key is another's.
     """
+    log = log or Log()
     key = settings.server_key()
     database = open_database(settings.store())
     await fit(database, settings)
     auth = settings.file.auth
     cost = Cost(auth.argon2_kib, auth.argon2_passes)
-    return Office(database, key, Arena(slots), cost, time.time)
+    ledger = Ledger(settings.data / "ledger", key.rows.ledger, partial(_failed, log))
+    return Office(database, key, Arena(slots), cost, time.time, ledger=ledger)
+
+
+def _failed(log: Log, why: str) -> None:
+    log.error("ledger.failed", why=why)
 
 
 async def fit(database: Database, settings: Settings) -> None:

@@ -102,19 +102,19 @@ class OpenedHere:
         """What could not be opened, or is not as it was left, in words."""
         found = await self._account.quarantined()
         said = [f"message {uid} is in quarantine: {reason}" for _, uid, reason in found]
-        return [*(f"{self._box.name}, {words}" for words in self._damage), *said]
+        return [*self._damage, *said]
 
     async def _absorb(self) -> None:
         """Take in what came, unless the mailbox is not as it was left: then all that is there is shown."""
         await self._account.snapshot(self._box.id)
-        self._damage = self._account.damage(self._box.id)
+        self._damage = self._account.alerts(self._box)
         try:
             if not self._damage:
                 await self._account.absorb(self._box.id)
         except Refused as refused:
             if refused.reason is not Reason.NOT_AS_LEFT:
                 raise
-            self._damage = [str(refused)]
+            self._damage = [f"{self._box.name}, {refused}"]
 
 
 def _selected(box: Mailbox, snapshot: Snapshot) -> Selected:

@@ -75,8 +75,10 @@ def _say(mailboxes: int, said: list[Difference], accept: bool) -> None:
     elif accept:
         click.echo(f"{len(said)} differences accepted: from now on this is what is compared with")
     else:
+        of_account = any(not d.mailbox_id for d in said)
+        where = "the account" if of_account else f"{len({d.mailbox for d in said})} mailboxes"
         click.echo(
-            f"{len(said)} differences in {len({d.mailbox for d in said})} mailboxes, which can only be read."
+            f"{len(said)} differences in {where}, which can only be read."
             " If you know why: mailstead verify --accept",
             err=True,
         )

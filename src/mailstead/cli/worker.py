@@ -65,7 +65,7 @@ def _die_with(parent: int) -> None:
 async def _serve(settings: Settings, told: dict[str, Any], ready: Callable[[], None]) -> None:
     log = Log(addresses=settings.file.log.addresses, level=settings.file.log.level)
     tls = load_tls(settings)
-    office = await open_office(settings, ARENA_SLOTS)
+    office = await open_office(settings, ARENA_SLOTS, log)
     store = settings.store()
     bell = open_bell(store.data, store.database)
     sockets = [Bound(kind, bind(host, port)) for kind, host, port in told["listeners"]]

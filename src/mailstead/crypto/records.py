@@ -40,7 +40,8 @@ CAPS: dict[Kind, int] = {
     Kind.KEYRING: 1 << 20,
     Kind.MBOXES: 16 << 20,
     Kind.SETTINGS: 1 << 20,
-    Kind.LEAF: 8 << 10,
+    Kind.LEAF: 512 << 10,  # of the account: 8 KiB do for one of a mailbox
+    Kind.ANCHOR: 512 << 10,
     Kind.COUNTS: 1 << 20,
     Kind.TOMB: 8 << 20,
     Kind.METADATA: 128 << 10,

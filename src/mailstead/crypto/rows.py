@@ -6,6 +6,7 @@ another account nor put a key or a way in of his own beside one. A MAC says "wri
 """
 
 from mailstead.crypto.arrivals import ArrivalChain
+from mailstead.crypto.ledger import LedgerChain
 from mailstead.crypto.primitives import Octets, equal, expand, mac, sha256
 from mailstead.errors import UnsealError
 
@@ -20,6 +21,7 @@ class RowMacs:
     def __init__(self, server_key: Octets, previous: tuple[Octets, ...] = ()) -> None:
         self._key = expand(server_key, b"EMS1 rows")
         self._server_keys = (server_key, *previous)
+        self.ledger = LedgerChain((self._key, *(expand(key, b"EMS1 rows") for key in previous)))
 
     def __repr__(self) -> str:
         return "RowMacs(***)"

@@ -14,6 +14,7 @@ from mailstead.crypto.lanes import LaneWriter
 from mailstead.errors import MailError, Reason, Unavailable
 from mailstead.store.arrivals import Letter, Outcome, Placed, add_arrivals
 from mailstead.store.database import Database, Tx, Work
+from mailstead.store.ledger import Ledger
 
 GATHER_SECONDS = 0.001
 
@@ -38,6 +39,7 @@ class Batch:
     Args:
         lane_messages: How many messages may share a lane; 1 is one encapsulation each.
         rung: Called with the accounts that got mail, once a commit group is durable.
+        ledger: Where it is noted then what has arrived.
     """
 
     def __init__(
@@ -45,8 +47,10 @@ class Batch:
         database: Database,
         lane_messages: int = 256,
         rung: Callable[[set[int]], None] | None = None,
+        ledger: Ledger | None = None,
     ) -> None:
         self._database = database
+        self._ledger = ledger
         self._rung = rung
         self._lane_messages = lane_messages
         self._open = _Group()
@@ -102,7 +106,7 @@ class Batch:
                 self._fail_open(error)
             return
         (group,) = taken
-        self._ring(group.letters, outcomes)
+        self._durable(group.letters, outcomes)
         _settle(group, outcomes)
 
     async def _write_singly(self, group: _Group, error: Exception) -> None:
@@ -118,13 +122,22 @@ class Batch:
                 except Exception as own:
                     failure = own
                 else:
-                    self._ring([letter], [outcome])
+                    self._durable([letter], [outcome])
                     _answer(future, outcome)
                     continue
             if not future.done():
                 future.set_exception(_as_unavailable(failure))
 
-    def _ring(self, letters: list[Letter], outcomes: list[Outcomes]) -> None:
+    def note(self, outcomes: list[Outcomes]) -> None:
+        """Note in the ledger what has arrived and is durable, before anybody is answered."""
+        if self._ledger is None:
+            return
+        found = [o.last for row in outcomes for o in row if isinstance(o, Placed) and o.last is not None]
+        if found:
+            self._ledger.note([self._ledger.arrived(*last) for last in found])
+
+    def _durable(self, letters: list[Letter], outcomes: list[Outcomes]) -> None:
+        self.note(outcomes)
         if self._rung is None:
             return
         placed = {

@@ -85,7 +85,9 @@ class Storing:
                 self._database, sealing, to
             )  # in a lane of its own: it may take a while
             letter = Letter((replace(arrival, nowhere_else=True),), each=False)
-            return await within(lambda tx: placed(add_arrivals(tx, [letter])[0][0]))
+            stored = await within(lambda tx: placed(add_arrivals(tx, [letter])[0][0]))
+            self.batch.note([[stored]])
+            return stored
 
     async def _commit(
         self, messages: Sequence[tuple[Sealing, Resident]], *, each: bool, nowhere_else: bool

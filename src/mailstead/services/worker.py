@@ -95,7 +95,8 @@ class Worker:
         self._log = log
         self._stopping = asyncio.Event()
         self._gate = Gate(settings.connections_per_address)
-        self._batch = Batch(database, delivery.lane_messages, bell.ring)
+        self._ledger = office.ledger
+        self._batch = Batch(database, delivery.lane_messages, bell.ring, office.ledger)
         storing = Storing(
             database, self._batch, delivery.data / "spool", delivery.compress, delivery.memory_octets,
             delivery.single_octets,
@@ -103,7 +104,7 @@ class Worker:
         self._reception = Reception(delivery, storing, directory, clock, shower)
         self._appending = Appending(storing, directory, clock)
         self._body_keys = BodyKeys()
-        self._presence = Presence(database, bell, clock, log, body_keys=self._body_keys)
+        self._presence = Presence(database, bell, clock, log, body_keys=self._body_keys, ledger=office.ledger)
         self._arena, self._since = office.arena, int(clock.now())
         self._state = StateSocket(delivery.data / "run", self.state, log)
         self._large_ones = asyncio.Semaphore(LARGE_ONES)
@@ -127,6 +128,8 @@ class Worker:
                 background.create_task(self._notes.run()),
                 background.create_task(self._state.run()),
             ]
+            if self._ledger is not None:
+                tasks.append(background.create_task(self._ledger.run()))
             await self._logins.look()
             async with asyncio.TaskGroup() as sessions:
                 servers = [
@@ -142,6 +145,7 @@ class Worker:
                     server.close()
                 await self._drain()
             await self._notes.flush()
+            await self._presence.settle()
             for task in tasks:
                 task.cancel()
 

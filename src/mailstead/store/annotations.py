@@ -30,6 +30,14 @@ def annotations(tx: Tx, account_id: int, places: Sequence[bytes]) -> dict[bytes,
     return {place: SealedRecord(version, epoch, wid, Sealed(o)) for place, version, epoch, wid, o in rows}
 
 
+def all_annotations(tx: Tx, account_id: int, places: Sequence[bytes]) -> dict[bytes, SealedRecord]:
+    """The METADATA records of places that have one, however many places."""
+    found: dict[bytes, SealedRecord] = {}
+    for at in range(0, len(places), AT_ONCE):
+        found |= annotations(tx, account_id, places[at : at + AT_ONCE])
+    return found
+
+
 def write_ids(tx: Tx, account_id: int) -> dict[bytes, bytes]:
     """What names the last write of each METADATA record of an account; no record is read."""
     rows = tx.execute(

@@ -66,6 +66,8 @@ def archived_record(
 def archive(tx: Tx, account_id: int, row: ArchiveRow, kept: tuple[int, int]) -> None:
     """Lock away all mailboxes and account-wide records of an account; nothing of mail is moved.
 
+    The anchor stays, to be followed by another: its versions go on.
+
     Args:
         kept: The types of the ways in that go with them; the others are deleted.
     """
@@ -87,10 +89,10 @@ def archive(tx: Tx, account_id: int, row: ArchiveRow, kept: tuple[int, int]) -> 
     tx.execute(
         "INSERT INTO archived_record (account_id, archive_id, kind, object_id, version, epoch, write_id,"
         " octets) SELECT account_id, ?, kind, object_id, version, epoch, write_id, octets FROM record"
-        " WHERE account_id = ? AND place = ?",
+        " WHERE account_id = ? AND place = ? AND kind <> 24",
         (row.archive_id, account_id, ZERO_ID),
     )
-    tx.execute("DELETE FROM record WHERE account_id = ? AND place = ?", (account_id, ZERO_ID))
+    tx.execute("DELETE FROM record WHERE account_id = ? AND place = ? AND kind <> 24", (account_id, ZERO_ID))
     tx.execute(
         "UPDATE mailbox SET uid_validity = -uid_validity WHERE account_id = ? AND uid_validity > 0",
         (account_id,),

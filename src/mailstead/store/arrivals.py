@@ -7,7 +7,8 @@ decided before anything is inserted, so that a refusal leaves nothing behind.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from mailstead.crypto.arrivals import ArrivalChain, Link
 from mailstead.crypto.sealed import Sealed, SealedLane, SealedMessage
@@ -39,12 +40,27 @@ class Letter:
     each: bool
 
 
+class Last(NamedTuple):
+    """The last arrival that a mailbox has, as the ledger notes it (`store.ledger`)."""
+
+    account: bytes
+    mailbox_id: bytes
+    n: int
+    uid: int
+    tag: bytes
+
+
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """Where an arrival went."""
+    """Where an arrival went.
+
+    Args:
+        last: Of the last one of its mailbox in its commit group.
+    """
 
     uid: int
     modseq: int
+    last: Last | None = field(default=None, compare=False)
 
 
 Outcome = Placed | Reason
@@ -52,6 +68,7 @@ Outcome = Placed | Reason
 
 @dataclass(slots=True)
 class _Account:
+    uuid: bytes
     modseq: int  # the next to be given
     used: int  # before this group
     quota: int
@@ -114,12 +131,12 @@ def _lock_accounts(tx: Tx, letters: Sequence[Letter]) -> dict[_Key, _Account]:
         rows = tx.execute(
             "UPDATE account SET modseq = modseq + ?, used_octets = used_octets + ?"
             " WHERE account_id = ? AND epoch = ? AND status = 0"
-            " RETURNING modseq, used_octets, quota_octets, inbox_id",
+            " RETURNING uuid, modseq, used_octets, quota_octets, inbox_id",
             (count, asked, *key),
         )
         if rows:
-            last, used, quota, inbox_id = rows[0]
-            accounts[key] = _Account(last - count + 1, used - asked, quota, inbox_id, asked)
+            uuid, last, used, quota, inbox_id = rows[0]
+            accounts[key] = _Account(uuid, last - count + 1, used - asked, quota, inbox_id, asked)
     return accounts
 
 
@@ -182,6 +199,10 @@ def _take_uids(tx: Tx, accounts: dict[_Key, _Account], placing: _Placing) -> lis
             row[index] = placed
             tag = arrival.chain.step(tag, _link(arrival, mailbox_id, placed, taken.n + offset))
             pendings.append(_Pending(arrival, mailbox_id, placed, taken.n + offset, tag))
+        row, index, _ = arrivals[-1]
+        last = pendings[-1]
+        noted = Last(account.uuid, mailbox_id, last.n, last.placed.uid, tag)
+        row[index] = replace(last.placed, last=noted)
         tx.execute(
             "UPDATE mailbox SET arrival_tag = ? WHERE account_id = ? AND mailbox_id = ?",
             (tag, account_id, mailbox_id),

@@ -27,7 +27,7 @@ _COUNT = (
     "SELECT (SELECT COUNT(*) FROM page WHERE account_id = ? AND epoch = ?)"
     " + (SELECT COUNT(*) FROM state WHERE account_id = ? AND epoch = ?)"
     " + (SELECT COUNT(*) FROM leaf WHERE account_id = ? AND epoch = ?)"
-    " + (SELECT COUNT(*) FROM record WHERE account_id = ? AND epoch = ?)"
+    " + (SELECT COUNT(*) FROM record WHERE account_id = ? AND epoch = ? AND kind <> 24)"
 )
 
 
@@ -92,13 +92,26 @@ def _of_first(found: list[Row]) -> tuple[bytes, list[int]]:
 
 
 def old_records(tx: Tx, account_id: int, epochs: Sequence[int], most: int) -> list[OldRecord]:
-    """Up to *most* records of earlier *epochs*; the keyrings, which no epoch seals, are none."""
+    """Up to *most* records of earlier *epochs*.
+
+    The keyrings, which no epoch seals, are none, nor is the anchor, which is written with the keyrings.
+    """
     for epoch in epochs:
         found = tx.execute(
             "SELECT kind, place, object_id FROM record WHERE account_id = ? AND epoch = ?"
-            " ORDER BY kind, place, object_id LIMIT ?",
+            " AND kind <> 24 ORDER BY kind, place, object_id LIMIT ?",
             (account_id, epoch, most),
         )
         if found:
             return [OldRecord(Kind(kind), bytes(place), bytes(object_id)) for kind, place, object_id in found]
     return []
+
+
+def later_pages(tx: Tx, account_id: int, mailbox_id: bytes, epoch: int) -> list[tuple[int, int]]:
+    """Group and number of the pages of a mailbox that claim to be of a later epoch; reads every row."""
+    found = tx.execute(
+        "SELECT grp, number FROM page WHERE account_id = ? AND mailbox_id = ? AND epoch > ?"
+        " ORDER BY grp, number",
+        (account_id, mailbox_id, epoch),
+    )
+    return [(int(group), int(number)) for group, number in found]

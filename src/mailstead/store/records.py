@@ -36,6 +36,15 @@ def write_id_of(tx: Tx, account_id: int, kind: Kind) -> bytes | None:
     return rows[0][0] if rows else None
 
 
+def writes(tx: Tx, account_id: int) -> dict[tuple[int, bytes], tuple[int, bytes]]:
+    """Version and write id of each record of an account by kind and place; no record is read."""
+    rows = tx.execute(
+        "SELECT kind, place, version, write_id FROM record WHERE account_id = ? AND object_id = ?",
+        (account_id, ZERO_ID),
+    )
+    return {(kind, place): (version, write_id) for kind, place, version, write_id in rows}
+
+
 def put_record(
     tx: Tx,
     account_id: int,

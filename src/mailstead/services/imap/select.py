@@ -37,7 +37,7 @@ async def select(context: Context, command: Select | Examine) -> Answer:
     read_only = isinstance(command, Examine) or not account.writable
     mailbox = await account.mailbox(command.mailbox)
     snapshot = await account.snapshot(mailbox.id)
-    damage = account.damage(mailbox.id)
+    damage = account.alerts(mailbox)
     read_only = read_only or bool(damage)
     row = snapshot.mailbox
     recent = range(0)
@@ -54,7 +54,7 @@ async def select(context: Context, command: Select | Examine) -> Answer:
         snapshot.uids, recent=UidSet([(recent.start, recent.stop - 1)] if recent else ()), keywords=keywords
     )
     context.select(mailbox, snapshot, view, read_only=read_only)
-    lines = [answers.alert(f"{mailbox.name}, {words}") for words in damage[:ALERTS]]
+    lines = [answers.alert(words) for words in damage[:ALERTS]]
     lines += [
         answers.defined_flags(view.keywords),
         answers.permanent_flags(view.keywords, writable=not read_only),

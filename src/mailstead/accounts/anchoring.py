@@ -1,0 +1,183 @@
+"""When the anchor is written, and from what.
+
+It is not written with every change: a second after those that take something away or move it, a minute
+after others, and when the last session leaves. What lies between is found by leaves, if not as a whole.
+"""
+
+import asyncio
+import contextlib
+from dataclasses import dataclass, replace
+
+from mailstead.accounts.accountleaf import Write, open_account_leaf
+from mailstead.accounts.anchor import Anchor, higher, open_anchor, seal_anchor
+from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.standing import AccountHeads, named, read_account
+from mailstead.accounts.turns import until_won
+from mailstead.crypto.sealed import Kind, SealedRecord
+from mailstead.errors import MailError, UnsealError
+from mailstead.log import Log
+from mailstead.store.accounts import Stale, fence
+from mailstead.store.database import Database, Tx
+from mailstead.store.ledger import Ledger
+from mailstead.store.records import get_record, put_record
+
+SOON, LATE = 1.0, 60.0  # seconds after a write
+
+
+@dataclass(frozen=True, slots=True)
+class Anchored:
+    """An anchor that is to be written; None when there is none that could be followed by another."""
+
+    record: SealedRecord | None
+
+    def put(self, tx: Tx, account_id: int) -> None:
+        """Write it.
+
+        Raises:
+            LostRace: another was written first.
+        """
+        if self.record is not None:
+            put_record(tx, account_id, Kind.ANCHOR, self.record)
+
+    def note(self, ledger: Ledger | None, account: bytes) -> None:
+        """Note that it was written."""
+        if self.record is not None and ledger is not None:
+            ledger.anchored(account, self.record.version, self.record.write_id)
+
+
+def anchor_with_keys(keys: SessionKeys, sealed: SealedRecord | None, keyring: int, now: int) -> Anchored:
+    """The next anchor, with the floor of keyrings of version *keyring*.
+
+    Args:
+        sealed: The present one. That it is missing or does not open is to be seen, and not made good.
+    """
+    if sealed is None:
+        return Anchored(None)
+    try:
+        old = open_anchor(keys, sealed)
+    except (UnsealError, Stale):
+        return Anchored(None)
+    new = replace(old, version=old.version + 1, created=now, keyring=max(old.keyring, keyring))
+    return Anchored(seal_anchor(keys, new))
+
+
+async def write_anchor(database: Database, keys: SessionKeys, ledger: Ledger | None) -> None:
+    """Raise the floors to what is there and opens, if there is anything to raise.
+
+    Raises:
+        Stale: the account's keys have moved on.
+    """
+
+    async def turn(_: int) -> None:
+        anchored = await database.read(lambda tx: _next(tx, keys))
+        if anchored.record is None:
+            return
+
+        def work(tx: Tx) -> None:
+            fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 0)
+            anchored.put(tx, keys.account_id)
+
+        await database.write(work)
+        anchored.note(ledger, keys.uuid)
+
+    await until_won(turn)
+
+
+def _next(tx: Tx, keys: SessionKeys) -> Anchored:
+    heads = read_account(tx, keys.account_id)
+    if heads.gens != (keys.root_gen, keys.read_gen):
+        raise Stale
+    if heads.anchor is None:
+        return Anchored(None)
+    try:
+        old = open_anchor(keys, heads.anchor)
+        gone = _gone(keys, heads, old)
+    except (UnsealError, Stale):
+        return Anchored(None)
+    floors = {box: floor for box, floor in old.mailboxes.items() if box not in gone}
+    floors |= found_counts(tx, keys, heads, floors)
+    new = replace(
+        old, version=old.version + 1, created=tx.now(), leaf=_leaf(keys, heads, old), mailboxes=floors
+    )
+    if (new.leaf, new.mailboxes) == (old.leaf, old.mailboxes):
+        return Anchored(None)
+    return Anchored(seal_anchor(keys, new))
+
+
+def _gone(keys: SessionKeys, heads: AccountHeads, old: Anchor) -> set[bytes]:
+    """Mailboxes that have a floor and are deleted: not only their rows are missing, but their names."""
+    missing = old.mailboxes.keys() - heads.mailboxes.keys()
+    if not missing or heads.names is None:
+        return set()
+    return missing - named(keys, heads.names)
+
+
+def found_counts(
+    tx: Tx, keys: SessionKeys, heads: AccountHeads, floors: dict[bytes, Write]
+) -> dict[bytes, Write]:
+    """The counts above *floors* that were opened, so that a column is not believed by itself."""
+    found: dict[bytes, Write] = {}
+    for box in heads.mailboxes:
+        write, floor = heads.counts(box), floors.get(box)
+        if write is None or (floor is not None and write[0] <= floor[0]):
+            continue
+        record = get_record(tx, keys.account_id, Kind.COUNTS, box)
+        with contextlib.suppress(UnsealError, Stale):
+            if record is not None:
+                keys.open(Kind.COUNTS, box, 0, 0, record)
+                found[box] = write
+    return found
+
+
+def _leaf(keys: SessionKeys, heads: AccountHeads, old: Anchor) -> Write:
+    if heads.leaf is None or heads.leaf.version <= old.leaf[0]:
+        return old.leaf
+    try:
+        open_account_leaf(keys, heads.leaf)
+    except (UnsealError, Stale):
+        return old.leaf
+    return higher(old.leaf, (heads.leaf.version, heads.leaf.write_id))
+
+
+class Anchoring:
+    """The anchor of one account that is open here."""
+
+    def __init__(self, database: Database, keys: SessionKeys, ledger: Ledger | None) -> None:
+        self._database = database
+        self._keys = keys
+        self._ledger = ledger
+        self._some = asyncio.Event()
+        self._at = 0.0  # on the loop's clock
+        self.due = False  # something was written since
+
+    def wrote(self, *, soon: bool) -> None:
+        """Have it written before long."""
+        at = asyncio.get_running_loop().time() + (SOON if soon else LATE)
+        if not self.due or at < self._at:
+            self.due, self._at = True, at
+            self._some.set()
+
+    async def write(self) -> None:
+        """Write it now (`write_anchor`)."""
+        self.due = False
+        await write_anchor(self._database, self._keys, self._ledger)
+
+    async def run(self, log: Log) -> None:
+        """Write it whenever it is due, as long as the account is online."""
+        clock = asyncio.get_running_loop().time
+        while True:
+            self._some.clear()
+            wait = self._at - clock() if self.due else None
+            if wait is None or wait > 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._some.wait()
+                continue
+            try:
+                await self.write()
+            except (MailError, UnsealError) as error:
+                log.warning("presence.anchor.put-off", account=self._keys.account_id, why=str(error))
+                self.wrote(soon=False)
+            except Exception as error:  # the top of a job: the worker goes on
+                name = type(error).__name__
+                log.error("presence.anchor.failed", account=self._keys.account_id, error=name)

@@ -1,0 +1,139 @@
+"""What a ledger says, read line by line: of each mailbox the last arrival, of each account its anchor."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from mailstead.crypto.ledger import NO_TAG, Line, LineType
+from mailstead.crypto.sealed import ZERO_ID
+
+OUT_OF_ORDER = 60  # seconds, within which lines of two processes may change places
+
+
+class Noted(NamedTuple):
+    """The last that is noted of something (`crypto.ledger.Line`)."""
+
+    number: int
+    uid: int
+    tag: bytes
+    time: int
+
+
+@dataclass(slots=True)
+class Known:
+    """What is noted of one account.
+
+    Args:
+        mailboxes: The last arrival in each.
+        forked: Of mailboxes in which a number was given a second time, the arrival that had it or a
+            higher one before, and the one that got it then.
+        restored: When its owner, or a restored backup, said that what is in the database counts.
+    """
+
+    mailboxes: dict[bytes, Noted] = field(default_factory=dict[bytes, Noted])
+    forked: dict[bytes, tuple[Noted, Noted]] = field(default_factory=dict[bytes, tuple[Noted, Noted]])
+    anchor: Noted | None = None
+    restored: int = -1
+
+    def last_uid(self, mailbox_id: bytes) -> int:
+        """The highest UID that an arrival of a mailbox is known to have had; 0: none is known."""
+        noted = self.mailboxes.get(mailbox_id)
+        return max([n.uid for n in (noted, *self.forked.get(mailbox_id, ())) if n is not None], default=0)
+
+
+NOTHING = Known()
+
+
+@dataclass(slots=True)
+class Book:
+    """What a ledger says.
+
+    Args:
+        revoked: The account of each slot that was revoked, and when it would have expired.
+    """
+
+    accounts: dict[bytes, Known] = field(default_factory=dict[bytes, Known])
+    revoked: dict[bytes, tuple[bytes, int]] = field(default_factory=dict[bytes, tuple[bytes, int]])
+
+    def of(self, account: bytes) -> Known:
+        """What is noted of an account.
+
+        A copy: it is compared with a snapshot that is taken now, which the next line may be ahead of.
+        """
+        known = self.accounts.get(account, NOTHING)
+        return Known(dict(known.mailboxes), dict(known.forked), known.anchor, known.restored)
+
+    def read(self, lines: Iterable[Line]) -> None:
+        """Go on reading; lines of one mailbox may come out of order."""
+        for line in lines:
+            known = self.accounts.setdefault(line.account, Known())
+            noted = Noted(line.number, line.uid, line.tag, line.time)
+            match line.type:
+                case LineType.ARRIVAL:
+                    _arrive(known, line.place, noted)
+                case LineType.REVOKED:
+                    self.revoked[line.place] = (line.account, line.number)
+                case LineType.RESTORED:
+                    self.accounts[line.account] = Known(restored=line.time)
+                case LineType.ANCHORED:
+                    _anchor(known, noted)
+                case _:  # of a later version
+                    continue
+
+    def lines(self, now: int) -> list[Line]:
+        """The least that says the same."""
+        made: list[Line] = []
+        for account, known in self.accounts.items():
+            if known.restored >= 0:
+                made.append(Line(LineType.RESTORED, account, ZERO_ID, 0, 0, NO_TAG, known.restored))
+            for box, noted in known.mailboxes.items():
+                kept = dict.fromkeys((*known.forked.get(box, ()), noted))
+                made += [Line(LineType.ARRIVAL, account, box, *each) for each in kept]
+            if known.anchor is not None:
+                made.append(Line(LineType.ANCHORED, account, ZERO_ID, *known.anchor))
+        made += [
+            Line(LineType.REVOKED, account, slot, until, 0, NO_TAG, now)
+            for slot, (account, until) in self.revoked.items()
+            if until == 0 or until > now
+        ]
+        return made
+
+
+def _arrive(known: Known, box: bytes, noted: Noted) -> None:
+    before = known.mailboxes.get(box)
+    if before is not None and _forks(before, noted):
+        known.forked.setdefault(box, (before, noted))
+    if before is None or before.number <= noted.number:
+        known.mailboxes[box] = noted
+
+
+def _forks(before: Noted, noted: Noted) -> bool:
+    """Whether *noted* has a number that was given before, not only written down out of order."""
+    if noted.number == before.number:
+        return noted.tag != before.tag
+    return noted.number < before.number and noted.time > before.time + OUT_OF_ORDER
+
+
+def _anchor(known: Known, noted: Noted) -> None:
+    if known.anchor is None or known.anchor.number <= noted.number:
+        known.anchor = noted
+
+
+def merged(books: list[Book], account: bytes) -> Known:
+    """What the ledgers of several nodes know together of an account."""
+    each = [book.of(account) for book in books]
+    restored = max((known.restored for known in each), default=-1)
+    found = Known(restored=restored)
+    arrivals: list[tuple[bytes, Noted]] = []
+    for known in each:
+        current = known.restored == restored
+        arrivals += [
+            (box, noted) for box, noted in known.mailboxes.items() if current or noted.time > restored
+        ]
+        forked = known.forked.items()
+        found.forked |= {box: pair for box, pair in forked if current or pair[1].time > restored}
+        if known.anchor is not None and (current or known.anchor.time > restored):
+            _anchor(found, known.anchor)
+    for box, noted in sorted(arrivals, key=lambda arrival: arrival[1].time):
+        _arrive(found, box, noted)
+    return found
