@@ -1,12 +1,17 @@
 """`mailstead verify` as its owner meets it: words, JSON, exit codes."""
 
 import json
+import random
+import time
 from pathlib import Path
 
 import apsw
 import pytest
 
+from mailstead.crypto.serverkey import ServerKey
 from tests.support.imaptalk import ImapTalk
+from tests.support.loader import Ledger as Acknowledged
+from tests.support.loader import load
 from tests.support.server import PASSWORD, Server
 
 pytestmark = pytest.mark.system
@@ -124,3 +129,27 @@ def test_a_database_that_was_set_back_is_known_by_the_ledger(tmp_path: Path) -> 
     session.close()
     assert verified(server) == (0, [])
     assert server.stop() == 0
+
+
+def test_kill_9_makes_no_false_alarm(tmp_path: Path) -> None:
+    """Two workers, ten clients and a reader who changes flags; the ledger may lag behind, and never leads."""
+    auth = "insecure_plaintext_login = true"
+    server = Server(tmp_path / "box", workers=2, listen=("smtp", "imap"), auth=auth).make()
+    acknowledged, rng = Acknowledged(), random.Random(6)
+    for round_ in range(4):
+        server.start()
+        loaders = load(server.ports["smtp"], 10, f"v{round_}", acknowledged)
+        session = ImapTalk(server.ports["imap"]).log_in("ann@b.test")
+        session.ok(b"SELECT INBOX")
+        session.ask(rb"STORE 1:* +FLAGS (\Seen)")
+        time.sleep(rng.uniform(0.1, 0.8))
+        server.kill()
+        session.close()
+        for loader in loaders:
+            loader.join(10)
+        assert verified(server) == (0, [])
+    assert len(acknowledged.acknowledged) > 40, "the test did its work"
+    chain = ServerKey((server.folder / "server.key").read_bytes()).rows.ledger
+    octets = (server.data / "ledger" / "own.log").read_bytes()
+    assert chain.follow(octets) == len(octets)
+    assert octets

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from mailstead.accounts.escrow import EscrowSeed, open_by_seed
 from mailstead.accounts.folders import Folders
+from mailstead.accounts.gathering import adopt
 from mailstead.accounts.keychange import Change, Keys, change_keys
 from mailstead.accounts.login import session_keys, unlock_root
 from mailstead.accounts.mboxes import MailboxName
@@ -173,7 +174,10 @@ async def _bring_back(office: "Office", unlocked: UnlockedRoot, opened: list[_Op
         keys = session_keys(office, account, ring)
         held.callback(keys.close)
         folders = Folders(office.database, keys)
-        top = await folders.adopt(TOP, names, lambda tx: _unarchive(tx, account.account_id, opened))
+        top = await adopt(
+            office.database, account.account_id, folders, TOP, names,
+            lambda tx: _unarchive(tx, account.account_id, opened),
+        )  # fmt: skip
     office.ring((account.account_id,))
     return Recovered(len(opened), messages, len(names), top)
 

@@ -17,13 +17,12 @@ from mailstead.accounts import accountleaf, mboxes
 from mailstead.accounts.accountleaf import Changed
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.leaves import first_leaf, seal_leaf
-from mailstead.accounts.mboxes import MailboxName, Names, adopt, below, check_use, drop, make_superiors
+from mailstead.accounts.mboxes import MailboxName, Names, NamesChange, below, check_use, drop, make_superiors
 from mailstead.accounts.turns import until_won
 from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
 from mailstead.errors import Reason, Refused
-from mailstead.mail.mailbox import HIERARCHY, INBOX, SpecialUse, mailbox_name
+from mailstead.mail.mailbox import INBOX, SpecialUse, mailbox_name
 from mailstead.store.accounts import fence
-from mailstead.store.annotations import all_annotations
 from mailstead.store.database import Database, Tx
 from mailstead.store.leaves import put_leaf
 from mailstead.store.mailboxes import (
@@ -34,7 +33,7 @@ from mailstead.store.mailboxes import (
     mark_deleted,
     next_uid_validity,
 )
-from mailstead.store.records import LostRace, get_record, put_record, write_id_of
+from mailstead.store.records import get_record, put_record, write_id_of
 
 MOST = 10_000  # mailboxes and subscriptions of one account
 
@@ -50,15 +49,7 @@ class _Known:
     names: Names = field(default_factory=dict[str, MailboxName])
 
 
-@dataclass(slots=True)
-class _Change:
-    """What a change of names means to the rows of mailboxes."""
-
-    created: list[bytes]
-    deleted: list[bytes]
-
-
-Edit = Callable[[Names], _Change | None]
+Edit = Callable[[Names], NamesChange | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,11 +101,11 @@ class Folders:
         wanted = mailbox_name(name)
         made = os.urandom(16)
 
-        def edit(names: Names) -> _Change:
+        def edit(names: Names) -> NamesChange:
             if wanted in names and names[wanted].exists:
                 raise Refused(Reason.MAILBOX_EXISTS)
             check_use(names, special_use)
-            change = _Change(make_superiors(names, wanted), [])
+            change = NamesChange(make_superiors(names, wanted), [])
             subscribed = wanted in names
             names[wanted] = MailboxName(made, wanted, special_use, subscribed)
             change.created.append(made)
@@ -131,14 +122,14 @@ class Folders:
         """
         wanted = _normal(name)
 
-        def edit(names: Names) -> _Change:
+        def edit(names: Names) -> NamesChange:
             if wanted == INBOX:
                 raise Refused(Reason.MAILBOX_FIXED)
             gone = names.get(wanted)
             if gone is None or not gone.exists:
                 raise Refused(Reason.MAILBOX_HAS_CHILDREN if below(names, wanted) else Reason.NO_SUCH_MAILBOX)
             drop(names, gone)
-            return _Change([], [gone.mailbox_id])
+            return NamesChange([], [gone.mailbox_id])
 
         return (await self._edit(edit)).deleted[0]
 
@@ -151,8 +142,8 @@ class Folders:
         """
         old, new = _normal(name), mailbox_name(to)
 
-        def edit(names: Names) -> _Change:
-            return _Change(mboxes.rename(names, old, new), [])
+        def edit(names: Names) -> NamesChange:
+            return NamesChange(mboxes.rename(names, old, new), [])
 
         await self._edit(edit)
 
@@ -164,7 +155,7 @@ class Folders:
         """
         normal = mailbox_name(name) if wanted else _normal(name)
 
-        def edit(names: Names) -> _Change | None:
+        def edit(names: Names) -> NamesChange | None:
             known = names.get(normal)
             if (known is not None and known.subscribed) == wanted:
                 return None
@@ -174,7 +165,7 @@ class Folders:
                 names[normal] = MailboxName(ZERO_ID, normal, None)
             else:
                 del names[normal]
-            return _Change([], [])
+            return NamesChange([], [])
 
         await self._edit(edit)
 
@@ -191,7 +182,7 @@ class Folders:
             Refused: the mailbox is gone, it is INBOX, or another has this special use.
         """
 
-        def edit(names: Names) -> _Change:
+        def edit(names: Names) -> NamesChange:
             entry = next((n for n in names.values() if n.exists and n.mailbox_id == mailbox_id), None)
             if entry is None:
                 raise Refused(Reason.NO_SUCH_MAILBOX)
@@ -200,50 +191,9 @@ class Folders:
             if entry.name != INBOX:
                 check_use(names, use, entry)
                 names[entry.name] = replace(entry, special_use=use)
-            return _Change([], [])
+            return NamesChange([], [])
 
-        await self._try(edit, noted, also)
-
-    async def agree(self) -> None:
-        """Have names for exactly the mailboxes that are there (`mboxes.agree`)."""
-
-        async def turn(_: int) -> None:
-            seen, rows = await self.names()
-
-            def edit(names: Names) -> _Change | None:
-                if list(names.values()) != seen:
-                    raise LostRace
-                lost = mboxes.agree(names, {row.mailbox_id for row in rows})
-                return None if lost is None else _Change([], lost)
-
-            await self._try(edit)
-
-        await until_won(turn)
-
-    async def adopt(self, top: str, come: list[MailboxName], also: Callable[[Tx], None]) -> str:
-        """Put mailboxes that *also* brings back below *top*, or a name like it, which is returned.
-
-        Their annotations come with them.
-        """
-        account_id, places = self._keys.account_id, [n.mailbox_id for n in come]
-
-        async def turn(_: int) -> str:
-            found = await self._database.read(lambda tx: all_annotations(tx, account_id, places))
-            put: list[str] = []
-
-            def edit(names: Names) -> _Change:
-                put[:] = [adopt(names, top, come)]
-                return _Change(make_superiors(names, put[0] + HIERARCHY), [])
-
-            def bring(tx: Tx) -> None:
-                if all_annotations(tx, account_id, places) != found:
-                    raise LostRace  # they were sealed again
-                also(tx)
-
-            await self._try(edit, [(Kind.METADATA, place, r) for place, r in found.items()], bring)
-            return put[0]
-
-        return await until_won(turn)
+        await self.try_edit(edit, noted, also)
 
     async def _up_to_date(self, work: Callable[[Tx, Names], T]) -> T:
         """What *work* makes of the names as they are in its snapshot; a list is opened once."""
@@ -263,12 +213,21 @@ class Folders:
             self._known = _Known(found.write_id, found.version, names)
         return found.value
 
-    async def _edit(self, edit: Edit) -> _Change:
-        return await until_won(lambda _: self._try(edit))
+    async def _edit(self, edit: Edit) -> NamesChange:
+        return await until_won(lambda _: self.try_edit(edit))
 
-    async def _try(
+    async def try_edit(
         self, edit: Edit, noted: Changed | None = None, also: Callable[[Tx], None] | None = None
-    ) -> _Change:
+    ) -> NamesChange:
+        """Change the names as *edit* says, and write *also* in the same transaction; tried once.
+
+        Args:
+            noted: What *also* writes, or brings back, of what the account leaf names.
+
+        Raises:
+            LostRace: another session wrote first.
+            Refused: there are too many names, what is there is not as it was left, or what *edit* raises.
+        """
         account_id = self._keys.account_id
         known, uid_validity, old_leaf = await self._up_to_date(
             lambda tx, _: (
@@ -282,7 +241,7 @@ class Folders:
         names = dict(known.names)
         change = edit(names)
         if change is None:
-            return _Change([], [])
+            return NamesChange([], [])
         if len(names) > MOST:
             raise Refused(Reason.TOO_MANY_MAILBOXES)
         content = mboxes.encode(list(names.values()))
@@ -303,7 +262,7 @@ class Folders:
         tx: Tx,
         record: SealedRecord,
         account_leaf: SealedRecord,
-        change: _Change,
+        change: NamesChange,
         made: list[tuple[SealedRecord, bytes, int]],
         also: Callable[[Tx], None] | None,
     ) -> None:

@@ -38,6 +38,14 @@ class MailboxName:
 Names = dict[str, MailboxName]
 
 
+@dataclass(slots=True)
+class NamesChange:
+    """What a change of names means to the rows of mailboxes: their ids."""
+
+    created: list[bytes]
+    deleted: list[bytes]
+
+
 def encode(names: list[MailboxName]) -> bytes:
     """The content of an MBOXES record."""
     parts = [_HEAD.pack(VERSION, len(names))]

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from mailstead.accounts.accepting import accept_account, accept_mailbox
 from mailstead.accounts.chain import Followed, follow
 from mailstead.accounts.folders import Folders
+from mailstead.accounts.gathering import agree
 from mailstead.accounts.inspecting import later
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.leaves import Leaf, open_leaf, read_leaf
@@ -164,4 +165,4 @@ class Verifying:
         if self._ledger is not None:
             self._ledger.restored(self._keys.uuid)
         await accept_account(self._database, self._keys, self._ledger)
-        await self._folders.agree()
+        await agree(self._folders)
