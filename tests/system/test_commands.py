@@ -11,6 +11,7 @@ import ssl
 import stat
 import subprocess
 import time
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -280,6 +281,9 @@ def test_init_makes_what_a_server_needs_and_no_more(tmp_path: Path) -> None:
     assert made["config"] == str(folder / "mailstead.toml")
     assert made["data"] == str(folder / "data")
     assert len((folder / "server.key").read_bytes()) == 32
+    auth = tomllib.loads((folder / "mailstead.toml").read_text())["auth"]
+    assert 19 << 10 <= auth["argon2_kib"] <= 256 << 10
+    assert auth["argon2_passes"] == 2
     assert (
         run("init", str(folder / "mailstead.toml"), "--hostname", "h.test", "--domain", "d").returncode == 1
     )

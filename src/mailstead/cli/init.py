@@ -27,6 +27,10 @@ submissions = "127.0.0.1:2465"    # for the world: ["0.0.0.0:465", "[::]:465"]
 [tls]
 certificate = "certificate.pem"   # self-signed; replace it by a real one
 key         = "certificate.key"
+
+[auth]
+argon2_kib    = {argon2_kib}            # measured here: a login by password takes about {login_ms} ms
+argon2_passes = {argon2_passes}
 """
 
 
@@ -65,6 +69,7 @@ def make(place: Path, hostname: str, domains: tuple[str, ...]) -> dict[str, str]
     Raises:
         Trouble: the folder is not empty, a name is wrong, or the disk refuses.
     """
+    from mailstead.crypto.calibration import PASSES, calibrated, measured  # noqa: PLC0415  # late
     from mailstead.crypto.certificate import fingerprint, self_signed  # noqa: PLC0415  # late
     from mailstead.crypto.serverkey import new_server_key  # noqa: PLC0415  # late
     from mailstead.mail.address import AddressError, canonical_domain, parse_mailbox  # noqa: PLC0415
@@ -89,7 +94,11 @@ def make(place: Path, hostname: str, domains: tuple[str, ...]) -> dict[str, str]
         place.chmod(0o700)
         (place / "data").mkdir(mode=0o700)
         certificate, key = self_signed(names[0], time.time())
-        text = SETTINGS.format(hostname=names[0], domains=", ".join(f'"{d}"' for d in names[1:]))
+        kib, seconds = calibrated(measured())
+        text = SETTINGS.format(
+            hostname=names[0], domains=", ".join(f'"{d}"' for d in names[1:]), argon2_kib=kib,
+            argon2_passes=PASSES, login_ms=round(seconds * 1000),
+        )  # fmt: skip
         _write(place / "server.key", new_server_key())
         _write(place / "certificate.key", key)
         _write(place / "certificate.pem", certificate)
