@@ -24,9 +24,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from mailstead.accounts import apppasswords
 from mailstead.accounts.archives import open_archives
 from mailstead.accounts.escrow import EscrowSeed, grant, let_back_in
-from mailstead.accounts.login import unlock, unlock_root
+from mailstead.accounts.login import unlock
 from mailstead.accounts.newways import change_password, join, set_words
-from mailstead.accounts.opening import Credential
+from mailstead.accounts.opening import Credential, open_way
 from mailstead.accounts.resealing import reseal_once
 from mailstead.accounts.resetting import reset
 from mailstead.accounts.rotation import rotate
@@ -36,6 +36,7 @@ from mailstead.errors import MailError, Reason
 from mailstead.store.archives import archives
 from mailstead.store.database import Database, Work
 from mailstead.store.opening import StoreSettings, open_database
+from mailstead.store.slots import slots as ways
 from tests.support.house import PASSWORD, House, read_both_ways
 
 T = TypeVar("T")
@@ -364,13 +365,16 @@ class Lives(RuleBasedStateMachine):
         found: list[str] = []
         expected = life.credentials()
         for credential, scope in expected.items():
-            opened = await self._opens(credential)
-            wanted = (Scope.READ in scope, Scope.KEYS in scope)
-            if opened != wanted:
-                found.append(f"{credential.type.name}: {opened}, and should be {wanted}")
+            if (opened := await self._opens(credential)) != scope:
+                found.append(f"{credential.type.name} opens {opened}, and should open {scope}")
         for credential in (self.dead.keys() | known) - expected.keys():
-            if await self._opens(credential) != (False, False):
+            if await self._opens(credential) is not None:
                 found.append(f"{credential.type.name} of before opens")
+        granted = await self.database.read(
+            lambda tx: any(s.type == slots.SlotType.ESCROW for s in ways(tx, 1))
+        )
+        if granted != life.escrow:
+            found.append(f"escrow: {granted}, and should be {life.escrow}")
         locked = len(await self.database.read(lambda tx: archives(tx, 1)))
         if locked != len(life.archives):
             found.append(f"{locked} archives, and should be {len(life.archives)}")
@@ -381,23 +385,19 @@ class Lives(RuleBasedStateMachine):
                 found.append(f"{mail - Counter(life.mail)} too much, {Counter(life.mail) - mail} missing")
         return found
 
-    async def _opens(self, credential: Credential) -> tuple[bool, bool]:
-        """Whether it opens mail, and the root."""
-        reads = roots = False
-        for attempt in (unlock, unlock_root):
-            try:
-                opened = await attempt(self.house.office, ANN, credential)
-            except MailError as error:
-                if error.reason not in (Reason.LOGIN_FAILED, Reason.OUT_OF_SCOPE):
-                    raise
-                continue
-            if attempt is unlock:
-                reads = True
-                opened.close()  # type: ignore[attr-defined]
-            else:
-                roots = True
-                opened.root.release()  # type: ignore[attr-defined]
-        return reads, roots
+    async def _opens(self, credential: Credential) -> Scope | None:
+        """What a credential opens; what opens mail has to open it."""
+        try:
+            way = await open_way(self.house.office, ANN, credential)
+        except MailError as error:
+            if error.reason is not Reason.LOGIN_FAILED:
+                raise
+            return None
+        assert (way.payload is not None) == (Scope.READ in way.scope)
+        way.release()
+        if Scope.READ in way.scope:
+            (await unlock(self.house.office, ANN, credential)).close()
+        return way.scope
 
     async def _mail(self, credential: Credential) -> Counter[bytes]:
         account = await unlock(self.house.office, ANN, credential)
