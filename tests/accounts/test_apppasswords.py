@@ -11,6 +11,7 @@ import pytest
 from mailstead.accounts import apppasswords, opening
 from mailstead.accounts.apppasswords import add_app_password, revoke, ways_in
 from mailstead.accounts.flagging import FlagChange, How
+from mailstead.accounts.namedmailboxes import NamedMailboxes
 from mailstead.accounts.newways import change_password
 from mailstead.accounts.opening import Credential, OpenedWay, open_way
 from mailstead.accounts.provision import create_account, set_status
@@ -92,7 +93,7 @@ async def test_what_only_reads_changes_nothing(sqlite: Database, tmp_path: Path)
         reading = {"addresses", "now", "quota", "close", "mailboxes", "names", "mailbox", "annotations", "status",
             "statuses", "exists", "snapshot", "opened", "watch", "fetch", "messages", "locate", "read", "orders",
             "read_small", "absorb", "access_log", "quarantined", "glimpse", "alerts", "damage", "verifying", "account_id", "require_write"}  # fmt: skip
-        public = {n for n in vars(UnlockedAccount) if not n.startswith("_")}
+        public = {n for c in (UnlockedAccount, NamedMailboxes) for n in vars(c) if not n.startswith("_")}
         assert public == reading | set(changes), "whatever is new is one or the other"
 
 

@@ -2,13 +2,11 @@
 
 A pending was sealed by a stranger to the owner's public key; a session opens it and seals it
 again into pages of 256 messages, which list forty times faster and whose keys can be erased.
-One batch is one transaction; it is idempotent, and no lease guards it: the account row is the
-lock, and whoever loses the race by a version reads again.
+One batch is one idempotent transaction; the account row is its lock, and who loses a race reads again.
 
 A pending is made by whoever has the public key, so nothing in it is believed: one that fails is
-moved to quarantine with its octets, and never stops the others. What is missing between two of them
-does (`chain`). What is put aside can be seen, so it has a modseq
-and a tombstone like any other message that goes; and so can keywords for which a row has no room.
+moved to quarantine and never stops the others; what is missing between two does (`chain`). What is put
+aside, and what has no room for its keywords, can be seen, so it has a modseq and a tombstone.
 """
 
 import asyncio

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from mailstead.accounts.accessentries import Door, Outcome
 from mailstead.accounts.accessnotes import account_of, seen
+from mailstead.accounts.attendance import Ended
 from mailstead.accounts.keychange import drop_old_epochs
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.online import Online, silence
 from mailstead.accounts.opening import Credential, OpenedWay, UnlockedRoot, open_way
-from mailstead.accounts.presence import Ended, Presence
+from mailstead.accounts.presence import Presence
 from mailstead.accounts.standing import AccountHeads, Standing, compare, read_account
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.waysin import check_delivery_keys, read_ring

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 from mailstead.accounts.accessentries import Door, Outcome
 from mailstead.accounts.accessnotes import account_of, seen
+from mailstead.accounts.attendance import Ended
 from mailstead.accounts.delays import Delays
 from mailstead.accounts.login import unlock_here, use_for_sending
 from mailstead.accounts.opening import Credential, Memory, OpenedWay, ScramProof, open_way, scram_salt
-from mailstead.accounts.presence import Ended, Presence
+from mailstead.accounts.presence import Presence
 from mailstead.accounts.remembered import Remembered
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.clock import Clock

@@ -8,10 +8,11 @@ looked at all the same: a ring may be lost, and a session whose way in is gone m
 import asyncio
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 
 from mailstead.accounts.accessentries import Door
+from mailstead.accounts.attendance import Account, Ended, Modseqs, Session, Unlocked, WaysIn, read_news, tell
 from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.keptorders import KeptOrders
 from mailstead.accounts.keys import SessionKeys
@@ -27,14 +28,11 @@ from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccessRow, AccountRow
 from mailstead.store.database import Database, Tx
 from mailstead.store.ledger import Ledger
-from mailstead.store.mailboxes import get_mailbox
-from mailstead.store.slots import SlotRow, slots
+from mailstead.store.slots import SlotRow
 
 ROWS_AT_ONCE = 256  # account rows looked at in one read
 
-Ended = Callable[[], None]
 Key = tuple[int, int, int]  # account id and generations
-Modseqs = dict[bytes | None, int]  # of mailboxes, and of the whole account
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,41 +45,6 @@ class Pace:
 
 
 USUAL = Pace()
-
-
-@dataclass(frozen=True, slots=True)
-class Unlocked:
-    """Sessions of one account, by one kind of way in and one protocol.
-
-    Args:
-        since: When the first of them began, in seconds since the epoch.
-    """
-
-    account_id: int
-    slot_type: int
-    door: Door
-    sessions: int
-    since: int
-
-
-@dataclass(eq=False, slots=True)
-class _Session:
-    slot_id: bytes
-    tag: bytes
-    not_after: int
-    ended: Ended
-    door: Door
-    slot_type: int
-    since: int
-    told: bool = False
-
-
-@dataclass(eq=False, slots=True)
-class _Account:
-    online: Online
-    access: AccessRow | None = None  # as last seen
-    sessions: set[_Session] = field(default_factory=set[_Session])
-    tidying: "asyncio.Task[None] | None" = None
 
 
 class Presence:
@@ -106,7 +69,7 @@ class Presence:
         self._bell = bell
         self._clock = clock
         self._log = log
-        self._accounts: dict[Key, _Account] = {}
+        self._accounts: dict[Key, Account] = {}
         self._ids = Counter[int]()  # of the accounts in it, each above 0
         self._rung: set[int] = set()
         self._some = asyncio.Event()
@@ -141,13 +104,13 @@ class Presence:
                 self._database, make_keys(), self._bell.ring, self._erased, self._body_keys,
                 self._kept_orders, partial(self._damaged, account.account_id), self._ledger,
             )  # fmt: skip
-            here = self._accounts[key] = _Account(online)
+            here = self._accounts[key] = Account(online)
             self._ids[account.account_id] += 1
             if self._tasks is not None:
                 here.tidying = self._tasks.create_task(self._behind(here.online))
         here.online.stand(standing(here.online.keys))
         since = int(self._clock.now())
-        session = _Session(slot.slot_id, slot.tag, slot.not_after, ended, door, slot.type, since)
+        session = Session(slot.slot_id, slot.tag, slot.not_after, ended, door, slot.type, since)
         here.sessions.add(session)
         return UnlockedAccount(
             here.online, self._clock.now, lambda: self._leave(key, here, session), tidied=True,
@@ -169,7 +132,7 @@ class Presence:
     def _erased(self) -> None:
         self._traces = True
 
-    def _leave(self, key: Key, here: _Account, session: _Session) -> None:
+    def _leave(self, key: Key, here: Account, session: Session) -> None:
         here.sessions.discard(session)
         if here.sessions:
             return
@@ -272,13 +235,13 @@ class Presence:
         for told in self._looked:
             told(online, changed)
 
-    async def _look(self, accounts: list[_Account]) -> None:
+    async def _look(self, accounts: list[Account]) -> None:
         """See what changed of these accounts, and tell whom it concerns."""
 
         def work(
             tx: Tx,
-        ) -> list[tuple[_Account, AccessRow | None, Modseqs, set[tuple[bytes, bytes]]]]:
-            return [(a, *_read(tx, a)) for a in accounts]
+        ) -> list[tuple[Account, AccessRow | None, Modseqs, WaysIn]]:
+            return [(a, *read_news(tx, a)) for a in accounts]
 
         try:
             read = await self._database.read(work)
@@ -300,7 +263,7 @@ class Presence:
                     self._told({here.online.account_id})
                 self._end(here, access, ways_in)
 
-    def _end(self, here: _Account, access: AccessRow | None, ways_in: set[tuple[bytes, bytes]]) -> None:
+    def _end(self, here: Account, access: AccessRow | None, ways_in: WaysIn) -> None:
         keys = here.online.keys
         current = (
             access is not None
@@ -309,33 +272,11 @@ class Presence:
         )
         for session in list(here.sessions):
             if not current or (session.slot_id, session.tag) not in ways_in:
-                _tell(session)
+                tell(session)
 
-    def _end_expired(self, accounts: list[_Account]) -> None:
+    def _end_expired(self, accounts: list[Account]) -> None:
         now = self._clock.now()
         for here in accounts:
             for session in list(here.sessions):
                 if session.not_after and now >= session.not_after:
-                    _tell(session)
-
-
-def _tell(session: _Session) -> None:
-    """Tell a session that it is over, once."""
-    if not session.told:
-        session.told = True
-        session.ended()
-
-
-def _read(tx: Tx, here: _Account) -> tuple[AccessRow | None, Modseqs, set[tuple[bytes, bytes]]]:
-    account_id = here.online.account_id
-    access = rows.access(tx, account_id)
-    if access == here.access:
-        return access, {}, set()
-    modseqs: Modseqs = {None: access.modseq if access is not None else -1}
-    for mailbox_id in {w.mailbox_id for w in here.online.watches if w.mailbox_id is not None}:
-        row = get_mailbox(tx, account_id, mailbox_id)
-        if row is not None:
-            modseqs[mailbox_id] = row.highest_modseq
-    if here.access is not None and access is not None and here.access.access_version == access.access_version:
-        return access, modseqs, set()
-    return access, modseqs, {(s.slot_id, s.tag) for s in slots(tx, account_id)}
+                    tell(session)
