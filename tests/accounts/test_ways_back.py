@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -392,6 +393,12 @@ def test_halves_are_read_as_they_are_written_and_nothing_else() -> None:
     for text in ("", str(key), escrow.seed_text(seed)[:-4]):
         with pytest.raises(ValueError):
             escrow.parse_seed(text)
-    for text in ("", escrow.seed_text(seed), str(key)[:-8], "mailstead-escrow-1 AAAA"):
+    for text in (
+        "",
+        escrow.seed_text(seed),
+        str(key)[:-8],
+        "mailstead-escrow-1 AAAA",
+        f"mailstead-escrow-1 {b64encode(bytes([255] * 1216)).decode()}",
+    ):
         with pytest.raises(ValueError):
             escrow.EscrowKey.parse(text)

@@ -69,7 +69,7 @@ def make(place: Path, hostname: str, domains: tuple[str, ...]) -> dict[str, str]
     Raises:
         Trouble: the folder is not empty, a name is wrong, or the disk refuses.
     """
-    from mailstead.crypto.calibration import PASSES, calibrated, measured  # noqa: PLC0415  # late
+    from mailstead.cli.calibration import PASSES, calibrated, measured  # noqa: PLC0415  # late
     from mailstead.crypto.certificate import fingerprint, self_signed  # noqa: PLC0415  # late
     from mailstead.crypto.serverkey import new_server_key  # noqa: PLC0415  # late
     from mailstead.mail.address import AddressError, canonical_domain, parse_mailbox  # noqa: PLC0415

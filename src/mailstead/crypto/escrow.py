@@ -61,7 +61,10 @@ class EscrowKey:
         octets = b64decode(found[1]) if found is not None else b""
         if len(octets) != PUBLIC_KEY_OCTETS:
             raise ValueError("it is not the public half of an escrow key (mailstead-escrow-1 ...)")
-        public_key(octets)
+        try:
+            public_key(octets)
+        except UnsealError as error:
+            raise ValueError("it is not the public half of an escrow key: a letter of it is wrong") from error
         return cls(octets)
 
 

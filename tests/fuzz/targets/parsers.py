@@ -9,10 +9,16 @@ from collections.abc import Callable
 
 from mailstead.accounts import annotations, mboxes, pages
 from mailstead.accounts import entries as packed
+from mailstead.accounts.accessentries import Entries
+from mailstead.accounts.accountleaf import AccountLeaf
+from mailstead.accounts.anchor import Anchor
 from mailstead.accounts.counts import Counts
+from mailstead.accounts.leaves import Leaf
 from mailstead.accounts.states import RowStates
-from mailstead.crypto import frame, keyring, passwords, primitives
+from mailstead.crypto import escrow, frame, keyring, passwords, primitives
+from mailstead.crypto.apppasswords import invitation
 from mailstead.crypto.lanes import EXTENT
+from mailstead.crypto.ledger import read_lines
 from mailstead.crypto.sealed import Kind, Sealed
 from mailstead.crypto.slots import SlotHeader
 from mailstead.crypto.unseal import BodyReader, RecordName
@@ -25,6 +31,8 @@ from mailstead.mail.mailbox import mailbox_name
 from mailstead.mail.structure import Scanner
 from mailstead.mail.summary import Provenance, Summary, summarise
 from mailstead.mail.text import display
+from mailstead.sasl.mechanism import Done, Failed, Named, Proven
+from mailstead.sasl.scram import Scram
 from mailstead.smtp.client import ReplyError, ReplyReader
 from mailstead.smtp.commands import Bdat, Plain, parse
 from mailstead.smtp.reply import OK, START_INPUT
@@ -152,8 +160,34 @@ def typed(octets: bytes) -> None:
     with contextlib.suppress(ValueError):
         assert len(passwords.entropy(octets.decode())) == 16
     with contextlib.suppress(ValueError):
+        assert invitation(invitation(octets)) == invitation(octets)
+    with contextlib.suppress(ValueError):
+        assert len(escrow.parse_seed(octets.decode())) == 32
+    with contextlib.suppress(ValueError):
+        key = escrow.EscrowKey.parse(octets.decode())
+        assert escrow.EscrowKey.parse(str(key)) == key
+    with contextlib.suppress(ValueError):
+        assert len(escrow.join(octets.decode().split("\n"))) == 32
+    with contextlib.suppress(ValueError):
         name = mailbox_name(octets.decode())
         assert mailbox_name(name) == name
+
+
+def scram(octets: bytes) -> None:
+    """A client's side of SCRAM, a message a line; the first octet says what the connection offers."""
+    kind = octets[0] if octets else 0
+    exchange = Scram(b"server", b"binding" if kind & 1 else None, plus_offered=bool(kind & 2))
+    for line in octets[1:].split(b"\n"):
+        step = exchange.step(line)
+        if isinstance(step, Named):
+            step.user.decode()
+            exchange.salted(b"salt", 4096)
+        elif isinstance(step, Proven):
+            assert len(step.proof) == 32
+            assert step.message.count(b"r=") >= 3
+            exchange.proved(b"signature")
+        elif isinstance(step, Done | Failed):
+            return
 
 
 def records(octets: bytes) -> None:
@@ -163,7 +197,8 @@ def records(octets: bytes) -> None:
         keyring.decode_root, SlotHeader.decode, frame.unframe, lambda o: pages.split(0, o),
         lambda o: pages.pick(0, o, {1, 300}), lambda o: packed.unpack_a(o).envelope,
         lambda o: packed.unpack_b(o).described, lambda o: frame.decompress(o, 65536), frame.decompress_entry,
-        lambda o: frame.read_seek_table(o, 2, 70000), annotations.decode,
+        lambda o: frame.read_seek_table(o, 2, 70000), annotations.decode, Leaf.decode, AccountLeaf.decode,
+        Anchor.decode, Entries.decode, read_lines,
     ]  # fmt: skip
     for decode in decoders:
         with contextlib.suppress(UnsealError):
@@ -184,6 +219,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = (
             records,
             body,
             typed,
+            scram,
         )
     }
     | imap.TARGETS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from mailstead.crypto.calibration import LEAST_KIB, MOST_KIB, SECONDS, calibrated, measured
+from mailstead.cli.calibration import LEAST_KIB, MOST_KIB, SECONDS, calibrated, measured
 
 
 def test_a_fast_machine_takes_more_memory_and_a_slow_one_never_less_than_the_least() -> None:
@@ -14,8 +14,6 @@ def test_a_fast_machine_takes_more_memory_and_a_slow_one_never_less_than_the_lea
 
 def test_what_is_measured_is_hashing(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[int] = []
-    monkeypatch.setattr(
-        "mailstead.crypto.calibration.argon2id", lambda *arguments: asked.append(arguments[2])
-    )
+    monkeypatch.setattr("mailstead.cli.calibration.argon2id", lambda *arguments: asked.append(arguments[2]))
     assert measured() > 0
     assert asked == [LEAST_KIB] * 3
