@@ -8,17 +8,22 @@ never made again for a format that exists: what was sealed once opens for ever.
 
 import base64
 import json
+from array import array
 from collections.abc import Iterator
 from pathlib import Path
 
-from mailstead.accounts import annotations, mboxes, pages
+from mailstead.accounts import annotations, answerrows, mboxes, pages
 from mailstead.accounts.accessentries import Door, Entries, Entry, Outcome, packed_peer
 from mailstead.accounts.accountleaf import AccountLeaf
 from mailstead.accounts.anchor import Anchor
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.entries import Described, EntryA, EntryB, compressed_a, compressed_b, pack_a, pack_b
+from mailstead.accounts.keptorders import Finished
 from mailstead.accounts.leaves import Leaf
+from mailstead.accounts.marks import Extra
 from mailstead.accounts.mboxes import MailboxName
+from mailstead.accounts.orderrows import NUMBERS, Marks
+from mailstead.accounts.orderrows import encode as encode_order
 from mailstead.accounts.states import MessageState, StatePage, Tombstone
 from mailstead.crypto import escrow, keyring, newslots, passwords, primitives, scram, slots
 from mailstead.crypto.apppasswords import new_app_password, new_invitation
@@ -33,9 +38,13 @@ from mailstead.crypto.notes import seal_note
 from mailstead.crypto.sealed import ZERO_ID, Kind, Sealed, SealedRecord
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.mail.mailbox import Modseq, SpecialUse, SystemFlag, Uid
+from mailstead.mail.sortkeys import By, Criterion
 from mailstead.mail.structure import Scanner
 from mailstead.mail.summary import Provenance, summarise
+from mailstead.mail.threadlist import Piece
+from mailstead.mail.threads import Algorithm
 from mailstead.secretmem import Arena
+from mailstead.store.orders import Contents, answer_id, order_id
 
 FILE = Path(__file__).parent.parent / "tests" / "vectors" / "mailstead.json"
 ACCOUNT, MAILBOX = bytes(range(16)), bytes(range(16, 32))
@@ -321,6 +330,7 @@ def stored() -> list[Vector]:
         (Kind.ACCESSLOG, ZERO_ID, 0, 0, ZERO_ID, access().encode()),
         (Kind.LEAF, ZERO_ID, 0, 0, ZERO_ID, AccountLeaf(3, own).encode()),
         (Kind.ANCHOR, ZERO_ID, 0, 0, ZERO_ID, anchor.encode()),
+        *_orders(),
     ):
         assert content is not None
         record = keys.seal(kind, place, index, 3, modseq, content, object_id)
@@ -369,6 +379,29 @@ def ledger() -> list[Vector]:
         }
         for at, line in enumerate(lines)
     ]  # fmt: skip
+
+
+def _orders() -> list[tuple[Kind, bytes, int, int, bytes, bytes]]:
+    texts = {1: "B", 2: "A\n", 3: "\U0010ffff?"}
+    links = [(5, 1, [7, -8]), (0, 0, []), (6, 0, [9])]
+    columns: list[tuple[By | Extra, Marks]] = [
+        (By.SUBJECT, [(257, 1), (258, 2), (260, 3), (261, 1)]),
+        (By.DATE, [(257, -1), (258, 1_780_000_000)]),
+        (Extra.LINKS, list(zip((257, 258, 260), links, strict=True))),
+    ]
+    uids = array("I", [257, 258, 260])
+    name = answerrows.found_of(Contents({1: (9, b"w" * 16)}, [(260, b"t" * 32)]), uids)
+    reverse = (Criterion(By.SUBJECT, reverse=True), Criterion(By.DATE))
+    answers: list[tuple[answerrows.Question, Finished]] = [
+        (reverse, Finished(uids, uids, array("I", [2, 0, 1]))),
+        (Algorithm.REFERENCES, Finished(uids, uids, threads=[Piece(b"(n n)(n)", array("I", [2, 0, 1]))])),
+    ]
+    made = [(order_id(NUMBERS[f], 1), encode_order(f, (9, b"w" * 16), marks, texts)) for f, marks in columns]
+    made += [
+        (answer_id(answerrows.question_id(question)), answerrows.encode(name, answer))
+        for question, answer in answers
+    ]
+    return [(Kind.ORDER, MAILBOX, 0, 0, object_id, content) for object_id, content in made]
 
 
 def main() -> None:

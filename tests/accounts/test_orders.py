@@ -6,9 +6,8 @@ import gc
 import os
 import random
 from array import array
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,7 +15,6 @@ from mailstead.accounts.flagging import FlagChange, How
 from mailstead.accounts.keptorders import KeptMailbox, KeptOrders
 from mailstead.accounts.ordering import STALE
 from mailstead.accounts.orders import Orders
-from mailstead.accounts.summaries import Summaries
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import SystemFlag, Uid
@@ -24,7 +22,7 @@ from mailstead.mail.sortkeys import By, Criterion
 from mailstead.mail.threads import Algorithm
 from mailstead.store.database import Database
 from tests.support.house import House, house
-from tests.support.orders import KEYS, What, asked, plainly
+from tests.support.orders import KEYS, Counting, What, asked, plainly
 
 SEEDS = range(int(os.environ.get("MAILSTEAD_MODEL_SEEDS", "3")))
 STEPS = 30
@@ -119,6 +117,7 @@ class World:
         """Both sessions, and one that has just come, say what the algorithm says."""
         box, what = self.rng.choice(self.boxes), self.question()
         fresh = await self.house.unlock()
+        fresh._online.stored_orders.least = self.rng.choice([1, 1000])
         everything = [m async for m in fresh.messages(box)]
         some = everything
         if everything and self.rng.random() < 0.4:
@@ -127,7 +126,10 @@ class World:
             )
         wanted = plainly(some, what)
         for account in (*self.accounts, fresh):
-            assert await asked(account.orders, box, [m.uid for m in some], what) == wanted, what
+            keep = self.rng.random() < 0.5
+            assert await asked(account.orders, box, [m.uid for m in some], what, keep=keep) == wanted, what
+            if self.rng.random() < 0.7:
+                await account._online.stored_orders.write()
         fresh.close()
 
 
@@ -147,26 +149,6 @@ async def test_what_is_kept_is_what_is_found_afresh(
                 await world.check()
         for account in accounts:
             account.close()
-
-
-class Counting(Summaries):
-    """Knows which messages were read."""
-
-    read: list[list[int]]
-    meanwhile: Callable[[], Awaitable[object]] | None = None
-
-    async def of(self, mailbox_id: bytes, uids: Iterable[Uid], *args: Any, **more: Any) -> AsyncIterator[Any]:
-        self.read.append(sorted(uids))
-        meanwhile, self.meanwhile = self.meanwhile, None
-        if meanwhile is not None:
-            await meanwhile()
-        async for row in super().of(mailbox_id, self.read[-1], *args, **more):  # type: ignore[arg-type]
-            yield row
-
-    def taken(self) -> list[int]:
-        """How many were read each time, since this was asked."""
-        found, self.read = [len(uids) for uids in self.read], []
-        return found
 
 
 class Bench:

@@ -18,11 +18,12 @@ import pytest
 import zstandard
 from mnemonic import Mnemonic
 
-from mailstead.accounts import annotations, mboxes, pages
+from mailstead.accounts import annotations, mboxes, orderrows, pages
 from mailstead.accounts import entries as packed
 from mailstead.accounts.accessentries import Entries
 from mailstead.accounts.accountleaf import AccountLeaf
 from mailstead.accounts.anchor import Anchor
+from mailstead.accounts.columns import Numbers
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.leaves import Leaf
 from mailstead.accounts.states import RowStates
@@ -35,6 +36,7 @@ from mailstead.crypto.sealed import Kind, Sealed, SealedLane, SealedRecord
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.unseal import LaneReader, RecordName, open_note, open_summary
 from mailstead.errors import UnsealError
+from mailstead.mail.sortkeys import By
 from mailstead.mail.summary import Summary
 from mailstead.secretmem import Arena
 from tests.crypto import oracle
@@ -58,10 +60,11 @@ KINDS = {
     "LEAF": 23,
     "ACCESSLOG": 26,
     "ANCHOR": 24,
+    "ORDER": 29,
 }
 LABELS = {
     "PAGE": b"page", "STATE": b"state", "COUNTS": b"state", "MBOXES": b"mboxes", "TOMB": b"tomb", "METADATA": b"metadata",
-    "LEAF": b"manifest", "ACCESSLOG": b"accesslog", "ANCHOR": b"manifest",
+    "LEAF": b"manifest", "ACCESSLOG": b"accesslog", "ANCHOR": b"manifest", "ORDER": b"order",
 }  # fmt: skip
 
 
@@ -589,6 +592,42 @@ def test_a_note_and_what_is_in_the_access_log() -> None:
         primitives.private_key(octets(LANE["xwing_seed"])), ACCOUNT, 2, lane_id, Sealed(sealed)
     )
     assert open_note(reader.key(0), ACCOUNT, lane_id, Sealed(payload)) == content
+
+
+def test_what_is_in_orders() -> None:
+    found = [v for v in OWN["stored"] if v["kind"] == "ORDER"]
+    names = [f"{field:02x}{'00' * 11}00000001" for field in (8, 3, 10)]
+    names += ["ff008803" + "00" * 12, "ff02" + "00" * 14]
+    assert [v["object_id"] for v in found] == names
+    subjects, dates, links, *orders = [oracle.Take(octets(v["content"])) for v in found]
+    for take, field, uids in (
+        (subjects, 8, [257, 258, 260, 261]),
+        (dates, 3, [257, 258]),
+        (links, 10, [257, 258, 260]),
+    ):
+        assert (take.n(1), take.n(1), take.n(2), take.n(8), take(16)) == (1, field, len(uids), 9, b"w" * 16)
+        assert [take.n(4) for _ in uids] == uids
+    separator = bytes([subjects.n(1)])
+    assert (separator, list(subjects(4))) == (b"\0", [1, 0, 3, 2])
+    assert subjects.octets.decode().split("\0") == ["A\n", "B", "B", "\U0010ffff?"]
+    assert [dates.n(8) for _ in range(2)] == [2**64 - 1, 1_780_000_000]
+    assert [links.n(8) for _ in range(3)] == [5, 0, 6]
+    assert (list(links(3)), list(links(3))) == ([1, 0, 0], [2, 0, 1])
+    assert [links.n(8) for _ in range(3)] == [7, 2**64 - 8, 9]
+    assert not dates.octets + links.octets
+    uids = b"".join(uid.to_bytes(4, "big") for uid in (257, 258, 260))
+    pages = (1).to_bytes(4, "big") + (9).to_bytes(8, "big") + b"w" * 16
+    waiting = (260).to_bytes(4, "big") + b"t" * 32
+    for take, shapes in zip(orders, ([], [8]), strict=True):
+        assert (take.n(1), take(32)) == (1, hashlib.sha256(uids + pages + waiting).digest())
+        assert (take.n(4), take.n(4)) == (3, len(shapes))
+        assert [(take.n(4), take.n(4)) for _ in shapes] == [(octets_, 3) for octets_ in shapes]
+        assert [take.n(4) for _ in range(3)] == [2, 0, 1]
+        assert take.octets == b"(n n)(n)"[: sum(shapes)]
+    texts: dict[int, str] = {}
+    column = orderrows.decode(By.SUBJECT, (9, b"w" * 16), octets(found[0]["content"]), texts)
+    assert isinstance(column, Numbers)
+    assert [texts[value] for value in column.values] == ["B", "A\n", "\U0010ffff?", "B"]
 
 
 def test_the_dictionary() -> None:

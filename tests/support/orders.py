@@ -1,12 +1,15 @@
 """SORT and THREAD by the algorithms and nothing else, and as an account answers them."""
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 from mailstead.accounts.orders import Orders
 from mailstead.accounts.reading import Located
+from mailstead.accounts.summaries import Summaries
 from mailstead.mail.header import first
 from mailstead.mail.headersummary import HeaderSummary, read_envelope
+from mailstead.mail.mailbox import Uid
 from mailstead.mail.messageids import message_ids
 from mailstead.mail.sortkeys import By, Criterion, display_key, mailbox_key, sent, subject_key
 from mailstead.mail.threadlist import thread_list
@@ -55,7 +58,9 @@ def plainly(messages: Sequence[Located], what: What) -> list[int] | bytes:
     return b"".join([piece.text([m.uid for m in messages]) for piece in finished(pieces)])
 
 
-async def asked(orders: Orders, box: bytes, uids: Iterable[int], what: What) -> list[int] | bytes:
+async def asked(
+    orders: Orders, box: bytes, uids: Iterable[int], what: What, *, keep: bool = False
+) -> list[int] | bytes:
     """The same by the account's orders."""
     some = array("I", sorted(uids))
 
@@ -63,7 +68,27 @@ async def asked(orders: Orders, box: bytes, uids: Iterable[int], what: What) -> 
         pass
 
     if isinstance(what, tuple):
-        answer = await orders.sorted(box, some, what, check)
+        answer = await orders.sorted(box, some, what, check, keep=keep)
         return [answer.uids[at] for at in answer.places]
-    answer = await orders.threads(box, some, what, check)
+    answer = await orders.threads(box, some, what, check, keep=keep)
     return b"".join([piece.text(answer.uids) for piece in answer.threads])
+
+
+class Counting(Summaries):
+    """Knows which messages were read."""
+
+    read: list[list[int]]
+    meanwhile: Callable[[], Awaitable[object]] | None = None
+
+    async def of(self, mailbox_id: bytes, uids: Iterable[Uid], *args: Any, **more: Any) -> AsyncIterator[Any]:
+        self.read.append(sorted(uids))
+        meanwhile, self.meanwhile = self.meanwhile, None
+        if meanwhile is not None:
+            await meanwhile()
+        async for row in super().of(mailbox_id, self.read[-1], *args, **more):  # type: ignore[arg-type]
+            yield row
+
+    def taken(self) -> list[int]:
+        """How many were read each time, since this was asked."""
+        found, self.read = [len(uids) for uids in self.read], []
+        return found

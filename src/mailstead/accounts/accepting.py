@@ -170,6 +170,7 @@ class _Taking:
         for uid in [u for u in page.uids if u not in there]:
             page.pop(Uid(uid))
             page.bury(Uid(uid), Tombstone(self.modseq, self.now))
+            self.writes.fewer.add(number)
             changed = True
         for uid in sorted(there.difference(page.uids)):
             page.put(uid, MessageState(self.modseq, FLAGS[0], frozenset()))

@@ -44,6 +44,11 @@ class Numbers:
         self.uids.extend(uids)
         self.values.extend(values)
 
+    def join(self, other: Self) -> None:
+        """Fill it further with what another has, whose messages come behind."""
+        self.uids.extend(other.uids)
+        self.values.extend(other.values)
+
     def before(self, other: Self, uids: Uids) -> Self:
         """What this column has and then what *other* has, as what it has of *uids*."""
         return type(self)(uids, self.values + other.values)
@@ -87,6 +92,15 @@ class Links:
             self.replies.append(reply)
             self.references.extend(references)
             self.ends.append(len(self.references))
+
+    def join(self, other: Self) -> None:
+        """As `Numbers.join`."""
+        count = len(self.references)
+        self.uids.extend(other.uids)
+        self.ids.extend(other.ids)
+        self.replies.extend(other.replies)
+        self.ends.extend([count + end for end in other.ends])
+        self.references.extend(other.references)
 
     def before(self, other: Self, uids: Uids) -> Self:
         """As `Numbers.before`."""

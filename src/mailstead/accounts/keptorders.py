@@ -58,6 +58,11 @@ class KeptMailbox:
     finished: OrderedDict[Hashable, Finished] = field(default_factory=OrderedDict[Hashable, Finished])
 
     @property
+    def filled(self) -> bool:
+        """Whether numbers of messages are kept."""
+        return bool(self.links.uids) or any(column.uids for column in self.numbers.values())
+
+    @property
     def octets(self) -> int:
         """What it takes in memory; UIDs that several share count once."""
         lists = [self.links.uids, *[column.uids for column in self.numbers.values()]]

@@ -1,12 +1,14 @@
 """What stands for a message where it is sorted or threaded: numbers made of what was read of it.
 
-A string is hashed by Python, which keys its hashes anew in every process: nobody can write two strings or ids
-that meet, and by accident two of a million do once in 40 million mailboxes.
+A string is hashed by Python, which keys its hashes anew in every process, a message id under the id of the
+mailbox, which only its owner knows, so that what is stored of it is good in another process: nobody can write
+two strings or ids that meet, and by accident two of a million do once in 40 million mailboxes.
 """
 
 from array import array
 from collections.abc import Callable, Generator, Sequence
 from enum import Enum, auto
+from hashlib import blake2b
 
 from mailstead.accounts.columns import AT_ONCE, Link
 from mailstead.accounts.entries import EntryA
@@ -45,13 +47,15 @@ class Making:
 
     Args:
         fields: In the order in which `make` gives them.
+        mailbox_id: Of the messages.
 
     Attributes:
         texts: The strings of each field that has some, by what stands for them.
     """
 
-    def __init__(self, fields: Sequence[Field]) -> None:
+    def __init__(self, fields: Sequence[Field], mailbox_id: bytes) -> None:
         self.fields = fields
+        self._mailbox_id = mailbox_id
         self.envelopes = not _IN_COLUMN.keys() >= set(fields)
         self.headers = Extra.LINKS in fields
         self.texts = {field: dict[int, str]() for field in fields if is_string(field)}
@@ -77,21 +81,32 @@ class Making:
                 marks.append(self._number(field, _ADDRESSES[field](summary)))
             elif summary is not None:
                 base = base or subject_key(subject)
-                marks.append(_link(header, summary, reply=base.reply))
+                marks.append(self._link(header, summary, reply=base.reply))
         return marks
 
     def forget(self) -> Generator[None]:
         """Let go of the strings, of which there may be many."""
         for texts in self.texts.values():
-            while texts:
-                for _ in range(min(len(texts), AT_ONCE)):
+            while len(texts) > 2 * AT_ONCE:
+                for _ in range(AT_ONCE):
                     texts.popitem()
                 yield
+            texts.clear()
+            yield
 
     def _number(self, field: Field, text: str) -> int:
         number = hash(text)
         self.texts[field][number] = text
         return number
+
+    def _link(self, header: bytes, summary: HeaderSummary, *, reply: bool) -> Link:
+        own = self._numbers(_ids(summary.message_id)[:1])
+        above = _ids(first(header, b"references"))[-REFERENCES_CAP:] or _ids(summary.in_reply_to)[:1]
+        return own[0] if own else 0, int(reply), array("q", self._numbers(above)) if above else ()
+
+    def _numbers(self, ids: list[bytes]) -> list[int]:
+        hashes = [blake2b(i, digest_size=8, key=self._mailbox_id).digest() for i in ids]
+        return [int.from_bytes(octets, "big", signed=True) for octets in hashes]
 
 
 def is_string(field: Field) -> bool:
@@ -99,11 +114,5 @@ def is_string(field: Field) -> bool:
     return field in _ADDRESSES or field is By.SUBJECT
 
 
-def _link(header: bytes, summary: HeaderSummary, *, reply: bool) -> Link:
-    own = _ids(summary.message_id)
-    found = _ids(first(header, b"references"))[-REFERENCES_CAP:] or _ids(summary.in_reply_to)[:1]
-    return own[0] if own else 0, int(reply), array("q", found) if found else ()
-
-
-def _ids(value: bytes | None) -> list[int]:
-    return [hash(found) for found in message_ids(value)] if value else []
+def _ids(value: bytes | None) -> list[bytes]:
+    return message_ids(value) if value else []

@@ -20,6 +20,7 @@ from mailstead.accounts.reading import Reader
 from mailstead.accounts.snapshot import Snapshots
 from mailstead.accounts.standing import AS_LEFT, Standing, compare, read_account
 from mailstead.accounts.status import Statuses
+from mailstead.accounts.storedorders import StoredOrders
 from mailstead.accounts.summaries import Summaries
 from mailstead.accounts.verifying import Verifying
 from mailstead.errors import MailError, Reason, Refused
@@ -73,6 +74,7 @@ class Online:
     reader: Reader = field(init=False)
     bodies: Bodies = field(init=False)
     orders: Orders = field(init=False)
+    stored_orders: StoredOrders = field(init=False)
     verifying: Verifying = field(init=False)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     stirred: asyncio.Event = field(default_factory=asyncio.Event)  # there may be something to tidy
@@ -88,7 +90,8 @@ class Online:
         self.reader = Reader(self.database, self.keys, self.body_keys)
         self.bodies = Bodies(self.database, self.keys)
         summaries = Summaries(self.reader, self.bodies)
-        self.orders = Orders(self.keys.account_id, self.snapshots, summaries, self.kept_orders)
+        self.stored_orders = StoredOrders(self.database, self.keys)
+        self.orders = Orders(self.account_id, self.snapshots, summaries, self.kept_orders, self.stored_orders)
 
     @property
     def account_id(self) -> int:

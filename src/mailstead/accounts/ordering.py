@@ -2,17 +2,14 @@
 
 import asyncio
 from array import array
-from collections.abc import AsyncIterator, Collection, Generator, Mapping, Sequence
-from dataclasses import replace
-from typing import TypeVar
+from collections.abc import Collection, Mapping, Sequence
 
-from mailstead.accounts.columns import C, Links, Numbers, no_numbers, of_these, with_more
-from mailstead.accounts.keptorders import Finished, KeptMailbox
-from mailstead.accounts.marks import Extra, Making, Mark, is_string
+from mailstead.accounts.columns import Links, Numbers, no_numbers, of_these
+from mailstead.accounts.filling import Filling, in_turns
+from mailstead.accounts.keptorders import Finished
+from mailstead.accounts.marks import Extra, Making, is_string
 from mailstead.accounts.rankings import Texts, comparisons, merged
 from mailstead.accounts.states import Uids
-from mailstead.accounts.summaries import Check, Summaries
-from mailstead.mail.mailbox import Uid
 from mailstead.mail.sorting import ordered
 from mailstead.mail.sortkeys import By, Criterion
 from mailstead.mail.threadlist import thread_list
@@ -20,8 +17,6 @@ from mailstead.mail.threads import Algorithm, Posts, threaded
 
 ROW = 8  # messages that are read in a row in the time that one alone takes
 STALE = 256  # and an eighth: expunged messages of which numbers are kept
-
-T = TypeVar("T")
 
 
 class Gone(Exception):
@@ -33,21 +28,13 @@ class Gone(Exception):
 
 
 class Ordering:
-    """What one session does in its turn.
+    """What one session does in its turn."""
 
-    Args:
-        there: All messages of the mailbox.
-        check: Called now and then, to raise when nobody waits any more.
-    """
-
-    def __init__(
-        self, summaries: Summaries, mailbox_id: bytes, kept: KeptMailbox, there: Uids, check: Check
-    ) -> None:
-        self._summaries = summaries
-        self._mailbox_id = mailbox_id
-        self._kept = kept
-        self._there = there
-        self._check = check
+    def __init__(self, filling: Filling) -> None:
+        self.filling = filling
+        self._mailbox_id = filling.mailbox_id
+        self._kept = filling.kept
+        self._there = filling.there
         self._held: dict[By, Mapping[int, int]] = {}
 
     async def sort(self, asked: Uids, criteria: Sequence[Criterion], scores: Mapping[int, int]) -> Finished:
@@ -56,8 +43,9 @@ class Ordering:
         Raises:
             Gone: the mailbox is another one meanwhile.
         """
-        making = Making([criterion.by for criterion in criteria if criterion.by is not By.RELEVANCY])
-        uids = await self._fill(asked, making)
+        fields = [criterion.by for criterion in criteria if criterion.by is not By.RELEVANCY]
+        making = Making(fields, self._mailbox_id)
+        uids = await self.filling.fill(asked, making)
         order: Sequence[int] = range(len(uids))
         for criterion in reversed(criteria):  # a sort keeps what an earlier one did to equals
             values = await self._values(criterion.by, uids, making.texts.get(criterion.by, {}), scores)
@@ -81,8 +69,8 @@ class Ordering:
     async def thread(self, asked: Uids, algorithm: Algorithm) -> Finished:
         """Put messages into threads."""
         linked = algorithm is Algorithm.REFERENCES
-        making = Making([By.DATE, By.SUBJECT, *([Extra.LINKS] if linked else [])])
-        uids = await self._fill(asked, making)
+        making = Making([By.DATE, By.SUBJECT, *([Extra.LINKS] if linked else [])], self._mailbox_id)
+        uids = await self.filling.fill(asked, making)
         await in_turns(making.forget())
         sent, subjects = await self._numbers(By.DATE, uids), await self._numbers(By.SUBJECT, uids)
         links = await in_turns(of_these(self._kept.links, uids)) if linked else Links()
@@ -107,57 +95,15 @@ class Ordering:
         if max(map(len, lists)) > len(self._there) + len(self._there) // 8 + STALE:
             await self.forget(set[int]().union(*lists).difference(self._there))
 
-    async def _fill(self, asked: Uids, making: Making) -> Uids:
-        """Read what is not kept of these messages; those that are there."""
-        kept, wanted = self._kept, set(asked)
-        lacking: dict[By | Extra, set[int]] = {}
-        for field in making.fields:
-            column = kept.links if isinstance(field, Extra) else kept.numbers.setdefault(field, Numbers())
-            if column.uids != asked and (missing := wanted.difference(column.uids)):
-                lacking[field] = missing
-            await asyncio.sleep(0)
-        unread = set[int]().union(*lacking.values())
-        if not unread:
-            return asked
-        numbers = {field: Numbers() for field in lacking if isinstance(field, By)}
-        links = Links()
-        async for row in self._read(unread, making):
-            unread.difference_update([uid for uid, _ in row])
-            for at, field in enumerate(making.fields):
-                if field not in lacking:
-                    continue
-                some = [(uid, marks[at]) for uid, marks in row if uid in lacking[field]]
-                uids = [uid for uid, _ in some]
-                if isinstance(field, By):
-                    numbers[field].add(uids, [mark for _, mark in some if isinstance(mark, int)])
-                else:
-                    links.add(uids, [mark for _, mark in some if not isinstance(mark, int)])
-        for by, column in numbers.items():
-            kept.numbers[by] = self._sharing(await in_turns(with_more(kept.numbers[by], column)))
-        if Extra.LINKS in lacking:
-            kept.links = self._sharing(await in_turns(with_more(kept.links, links)))
-        return _without(asked, unread) if unread else asked
-
-    def _read(self, uids: Collection[int], making: Making) -> AsyncIterator[list[tuple[Uid, list[Mark]]]]:
-        return self._summaries.of(
-            self._mailbox_id,
-            map(Uid, uids),
-            making.make,
-            self._check,
-            envelopes=making.envelopes,
-            headers=making.headers,
-        )
-
-    def _sharing(self, column: C) -> C:
-        """A column that has the same list of UIDs as others, if it can."""
-        return replace(column, uids=self._there) if column.uids == self._there else column
-
     async def _numbers(self, by: By, uids: Uids) -> Numbers:
         return await in_turns(of_these(self._kept.numbers[by], uids))
 
     async def _ranks(self, by: By, numbers: set[int], texts: dict[int, str]) -> Mapping[int, int]:
         """The place of each of *numbers* in the order of the strings that they stand for."""
         ranking = self._kept.rankings.get(by, no_numbers())
+        if not ranking and numbers == texts.keys():
+            ranking = self._kept.rankings[by] = await _ranked(numbers, texts)
+            return dict(zip(ranking, range(len(ranking)), strict=True))
         new = numbers.difference(ranking)
         await asyncio.sleep(0)
         if new:
@@ -181,7 +127,7 @@ class Ordering:
         ranking = array("q", filter((await self._holders(by)).__contains__, ranking))
         if not by_halves:
             await self._learn(by, set(ranking).difference(texts), texts)
-            return await _ranked([*ranking, *new], texts)
+            return await _ranked({*ranking, *new}, texts)
 
         async def learn(some: Collection[int]) -> Texts:
             await self._learn(by, set(some).difference(texts), texts)
@@ -194,9 +140,9 @@ class Ordering:
         if not lacking:
             return
         holders = await self._holders(by)
-        making = Making([by])
+        making = Making([by], self._mailbox_id)
         making.texts[by] = texts
-        async for _ in self._read({holders[number] for number in lacking}, making):
+        async for _ in self.filling.read({holders[number] for number in lacking}, making):
             pass
         gone = {holders[number] for number in lacking if number not in texts}
         if gone:
@@ -215,19 +161,10 @@ class Ordering:
 
 
 async def _ranked(numbers: Collection[int], texts: Texts) -> "array[int]":
-    return array("q", await in_turns(ordered(list(numbers), texts.__getitem__)))
+    # What was stored is in order already, a row at a time.
+    some = list(texts) if len(texts) == len(numbers) else [n for n in texts if n in numbers]
+    return array("q", await in_turns(ordered(some, texts.__getitem__)))
 
 
 def _without(uids: Uids, gone: Collection[int]) -> Uids:
     return array("I", [uid for uid in uids if uid not in gone])
-
-
-async def in_turns(steps: Generator[None, None, T]) -> T:
-    """What *steps* return; others have their turn in between."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as done:
-            found: T = done.value
-            return found
-        await asyncio.sleep(0)

@@ -7,13 +7,16 @@ names never changes.
 """
 
 from array import array
-from collections.abc import Awaitable, Callable, Hashable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
+from mailstead.accounts.answerrows import Question
+from mailstead.accounts.filling import Filling
 from mailstead.accounts.keptorders import Finished, KeptOrders
 from mailstead.accounts.ordering import Gone, Ordering
 from mailstead.accounts.snapshot import Snapshots
 from mailstead.accounts.states import Uids, no_uids
+from mailstead.accounts.storedorders import StoredOrders
 from mailstead.accounts.summaries import Check, Summaries
 from mailstead.errors import Reason, Refused
 from mailstead.mail.sortkeys import By, Criterion
@@ -21,13 +24,25 @@ from mailstead.mail.threads import Algorithm
 
 
 class Orders:
-    """The orders of one account's mailboxes. Sessions that want the same one find it together."""
+    """The orders of one account's mailboxes. Sessions that want the same one find it together.
 
-    def __init__(self, account_id: int, snapshots: Snapshots, summaries: Summaries, kept: KeptOrders) -> None:
+    Args:
+        stored: Where what is found is left for other sessions, if it is.
+    """
+
+    def __init__(
+        self,
+        account_id: int,
+        snapshots: Snapshots,
+        summaries: Summaries,
+        kept: KeptOrders,
+        stored: StoredOrders | None = None,
+    ) -> None:
         self._account_id = account_id
         self._snapshots = snapshots
         self._summaries = summaries
         self._kept = kept
+        self.stored = stored
 
     async def sorted(
         self,
@@ -36,25 +51,30 @@ class Orders:
         criteria: tuple[Criterion, ...],
         check: Check,
         scores: Mapping[int, int] = MappingProxyType({}),
+        *,
+        keep: bool = False,
     ) -> Finished:
         """The messages in the order of *criteria*; equal ones in that of *uids*, which are ascending.
 
         Args:
             check: Called now and then, to raise when nobody waits any more.
             scores: What RELEVANCY goes by, for each of *uids*.
+            keep: What is read for it may be stored.
 
         Raises:
             UnsealError: what is there is not what was delivered.
         """
         what = None if any(criterion.by is By.RELEVANCY for criterion in criteria) else criteria
         return await self._answer(
-            mailbox_id, uids, check, what, lambda o, some: o.sort(some, criteria, scores)
+            mailbox_id, uids, check, what, lambda o, some: o.sort(some, criteria, scores), keep=keep
         )
 
-    async def threads(self, mailbox_id: bytes, uids: Uids, algorithm: Algorithm, check: Check) -> Finished:
+    async def threads(
+        self, mailbox_id: bytes, uids: Uids, algorithm: Algorithm, check: Check, *, keep: bool = False
+    ) -> Finished:
         """The messages in threads, as `sorted`."""
         return await self._answer(
-            mailbox_id, uids, check, algorithm, lambda o, some: o.thread(some, algorithm)
+            mailbox_id, uids, check, algorithm, lambda o, some: o.thread(some, algorithm), keep=keep
         )
 
     async def _answer(
@@ -62,8 +82,10 @@ class Orders:
         mailbox_id: bytes,
         uids: Uids,
         check: Check,
-        what: Hashable | None,
+        what: Question | None,
         find: Callable[[Ordering, Uids], Awaitable[Finished]],
+        *,
+        keep: bool,
     ) -> Finished:
         """An answer that is kept for who asks for *what* again, unless it is nothing."""
         kept = self._kept.get(self._account_id, mailbox_id)
@@ -74,10 +96,14 @@ class Orders:
                     asked = _among(uids, there)
                     answer = kept.finished.get(what)
                     if answer is None or answer.asked != asked:
-                        ordering = Ordering(self._summaries, mailbox_id, kept, there, check)
+                        # Nothing is written into a mailbox that is not as it was left.
+                        keep = keep and not self._snapshots.damage.get(mailbox_id)
+                        ordering = Ordering(
+                            Filling(self._summaries, mailbox_id, kept, there, check, self.stored, keep)
+                        )
                         try:
                             await ordering.forget_stale()
-                            answer = await find(ordering, asked)
+                            answer = await self._found(ordering, what, asked, find, keep=keep)
                         except Gone as gone:
                             await ordering.forget(gone.uids)
                             continue
@@ -86,6 +112,29 @@ class Orders:
                     return answer
             finally:
                 self._kept.weigh(self._account_id, mailbox_id)
+
+    async def _found(
+        self,
+        ordering: Ordering,
+        what: Question | None,
+        asked: Uids,
+        find: Callable[[Ordering, Uids], Awaitable[Finished]],
+        *,
+        keep: bool,
+    ) -> Finished:
+        """What is stored of *what*, when nothing is kept that would give it as fast; or what is found now."""
+        filling, stored = ordering.filling, self.stored
+        if what is None or stored is None or asked is not filling.there or filling.kept.filled:
+            return await find(ordering, asked)
+        before = None
+        if len(asked) >= stored.least:
+            before = await stored.look_up(filling.mailbox_id, what, asked)
+        if before is not None and before.answer is not None:
+            return before.answer
+        answer = await find(ordering, asked)
+        if before is not None and keep and len(answer.uids) == len(asked):
+            stored.keep_answer(before, filling.mailbox_id, answer)
+        return answer
 
     async def _there(self, mailbox_id: bytes) -> Uids:
         try:

@@ -15,6 +15,7 @@ from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import deleted_mailboxes, purge_mailbox
 from mailstead.store.messages import GROUP_A, GROUP_B, PendingRow, StateRow
 from mailstead.store.objects import drop_refs
+from mailstead.store.orders import drop_orders
 
 
 async def purge_deleted(database: Database, keys: SessionKeys) -> int:
@@ -71,6 +72,7 @@ async def _purge_some(database: Database, keys: SessionKeys, mailbox_id: bytes) 
 
 def _drop_row(tx: Tx, account_id: int, mailbox_id: bytes, row: Row) -> None:
     state, *pages = row
+    drop_orders(tx, account_id, mailbox_id, [state.number])  # with the row: at the end there may be thousands
     rows.drop_state(tx, account_id, mailbox_id, state.number, state.record.version)
     for group, page in zip((GROUP_A, GROUP_B), pages, strict=True):
         if page is not None:

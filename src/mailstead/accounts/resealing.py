@@ -23,12 +23,16 @@ from mailstead.store.accounts import fence
 from mailstead.store.database import Database, Tx
 from mailstead.store.epochs import OldRecord, count_old, old_leaves, old_records, old_rows
 from mailstead.store.numbers import LEAF_BITS
+from mailstead.store.orders import drop_old_orders
 from mailstead.store.records import get_record, put_record
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """What one transaction seals again: rows of one mailbox; when there are none, leaves; then records."""
+    """What one transaction seals again: rows of one mailbox; when there are none, leaves; then records.
+
+    Orders are dropped: they are made again of the mail when somebody sorts.
+    """
 
     mailbox_id: bytes
     shelf: ShelfRows | None
@@ -36,6 +40,7 @@ class _Batch:
     leaves: list[int]
     records: list[tuple[OldRecord, SealedRecord]]
     account_leaf: SealedRecord | None = None  # with records
+    orders: bool = False
 
 
 async def reseal_once(database: Database, keys: SessionKeys) -> bool:
@@ -66,6 +71,8 @@ async def reseal_once(database: Database, keys: SessionKeys) -> bool:
             put_record(tx, keys.account_id, kind, record, place)
         if account_leaf is not None:
             put_account_leaf(tx, keys.account_id, account_leaf)
+        if batch.orders:
+            drop_old_orders(tx, keys.account_id, keys.earlier)
 
     await database.write(work)
     return True
@@ -91,9 +98,12 @@ def _read(tx: Tx, keys: SessionKeys) -> _Batch | None:
     named = old_records(tx, account_id, keys.earlier, ROWS_AT_ONCE)
     if not named:
         return None
-    found = [(n, get_record(tx, account_id, n.kind, n.place)) for n in named if n.kind is not Kind.LEAF]
+    derived = [n for n in named if n.kind is Kind.ORDER]
+    kept = [n for n in named if n.kind not in (Kind.LEAF, Kind.ORDER)]
+    found = [(n, get_record(tx, account_id, n.kind, n.place)) for n in kept]
     records = [(name, record) for name, record in found if record is not None]
-    return _Batch(b"", None, [], [], records, read_account_leaf(tx, account_id))
+    leaf = None if len(derived) == len(named) else read_account_leaf(tx, account_id)
+    return _Batch(b"", None, [], [], records, leaf, bool(derived))
 
 
 def _records_again(keys: SessionKeys, batch: _Batch) -> tuple[Changed, SealedRecord | None]:

@@ -38,6 +38,7 @@ class Shelf:
         self._states: dict[int, StatePage] = {}
         self._pages: dict[tuple[int, int], bytes | None] = {}
         self._changed: set[int] = set()
+        self._fewer: set[int] = set()
         self._leaves: dict[int, LeafPage] = {}
         self._leaves_again: set[int] = set()
         self.counts = Counts()
@@ -115,6 +116,7 @@ class Shelf:
         """Take messages out of a row, leaving tombstones; *sizes* names them."""
         page = self.states(number)
         gone = [page.pop(uid) for uid in sizes]
+        self._fewer.add(number)
         self.bury(number, sizes, modseq, when)
         for group in (GROUP_A, GROUP_B):
             self._pages[number, group] = merge(self.page(number, group), group, {}, set(sizes))
@@ -147,7 +149,7 @@ class Shelf:
         Raises:
             Refused: a row would be larger than its format allows (too many keywords).
         """
-        writes = ShelfWrites()
+        writes = ShelfWrites(fewer=self._fewer)
         for number in sorted(self._changed):
             writes.states.append(self._seal_state(number, self._states[number]))
             for group in (GROUP_A, GROUP_B):

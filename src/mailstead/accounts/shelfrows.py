@@ -9,6 +9,7 @@ from mailstead.store.database import Tx
 from mailstead.store.leaves import get_leaf, put_leaf
 from mailstead.store.messages import GROUP_A, GROUP_B, StateRow
 from mailstead.store.numbers import LEAF_BITS
+from mailstead.store.orders import drop_orders
 from mailstead.store.records import get_record, put_record
 
 
@@ -31,6 +32,7 @@ class ShelfWrites:
     emptied: list[tuple[int, int, int]] = field(default_factory=list[tuple[int, int, int]])
     counts: SealedRecord | None = None
     leaves: list[tuple[int, SealedRecord]] = field(default_factory=list[tuple[int, SealedRecord]])
+    fewer: set[int] = field(default_factory=set[int])  # rows from which messages went
 
     def apply(self, tx: Tx, account_id: int, mailbox_id: bytes) -> None:
         """Write them.
@@ -48,6 +50,8 @@ class ShelfWrites:
             put_record(tx, account_id, Kind.COUNTS, self.counts, mailbox_id)
         for number, record in self.leaves:
             put_leaf(tx, account_id, mailbox_id, number, record)
+        if self.fewer:  # nothing made of what went stays behind
+            drop_orders(tx, account_id, mailbox_id, self.fewer)
 
 
 def read_shelf(

@@ -15,6 +15,7 @@ from mailstead.accounts.purging import purge_deleted
 from mailstead.accounts.resealing import reseal_once
 from mailstead.errors import MailError, UnsealError
 from mailstead.log import Log
+from mailstead.store.accounts import Stale
 from mailstead.store.messages import waiting
 from mailstead.store.records import LostRace
 
@@ -22,12 +23,18 @@ WAITING = 64  # pendings that are absorbed without waiting for a quiet moment
 
 
 async def tidy(online: Online, log: Log, quiet: float, erased: Callable[[], None]) -> None:
-    """Purge what was deleted and absorb what was delivered, as long as the account is online.
+    """Purge what was deleted, absorb what was delivered and store what was sorted, as long as it is online.
 
     Args:
         quiet: Seconds in which nothing happens before little is absorbed.
         erased: Called when something went for good, whose traces may be in a log.
     """
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(_store_orders(online, log))
+        await _tidy(online, log, quiet, erased)
+
+
+async def _tidy(online: Online, log: Log, quiet: float, erased: Callable[[], None]) -> None:
     while True:
         online.stirred.clear()
         try:
@@ -43,6 +50,21 @@ async def tidy(online: Online, log: Log, quiet: float, erased: Callable[[], None
             name = type(error).__name__
             log.error("presence.tidy.failed", account=online.account_id, error=name)
         await online.stirred.wait()
+
+
+async def _store_orders(online: Online, log: Log) -> None:
+    """Write what sessions found when they sorted; no answer waits for it."""
+    stored = online.stored_orders
+    while True:
+        await stored.some.wait()
+        try:
+            await stored.write()
+        except Stale:  # its sessions end
+            return
+        except MailError as error:
+            log.warning("presence.orders.put-off", account=online.account_id, why=str(error))
+        except Exception as error:  # the top of a job: the worker goes on
+            log.error("presence.orders.failed", account=online.account_id, error=type(error).__name__)
 
 
 async def _reseal(online: Online) -> None:

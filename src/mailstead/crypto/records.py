@@ -30,6 +30,7 @@ LABELS: dict[Kind, bytes] = {
     Kind.TOMB: b"EMS1 tomb",
     Kind.ACCESSLOG: b"EMS1 accesslog",
     Kind.METADATA: b"EMS1 metadata",
+    Kind.ORDER: b"EMS1 order",
 }
 
 # What a content may be in plain octets (docs/format.md, "Caps").
@@ -46,6 +47,7 @@ CAPS: dict[Kind, int] = {
     Kind.TOMB: 8 << 20,
     Kind.METADATA: 128 << 10,
     Kind.ACCESSLOG: 256 << 10,
+    Kind.ORDER: 4 << 20,
 }
 
 

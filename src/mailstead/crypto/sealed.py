@@ -27,6 +27,7 @@ class Kind(IntEnum):
     ACCESSLOG = 26
     COUNTS = 27
     METADATA = 28
+    ORDER = 29
     OUTQ = 32
     SPOOL = 33
 

@@ -1,11 +1,14 @@
 """SORT by every criterion and THREAD by both algorithms, in pages, in pendings, and where those had no room."""
 
+import asyncio
 import random
 import re
 from pathlib import Path
 
 import pytest
 
+from mailstead.crypto.sealed import Kind
+from mailstead.crypto.slots import READ_ONLY
 from mailstead.errors import Reason, Unavailable
 from mailstead.mail.sortkeys import Criterion
 from mailstead.mail.threads import Algorithm
@@ -288,3 +291,45 @@ def numbers_in(line: bytes) -> list[int]:
 
 def shown(numbers: list[int]) -> bytes:
     return b",".join([b"%d" % number for number in numbers]) or b"NOT ALL"
+
+
+async def test_what_was_sorted_is_stored_behind_the_answer_by_who_may_write(
+    database: Database, tmp_path: Path
+) -> None:
+    async with imap_worker(database, tmp_path) as w:
+        await w.house.move_in()
+        for n in range(40):
+            await w.house.deliver(b"Subject: %d\r\n\r\nx\r\n" % (n * 7 % 40))
+        owner = await w.login()
+        await owner.ok(b"STORE 1:* +FLAGS (\\Seen)")
+        await owner.ok(b"LOGOUT")
+
+        async def stored() -> int:
+            found = await database.read(
+                lambda tx: tx.execute("SELECT 1 FROM record WHERE kind = ?", (int(Kind.ORDER),))
+            )
+            return len(found)
+
+        reader = w.connect()
+        await reader.response()
+        await reader.ok(b"LOGIN ann " + await w.house.app(scope=READ_ONLY))
+        await reader.select()
+        wanted = await said(reader, b"SORT (SUBJECT) UTF-8 ALL")
+        await said(reader, b"THREAD REFERENCES UTF-8 ALL")
+        await reader.ok(b"LOGOUT")
+        await asyncio.sleep(0.05)
+        assert await stored() == 0
+        for client in (await w.login(), await w.login()):
+            assert await said(client, b"SORT (SUBJECT) UTF-8 ALL") == wanted
+            async with asyncio.timeout(5):
+                while await stored() != 1:
+                    await asyncio.sleep(0.01)
+            await client.ok(b"LOGOUT")
+        owner = await w.login()
+        await said(owner, b"THREAD REFERENCES UTF-8 ALL")
+        async with asyncio.timeout(5):
+            while await stored() != 3:
+                await asyncio.sleep(0.01)
+        await owner.ok(b"STORE 1 +FLAGS (\\Deleted)")
+        await owner.ok(b"EXPUNGE")
+        assert await stored() == 0

@@ -38,8 +38,9 @@ async def sorted_by(context: Context, criteria: Sequence[Criterion], found: Foun
     """What was found, without what was expunged meanwhile, by *criteria*."""
     mailbox_id, uids = context.chosen.mailbox.id, uid_array(found.uids)
     answer = await context.owner.orders.sorted(
-        mailbox_id, uids, tuple(criteria), partial(looked_at, context), found.scores
-    )
+        mailbox_id, uids, tuple(criteria), partial(looked_at, context), found.scores,
+        keep=context.owner.writable,
+    )  # fmt: skip
     return there(found, answer.uids).at(answer.places)
 
 

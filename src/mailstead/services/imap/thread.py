@@ -19,8 +19,9 @@ async def thread(context: Context, command: Thread) -> Answer:
         if found is None:
             return NOT_TOLD
         answer = await context.owner.orders.threads(
-            context.chosen.mailbox.id, uid_array(found.uids), command.algorithm, partial(looked_at, context)
-        )
+            context.chosen.mailbox.id, uid_array(found.uids), command.algorithm, partial(looked_at, context),
+            keep=context.owner.writable,
+        )  # fmt: skip
     shown = there(found, answer.uids).shown(uid=command.uid)
     await send_all(context, thread_data(answer.threads, shown))
     return ok("Thread completed")
