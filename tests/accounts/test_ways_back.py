@@ -163,7 +163,7 @@ async def test_the_words_of_before_bring_the_mail_back(database: Database, tmp_p
         assert not await opens_account(h.office, ANN, words), "they are of before"
         assert await opens_account(h.office, ANN, LATER)
         back = await open_archives(h.office, ANN, LATER, words)
-        assert (back.archives, back.messages, back.top) == (1, 3, TOP)
+        assert (back.archives, back.messages, back.tops) == (1, 3, (TOP,))
         account = await h.unlock(password=NEW)
         assert await all_mail(account) == {"INBOX": [letter(7)], **OLD_MAIL}
         recovered = (await account.mailbox(f"{TOP}/INBOX")).id
@@ -212,12 +212,30 @@ async def test_two_resets_are_two_archives_and_each_has_its_words(database: Data
         account.close()
         await rotate_all(h)
         back = await open_archives(h.office, ANN, RIGHT, second)
-        assert back.top == f"{TOP} 2"
+        assert back.tops == (f"{TOP} 2",)
         account = await h.unlock()
         expected = {"INBOX": [letter(6)], **OLD_MAIL, f"{TOP} 2/INBOX": [letter(5)]}
         assert await all_mail(account) == expected
         account.close()
         assert await database.read(lambda tx: archives(tx, 1)) == []
+
+
+async def test_two_archives_that_one_key_opens_come_back_side_by_side(
+    database: Database, tmp_path: Path
+) -> None:
+    async with house(database, tmp_path) as h:
+        await lived_in(h)
+        seed = EscrowSeed(escrow.new_seed())
+        for present in (RIGHT, LATER):
+            await grant(h.office, ANN, present, escrow.public_half(seed.octets), "Example Ltd")
+            await reset(h.office, ANN, NEW, 0)
+            await h.deliver(letter(5))
+        back = await open_archives(h.office, ANN, LATER, seed)
+        assert (back.messages, back.tops) == (4, (TOP, f"{TOP} 2"))
+        account = await h.unlock(password=NEW)
+        expected = {"INBOX": [letter(5)], **OLD_MAIL, f"{TOP} 2/INBOX": [letter(5)]}
+        assert await all_mail(account) == expected
+        account.close()
 
 
 async def rotate_all(h: House) -> None:

@@ -92,7 +92,7 @@ def test_a_life_with_an_invitation_a_reset_and_words_found_again(server: Server,
     error = done(server, "key", "recover", CAROL, "--words-file", wrong, "--password-file", second, code=12)
     assert f"that does not open {CAROL}, nor anything locked away from it" in error
     back = as_json(server, "key", "recover", CAROL, "--words-file", words, "--password-file", second)
-    assert (back["recovered_messages"], back["below"]) == (1, "Recovered")
+    assert (back["recovered_messages"], back["below"]) == (1, ["Recovered"])
     assert len(listed(server, "another one", "Recovered/INBOX")) == 1
     assert as_json(server, "user", "show", CAROL)["archives"] == []
     error = done(server, "key", "recover", CAROL, "--words-file", words, "--password-file", second, code=12)

@@ -37,13 +37,13 @@ class Recovered:
     """What came back.
 
     Args:
-        top: The mailbox that the recovered ones are below.
+        tops: The mailboxes that the recovered ones are below, one for each archive.
     """
 
     archives: int
     messages: int
     mailboxes: int
-    top: str
+    tops: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,18 +168,18 @@ async def _bring_back(office: "Office", unlocked: UnlockedRoot, opened: list[_Op
         return root_ring(tx, account, root.view)
 
     ring = await office.database.read(read)
-    names = [n for o in opened for n in o.names]
+    groups = [o.names for o in opened]
     messages = sum(o.row.messages for o in opened)
     with ExitStack() as held:
         keys = session_keys(office, account, ring)
         held.callback(keys.close)
         folders = Folders(office.database, keys)
-        top = await adopt(
-            office.database, account.account_id, folders, TOP, names,
+        tops = await adopt(
+            office.database, account.account_id, folders, TOP, groups,
             lambda tx: _unarchive(tx, account.account_id, opened),
         )  # fmt: skip
     office.ring((account.account_id,))
-    return Recovered(len(opened), messages, len(names), top)
+    return Recovered(len(opened), messages, sum(map(len, groups)), tuple(tops))
 
 
 def _unarchive(tx: Tx, account_id: int, opened: list[_Opened]) -> None:

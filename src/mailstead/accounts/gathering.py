@@ -36,23 +36,23 @@ async def adopt(
     account_id: int,
     folders: Folders,
     top: str,
-    come: list[MailboxName],
+    groups: list[list[MailboxName]],
     also: Callable[[Tx], None],
-) -> str:
-    """Put mailboxes that *also* brings back below *top*, or a name like it, which is returned.
+) -> list[str]:
+    """Put each group of mailboxes that *also* brings back below *top*, or a name like it; these names.
 
     Their annotations come with them.
     """
-    places = [n.mailbox_id for n in come]
+    places = [n.mailbox_id for come in groups for n in come]
 
-    async def turn(_: int) -> str:
+    async def turn(_: int) -> list[str]:
         found = await database.read(lambda tx: all_annotations(tx, account_id, places))
         noted: Changed = [(Kind.METADATA, place, record) for place, record in found.items()]
         put: list[str] = []
 
         def edit(names: Names) -> NamesChange:
-            put[:] = [mboxes.adopt(names, top, come)]
-            return NamesChange(make_superiors(names, put[0] + HIERARCHY), [])
+            put[:] = [mboxes.adopt(names, top, come) for come in groups]
+            return NamesChange([m for name in put for m in make_superiors(names, name + HIERARCHY)], [])
 
         def bring(tx: Tx) -> None:
             if all_annotations(tx, account_id, places) != found:
@@ -60,6 +60,6 @@ async def adopt(
             also(tx)
 
         await folders.try_edit(edit, noted, bring)
-        return put[0]
+        return put
 
     return await until_won(turn)

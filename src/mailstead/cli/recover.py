@@ -101,11 +101,12 @@ def _open_archives(
         print_json(
             {
                 "address": address, "password": "unchanged", "rotated": False,
-                "recovered_messages": done.messages, "mailboxes": done.mailboxes, "below": done.top,
+                "recovered_messages": done.messages, "mailboxes": done.mailboxes, "below": list(done.tops),
             }
         )  # fmt: skip
         return
-    click.echo(f'{done.messages:,} messages in {done.mailboxes} mailboxes are back, below "{done.top}".')
+    below = " and ".join(f'"{top}"' for top in done.tops)
+    click.echo(f"{done.messages:,} messages in {done.mailboxes} mailboxes are back, below {below}.")
 
 
 def _wrong(error: MailError, address: str) -> Exception:
