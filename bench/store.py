@@ -16,7 +16,7 @@ from mailstead.accounts.flagging import FlagChange
 from mailstead.mail.flags import How
 from mailstead.mail.mailbox import SystemFlag, Uid
 from mailstead.store.opening import StoreSettings, open_database
-from tests.support.house import house
+from tests.accounts.test_presence import NEVER, worker
 
 FIRST = 250  # messages that are delivered
 
@@ -24,12 +24,13 @@ FIRST = 250  # messages that are delivered
 async def measure(folder: Path, size: int, rounds: int) -> None:
     """Print one line."""
     database = open_database(StoreSettings(folder))
-    async with house(database, folder) as h:
+    async with worker(database, folder, NEVER) as w:  # as a server has it: nothing else is done at once
+        h = w.house
         await h.move_in()
         await asyncio.gather(
             *(h.deliver(b"Subject: %d\r\n\r\nbody\r\n" % n) for n in range(min(FIRST, size)))
         )
-        account = await h.unlock()
+        account = await w.login()
         inbox = await h.inbox(account)
         await account.absorb(inbox)
         while (there := (await account.status(inbox)).messages) < size:
