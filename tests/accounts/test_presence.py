@@ -272,3 +272,26 @@ async def test_a_session_whose_way_in_is_gone_ends(database: Database, tmp_path:
         assert len(w.logins._memory.remembered) == 1, "and the password is forgotten"
         account.close()
         ben.close()
+
+
+async def test_what_goes_on_behind_the_last_session_ends_before_its_keys_are_wiped(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Even when what it waited for came in the very moment that the session left."""
+    began, go, went_on = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow(*_: object) -> int:
+        began.set()
+        await go.wait()
+        went_on.set()
+        return 0
+
+    monkeypatch.setattr("mailstead.accounts.tidying.purge_deleted", slow)
+    async with worker(sqlite, tmp_path) as w:
+        await w.house.move_in()
+        session = await w.login()
+        await began.wait()
+        go.set()
+        session.close()
+        await asyncio.sleep(0.05)
+        assert not went_on.is_set()

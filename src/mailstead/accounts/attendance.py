@@ -53,7 +53,7 @@ class Account:
     online: Online
     access: AccessRow | None = None  # as last seen
     sessions: set[Session] = field(default_factory=set[Session])
-    tidying: "asyncio.Task[None] | None" = None
+    behind: "list[asyncio.Task[None]]" = field(default_factory=list["asyncio.Task[None]"])
 
 
 def tell(session: Session) -> None:

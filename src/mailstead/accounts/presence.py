@@ -107,7 +107,7 @@ class Presence:
             here = self._accounts[key] = Account(online)
             self._ids[account.account_id] += 1
             if self._tasks is not None:
-                here.tidying = self._tasks.create_task(self._behind(here.online))
+                here.behind = self._behind(self._tasks, here.online)
         here.online.stand(standing(here.online.keys))
         since = int(self._clock.now())
         session = Session(slot.slot_id, slot.tag, slot.not_after, ended, door, slot.type, since)
@@ -117,11 +117,12 @@ class Presence:
             writable=writable,
         )  # fmt: skip
 
-    async def _behind(self, online: Online) -> None:
-        """What goes on behind an account's sessions."""
-        async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(tidy(online, self._log, self._pace.quiet, self._erased))
-            tasks.create_task(online.anchoring.run(self._log))
+    def _behind(self, tasks: asyncio.TaskGroup, online: Online) -> "list[asyncio.Task[None]]":
+        """Begin what goes on behind an account's sessions; each ends at once when it is cancelled."""
+        return [
+            tasks.create_task(tidy(online, self._log, self._pace.quiet, self._erased)),
+            tasks.create_task(online.anchoring.run(self._log)),
+        ]
 
     def _damaged(self, account_id: int, mailbox_id: bytes, said: list[str]) -> None:
         self._log.error(
@@ -143,8 +144,8 @@ class Presence:
         if self._body_keys is not None:
             self._body_keys.forget(key[0])
         self._kept_orders.forget(key[0])
-        if here.tidying is not None:
-            here.tidying.cancel()
+        for task in here.behind:
+            task.cancel()  # itself: what is still on its way to it would find the keys wiped
         if here.online.anchoring.due and self._tasks is not None:
             last = self._tasks.create_task(self._anchor(here.online))
             self._leaving.add(last)
@@ -189,7 +190,7 @@ class Presence:
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             for here in self._accounts.values():
-                here.tidying = tasks.create_task(self._behind(here.online))
+                here.behind = self._behind(tasks, here.online)
             tasks.create_task(self._bell.run(self._heard))
             tasks.create_task(self._attend())
             tasks.create_task(self._look_now_and_then())
