@@ -83,6 +83,7 @@ class Settings:
                 file.seal.lane_messages,
             ),
             file.limits.connections_per_address, file.auth.insecure_plaintext_login, file.auth.scram,
+            file.auth.scram_plus,
         )  # fmt: skip
 
     def server_key(self) -> ServerKey:

@@ -52,6 +52,7 @@ class Auth(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     insecure_plaintext_login: bool = False
     scram: bool = True
+    scram_plus: bool = True
     argon2_kib: Annotated[int, msgspec.Meta(ge=19456, le=1048576)] = 47104
     argon2_passes: Annotated[int, msgspec.Meta(ge=1, le=16)] = 2
 

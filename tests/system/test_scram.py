@@ -151,6 +151,28 @@ def test_without_tls_there_is_nothing_to_bind_to(server: Server, protocol: type[
     talk.close()
 
 
+def test_where_an_operator_said_so_nothing_is_bound(tmp_path: Path) -> None:
+    made = Server(
+        tmp_path / "box", listen=("imap", "imaps", "pop3s", "submissions"),
+        auth="insecure_plaintext_login = true\nscram_plus = false",
+    ).make()  # fmt: skip
+    password = added(made, "phone")["password"].encode()
+    made.start()
+    talk, binding = connected(made, Imap, "implicit")
+    offered = Imap.offers(talk)
+    assert b"SCRAM-SHA-256" in offered
+    assert b"PLUS" not in offered
+    client = ScramClient(b"ann@b.test", password, PLUS, binding)
+    assert not exchange(talk, Imap, b"SCRAM-SHA-256-PLUS", client).startswith(b"b OK")
+    talk.close()
+    for flag in (b"n,,", b"y,,"):
+        talk, _ = connected(made, Imap, "implicit")
+        client = ScramClient(b"ann@b.test", password, flag)
+        assert exchange(talk, Imap, b"SCRAM-SHA-256", client).startswith(b"b OK")
+        talk.close()
+    assert made.stop() == 0
+
+
 def test_a_new_certificate_is_what_new_connections_are_bound_to(server: Server, tmp_path: Path) -> None:
     import signal
 

@@ -64,6 +64,7 @@ class Logins:
     Args:
         domains: Canonical; with one, its local part is enough for a name.
         scram: Whether SCRAM is taken; it is offered once somebody here has an app password.
+        scram_plus: Whether it may be bound to the TLS connection.
         guessed: Called with a canonical address now and then while somebody guesses at it from everywhere.
     """
 
@@ -75,10 +76,12 @@ class Logins:
         clock: Clock,
         *,
         scram: bool = True,
+        scram_plus: bool = True,
         guessed: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._guessed = guessed
         self.scram_taken = scram
+        self.scram_plus = scram_plus
         self.scram_offered = False  # as far as it was looked at
         self._office = office
         self._presence = presence

@@ -39,12 +39,16 @@ class SaslLogin(Generic[T]):
         self._leave = leave
         self._pending: Entered[T] | None = None
         self.by_proof = False  # what was tried last, which the password of an account does not give
-        self._exchange = Exchange(wire.tls_end_point, lambda: SCRAM_PLUS in self.mechanisms)
+        self._exchange = Exchange(self._end_point, lambda: SCRAM_PLUS in self.mechanisms)
 
     @property
     def mechanisms(self) -> tuple[str, ...]:
         """What is offered here and now."""
-        return offered(scram=self._logins.scram_offered, bound=self._wire.tls_end_point() is not None)
+        return offered(scram=self._logins.scram_offered, bound=self._end_point() is not None)
+
+    def _end_point(self) -> bytes | None:
+        """What -PLUS binds to, where it is offered."""
+        return self._wire.tls_end_point() if self._logins.scram_plus else None
 
     async def begin(self, mechanism: str, initial: bytes | None) -> bytes | Entered[T] | Failed | None:
         """Begin an exchange.

@@ -43,6 +43,7 @@ class WorkerSettings:
     Args:
         insecure_plaintext_login: Listeners on loopback take passwords without TLS.
         scram: App passwords are taken by SCRAM, too.
+        scram_plus: Under TLS also bound to the connection.
     """
 
     smtp: SmtpSettings
@@ -50,6 +51,7 @@ class WorkerSettings:
     connections_per_address: int = 50
     insecure_plaintext_login: bool = False
     scram: bool = True
+    scram_plus: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,7 @@ class Worker:
         office = replace(office, ring=bell.ring, witness=self._notes.saw)
         self._logins = Logins(
             office, self._presence, delivery.domains, clock, scram=settings.scram,
+            scram_plus=settings.scram_plus,
             guessed=lambda name: log.warning("login.guessed-at", user=log.address(name)),
         )  # fmt: skip
 
