@@ -5,6 +5,7 @@ the one that must not suffer.
 """
 
 import contextlib
+import json
 import os
 import re
 import resource
@@ -53,9 +54,8 @@ THREADED = scaled(1000, 10_000)  # messages, of which a tenth is hostile
 # Not of this server yet, or asserted elsewhere.
 NOT_HERE = {
     "AUT-004": "ManageSieve", "AUT-012": "admin tokens", "AUT-014": "TOTP", "AUT-015": "OAuth",
-    "AUT-016": "app passwords", "AUT-018": "JMAP and web",
+    "AUT-018": "JMAP and web",
     "IMP-034": "tests/services/imap/test_model.py",
-    "IMD-009": "METADATA",
 }  # fmt: skip
 
 
@@ -748,6 +748,68 @@ def aut_008(server: Server) -> None:
     assert waits[4] > waits[0] + 0.5
 
 
+def aut_016(server: Server) -> None:
+    """An app password does what it is for, and neither sends, reads nor changes keys beyond that."""
+    made = {}
+    for scope in ("read-only", "submit-only"):
+        arguments = (
+            "key",
+            "app",
+            "add",
+            "ann@local.test",
+            scope,
+            "--scope",
+            scope,
+            "--json",
+            "--password-file",
+            "-",
+        )
+        made[scope] = json.loads(server.run(*arguments, stdin=PASSWORD.encode()).stdout)["password"]
+    assert log_in(server, "ann@local.test", made["submit-only"]).startswith(b"NO")
+    talk = stranger(server)
+    SAID.passwords += 1
+    talk.ok(b'LOGIN "ann@local.test" "%b"' % made["read-only"].encode())
+    talk.ok(b"SELECT INBOX")
+    for command in (b"CREATE theirs", b"STORE 1:* +FLAGS (\\Deleted)", b"DELETE Trash", b"EXPUNGE"):
+        assert talk.ask(command).status != b"OK"
+    talk.close()
+    for password in made.values():
+        for command in (
+            (
+                "user",
+                "password",
+                "ann@local.test",
+                "--new-password-file",
+                "/dev/null",
+                "--password-file",
+                "-",
+            ),
+            ("key", "rotate", "ann@local.test", "--password-file", "-"),
+            ("key", "app", "add", "ann@local.test", "more", "--password-file", "-"),
+        ):
+            assert server.run(*command, stdin=password.encode()).returncode in (2, 12)
+    for scope in made:
+        gone = server.run(
+            "key", "app", "remove", "ann@local.test", scope, "--password-file", "-", stdin=PASSWORD.encode()
+        )
+        assert gone.returncode == 0
+
+
+def imd_009(server: Server) -> None:
+    """A value that is too large is refused before a line of it is asked for; so are too many."""
+    for literal in (b"{104857600}", b"~{104857600}", b"{65537}"):
+        talk = session(server)
+        answer = refused(talk, b"a SETMETADATA INBOX (/private/comment " + literal + b"\r\n")
+        assert answer.startswith(b"a NO [METADATA MAXSIZE 65536]")
+        talk.close()
+    talk = session(server)
+    answers = [talk.ask(b'SETMETADATA INBOX (/private/x%d "v")' % n).code for n in range(120)]
+    assert answers[-1] == b"METADATA TOOMANY"
+    for n in range(120):
+        talk.ask(b"SETMETADATA INBOX (/private/x%d NIL)" % n)
+    talk.close()
+
+
 def aut_009(server: Server) -> None:
     (pid,) = server.worker_pids()
     before = resident(pid)
@@ -863,6 +925,7 @@ RUN: dict[str, Callable[[Server], None]] = {
     "IMP-026": imp_026, "IMP-028": imp_028, "IMP-029": imp_029, "IMP-030": imp_030, "IMP-031": imp_031, "IMP-032": imp_032,
     "IMD-001": imd_001, "IMD-003": imd_003, "IMD-004": imd_004, "IMD-005": imd_005, "IMD-006": imd_006, "IMD-007": imd_007, "IMD-010": imd_010,
     "AUT-001": aut_001, "AUT-003": aut_003, "AUT-005": aut_005, "AUT-006": aut_006, "AUT-008": aut_008,
+    "AUT-016": aut_016, "IMD-009": imd_009,
     "AUT-009": aut_009, "AUT-011": aut_011, "AUT-013": aut_013, "AUT-017": aut_017, "AUT-019": aut_019,
     "AUT-021": aut_021,
 }  # fmt: skip
