@@ -382,7 +382,8 @@ async def test_who_leaves_leaves_nothing(sqlite: Database, tmp_path: Path) -> No
         client, other = await w.login(None), await w.login(b"Drafts")
         await client.append(large_message(12_000_000), b"Drafts")
         client.begin(b"APPEND Drafts CATENATE (URL /Drafts/;UID=1)")
-        await asyncio.sleep(0.05)
+        while not w.house.storing._budget.used:  # until the first octets of it are here
+            await asyncio.sleep(0)
         client.hang_up()
         async with asyncio.timeout(20):
             while len(w.gate.wires) > 1:
