@@ -387,6 +387,22 @@ async def test_a_planted_escrow_slot_opens_nothing(sqlite: Database, tmp_path: P
         assert await opens(h.office, RIGHT)
 
 
+async def test_an_archive_opens_by_no_escrow_slot_that_its_owner_did_not_list(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    async with house(sqlite, tmp_path) as h:
+        words = words_of(await lived_in(h))
+        seed = EscrowSeed(escrow.new_seed())
+        own = await unlock_root(h.office, ANN, RIGHT)
+        making = Maker(h.office.arena, h.office.server_key, own.account.uuid, Gens(1, 1), 0)
+        way = making.escrow_way("mine", escrow.public_half(seed.octets), own.root.view)  # the true root
+        own.root.release()
+        await sqlite.write(lambda tx: add_slot(tx, own.account.account_id, way.row))
+        await reset(h.office, ANN, NEW, 0)
+        assert await refused(open_archives(h.office, ANN, LATER, seed)) is Reason.DAMAGED
+        assert (await open_archives(h.office, ANN, LATER, words)).messages == 3
+
+
 def test_any_two_of_three_shares_are_the_key_and_one_is_nothing() -> None:
     seed = escrow.new_seed()
     one, two, three = escrow.split(seed, 2, 3)

@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mailstead.accounts.escrow import EscrowSeed, open_by_seed
+from mailstead.accounts.escrow import EscrowSeed, listed, open_by_seed
 from mailstead.accounts.folders import Folders
 from mailstead.accounts.gathering import adopt
 from mailstead.accounts.keychange import Change, Keys, change_keys
@@ -135,15 +135,19 @@ async def _try(
         return None
     with root:
         try:
-            return _opened(office, then, stored, root.view)
+            return _opened(office, then, stored, root.view, earlier)
         except UnsealError as error:
             raise Refused(Reason.DAMAGED, f"an archive is not what was locked away: {error}") from error
 
 
-def _opened(office: "Office", account: AccountRow, stored: _Stored, root: Octets) -> _Opened:
+def _opened(
+    office: "Office", account: AccountRow, stored: _Stored, root: Octets, by: Credential | EscrowSeed
+) -> _Opened:
     if stored.keyring is None or stored.names is None:
         raise UnsealError("its keyring or its list of mailboxes is missing")
     ring = open_root_ring(root, account.uuid, account.root_gen, account.read_gen, stored.keyring)
+    if isinstance(by, EscrowSeed):  # whoever has the public half can make a slot: the owner's are listed
+        listed(ring, stored.ways_in, by)
     keys = session_keys(office, account, ring)
     try:
         names = keys.open_mboxes(stored.names)

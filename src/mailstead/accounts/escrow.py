@@ -16,11 +16,11 @@ from mailstead.accounts.opening import Credential, UnlockedRoot
 from mailstead.accounts.waysin import check_listed, checked_header, open_escrow_row, root_ring
 from mailstead.crypto.apppasswords import new_invitation
 from mailstead.crypto.escrow import EscrowKey, public_half
+from mailstead.crypto.keyring import Ring
 from mailstead.crypto.slots import SlotType
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.secretmem import Secret
 from mailstead.store.accounts import AccountRow
-from mailstead.store.database import Tx
 from mailstead.store.slots import SlotRow, slots
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ async def let_back_in(office: "Office", address: str, seed: EscrowSeed, not_afte
         if root is None:
             raise Refused(Reason.LOGIN_FAILED, "this key has no way in")
         with root:
-            row = await office.database.read(lambda tx: _listed(tx, account, ways_in, root, seed))
+            ring = await office.database.read(lambda tx: root_ring(tx, account, root.view))
+            row = listed(ring, ways_in, seed)
             office.witness(account.account_id, seen(office.now(), Door.COMMAND, Outcome.ENTERED, row))
             code = new_invitation()
             await invite_again(office, UnlockedRoot(account, row, root), code, not_after)
@@ -97,13 +98,12 @@ def open_by_seed(
     return None
 
 
-def _listed(tx: Tx, account: AccountRow, ways_in: list[SlotRow], root: Secret, seed: EscrowSeed) -> SlotRow:
-    """The way in that the keyring lists.
+def listed(ring: Ring, ways_in: list[SlotRow], seed: EscrowSeed) -> SlotRow:
+    """The way in of an organisation's key that the keyring lists, which it opened.
 
     Raises:
         UnsealError: none of them: somebody else has made it.
     """
-    ring = root_ring(tx, account, root.view)
     public = public_half(seed.octets).octets
     for row in ways_in:
         if row.public_key == public:
