@@ -9,14 +9,17 @@ import pytest
 
 from mailstead.accounts.annotations import SERVER
 from mailstead.accounts.login import unlock_root
+from mailstead.accounts.newways import set_words
 from mailstead.accounts.opening import Credential
+from mailstead.accounts.turns import until_won
 from mailstead.accounts.waysin import root_ring
-from mailstead.crypto import primitives
+from mailstead.crypto import passwords, primitives
 from mailstead.crypto.keyring import CURRENT, MANIFESTS, Epoch, Ring, read_key, seal_read_ring
 from mailstead.errors import MailError, Reason, Refused, Unavailable, UnsealError
 from mailstead.mail.address import parse_mailbox
 from mailstead.store.accounts import Stale
 from mailstead.store.database import Conflict, Database, Tx
+from mailstead.store.records import LostRace
 from tests.support.house import PASSWORD, House, house
 
 
@@ -448,3 +451,42 @@ async def test_rows_moved_to_another_mailbox_of_the_account_are_refused(
         await sqlite.write(lambda tx: move(tx, inbox))
         assert len(await h.read_all(account)) == 3, "the control"
         account.close()
+
+
+async def test_keys_of_which_one_half_was_set_back_are_not_changed(sqlite: Database, tmp_path: Path) -> None:
+    """Each keyring opens by itself; to go by one and to wait for the other would never end."""
+    async with house(sqlite, tmp_path) as h:
+        await h.move_in()
+        ((before,),) = await sqlite.read(
+            lambda tx: [
+                tx.execute(
+                    "SELECT version, write_id, octets FROM record WHERE kind = 20 AND object_id = ?",
+                    (bytes(16),),
+                )
+            ]
+        )
+        words = passwords.new_words()
+        await set_words(h.office, "ann@b.test", Credential.password(PASSWORD), words)
+        await sqlite.write(
+            lambda tx: tx.execute(
+                "UPDATE record SET version = ?, write_id = ?, octets = ? WHERE account_id = 1 AND kind = 20 AND object_id = ?",
+                (*before, bytes(16)),
+            )
+        )
+        with pytest.raises(Refused, match="one was set back") as caught:
+            await set_words(h.office, "ann@b.test", Credential.words(" ".join(words)), passwords.new_words())
+        assert caught.value.reason is Reason.DAMAGED
+
+
+async def test_a_race_that_nobody_wins_ends() -> None:
+    lost: list[int] = []
+
+    async def turn(races: int) -> None:
+        lost.append(races)
+        raise LostRace
+
+    with pytest.raises(Refused) as caught:
+        await until_won(turn)
+    assert caught.value.reason is Reason.DAMAGED
+    assert lost == list(range(len(lost)))
+    assert len(lost) >= 1000, "and not before somebody had his chance"

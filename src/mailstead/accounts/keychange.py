@@ -106,6 +106,9 @@ async def change_keys(
         if account is None or (account.root_gen, account.read_gen) != (before.root_gen, before.read_gen):
             raise Stale
         ring, salt = root_ring(tx, account, root.view), rows.scram_salt(tx, account_id)
+        other = get_record(tx, account_id, Kind.KEYRING)
+        if other is None or other.version != ring.version:
+            raise UnsealError("its two keyrings are not of one change: one was set back, or lost")
         return Keys(
             account, ring, tuple(slots(tx, account_id)), salt, _use(tx, account_id, ring.epochs),
             get_record(tx, account_id, Kind.ANCHOR),

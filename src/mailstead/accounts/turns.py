@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.shelfrows import ShelfRows, ShelfWrites, read_shelf
+from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import Modseq, Uid
 from mailstead.store.accounts import fence_at, last_modseq
 from mailstead.store.database import Database, Tx
@@ -23,6 +24,7 @@ T = TypeVar("T")
 ROWS_AT_ONCE = 32
 STATES_AT_ONCE = 64
 MODSEQ_ROOM = 256
+MOST_RACES = 1000
 
 Wanted = dict[int, Sequence[Uid]]  # UIDs by row
 
@@ -34,13 +36,17 @@ def batches(uids: Iterable[Uid], rows: int = ROWS_AT_ONCE) -> list[Wanted]:
 
 
 async def until_won(turn: Callable[[int], Awaitable[T]]) -> T:
-    """Call *turn* with the number of races lost so far, until it loses none."""
-    lost = 0
-    while True:
+    """Call *turn* with the number of races lost so far, until it loses none.
+
+    Raises:
+        Refused: DAMAGED: nobody loses so many races; a row's version was set by somebody else.
+    """
+    for lost in range(MOST_RACES):
         try:
             return await turn(lost)
         except LostRace:
-            lost += 1
+            continue
+    raise Refused(Reason.DAMAGED, f"{MOST_RACES} times a row was not of the version that it was read as")
 
 
 def modseq_ahead(tx: Tx, account_id: int, lost: int) -> Modseq:
