@@ -6,18 +6,20 @@ system call (tests/system/test_durability.py).
 """
 
 import asyncio
+import contextlib
 import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import LiteralString, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
@@ -32,9 +34,10 @@ from mailstead.accounts.resetting import reset
 from mailstead.accounts.rotation import rotate
 from mailstead.crypto import escrow, newslots, passwords, slots
 from mailstead.crypto.slots import MAIL, READ_ONLY, SUBMIT_ONLY, Scope
-from mailstead.errors import MailError, Reason
+from mailstead.errors import MailError, Reason, UnsealError
+from mailstead.store.accounts import Stale
 from mailstead.store.archives import archives
-from mailstead.store.database import Database, Work
+from mailstead.store.database import Database, Row, SqlValue, Tx, Work
 from mailstead.store.opening import StoreSettings, open_database
 from mailstead.store.slots import slots as ways
 from tests.support.house import PASSWORD, House, read_both_ways
@@ -82,6 +85,46 @@ class Mortal:
         await self._database.close()
 
 
+class Halving(Mortal):
+    """The control: a database that keeps the first two changes of the transaction that it dies in."""
+
+    async def write(self, work: Work[T]) -> T:
+        if self.writes_left == 1:
+            await self._database.write(partial(_half, work))
+        return await super().write(work)
+
+
+class _Enough(Exception):
+    """Two changes were made."""
+
+
+def _half(work: Work[T], tx: Tx) -> None:
+    with contextlib.suppress(_Enough):
+        work(_HalfTx(tx))
+
+
+class _HalfTx:
+    """A transaction that ends at its third change."""
+
+    def __init__(self, tx: Tx) -> None:
+        self._tx = tx
+        self.now = tx.now
+        self._changes = 0
+
+    def execute(self, sql: LiteralString, parameters: Sequence[SqlValue] = ()) -> list[Row]:
+        self._count(sql)
+        return self._tx.execute(sql, parameters)
+
+    def execute_many(self, sql: LiteralString, rows: Sequence[Sequence[SqlValue]]) -> list[Row]:
+        self._count(sql)
+        return self._tx.execute_many(sql, rows)
+
+    def _count(self, sql: str) -> None:
+        self._changes += not sql.lstrip().startswith("SELECT")
+        if self._changes > 2:
+            raise _Enough
+
+
 @dataclass(frozen=True)
 class Locked:
     """What a reset locked away."""
@@ -127,6 +170,8 @@ class Life:
 class Lives(RuleBasedStateMachine):
     """One account."""
 
+    DATABASE = Mortal
+
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
@@ -144,7 +189,7 @@ class Lives(RuleBasedStateMachine):
         for name in ("run", "spool"):
             (self.path / name).mkdir()
         self.database = open_database(StoreSettings(self.path, None))
-        self.mortal = Mortal(self.database)
+        self.mortal = self.DATABASE(self.database)
 
     async def _boot(self) -> None:
         """A new process: nothing is left but the database, the server key and the clock."""
@@ -412,13 +457,35 @@ class Lives(RuleBasedStateMachine):
             account.close()
 
 
-def test_any_life(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (slots, newslots):  # the cost of recovery words is not what this is about
+class HalfLives(Lives):
+    """On a database whose transactions are none."""
+
+    DATABASE = Halving
+
+
+@pytest.fixture
+def cheap_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The cost of recovery words is not what this is about."""
+    for module in (slots, newslots):
         monkeypatch.setattr(module, "RECOVERY_M_KIB", 64)
         monkeypatch.setattr(module, "RECOVERY_T", 1)
-    case = Lives.TestCase
+
+
+def lives(machine: type[Lives], count: int, steps: int, *phases: Phase) -> None:
+    case = machine.TestCase
     case.settings = settings(
-        max_examples=200 if FULL else 12, stateful_step_count=40 if FULL else 20, deadline=None,
+        max_examples=count, stateful_step_count=steps, deadline=None, phases=phases or tuple(Phase),
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     case().runTest()
+
+
+@pytest.mark.usefixtures("cheap_words")
+def test_any_life() -> None:
+    lives(Lives, *((200, 40) if FULL else (12, 20)))
+
+
+@pytest.mark.usefixtures("cheap_words")
+def test_half_a_transaction_is_found() -> None:
+    with pytest.raises((AssertionError, MailError, UnsealError, Stale)):
+        lives(HalfLives, 12, 20, Phase.generate)

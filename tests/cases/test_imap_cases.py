@@ -703,15 +703,21 @@ def aut_003(server: Server) -> None:
 
 def aut_005(server: Server) -> None:
     """Who is not there, whose password it is not, and who is disabled: one text, and one time."""
-    took: dict[str, list[float]] = {u: [] for u in ("nobody@b.test", "ann@b.test", "off@b.test")}
+    kinds = [("nobody@b.test", "ann@b.test", "off@b.test")]
+    for k in range(scaled(0, 24)):  # more names, as one that is guessed at from everywhere waits
+        kinds.append((f"nobody{k}@b.test", f"there{k}@b.test", f"off{k}@b.test"))
+        for user in kinds[-1][1:]:
+            assert server.run("user", "add", user, "--password-file", "-", stdin=SECRET).returncode == 0
+        assert server.run("user", "disable", kinds[-1][2]).returncode == 0
+    took: dict[str, list[float]] = {kind: [] for kind in kinds[0]}
     answers = set()
     for n in range(scaled(25, 1000)):
-        for at, user in enumerate(took):
+        for at, (kind, user) in enumerate(zip(took, kinds[n % len(kinds)], strict=True)):
             talk = stranger(server, f"127.1{n // 250}.{n % 250}.{at + 1}")
             SAID.passwords += 1
             began = time.monotonic()
             said = talk.ask(b'LOGIN "%b" wrong' % user.encode())
-            took[user].append(time.monotonic() - began)
+            took[kind].append(time.monotonic() - began)
             answers.add((said.status, said.text))
             talk.close()
     assert answers == {(b"NO", b"[AUTHENTICATIONFAILED] Authentication failed")}

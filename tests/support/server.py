@@ -18,6 +18,16 @@ COMMAND = [sys.executable, "-m", "mailstead"]
 ENVIRONMENT = {k: v for k, v in os.environ.items() if k != "MAILSTEAD_CONFIG"} | {
     "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")
 }
+BROKEN = Path(__file__).resolve().parents[1] / "system" / "broken"
+
+
+def broken(how: str) -> dict[str, str]:
+    """An environment in which mailstead is broken in one place, for a control (`tests/system/broken`).
+
+    Args:
+        how: As MAILSTEAD_BROKEN says it there.
+    """
+    return {"PYTHONPATH": f"{BROKEN}:{ENVIRONMENT['PYTHONPATH']}", "MAILSTEAD_BROKEN": how}
 
 
 def run(

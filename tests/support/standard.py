@@ -81,10 +81,9 @@ def files_of(server: Server) -> Iterator[Path]:
 
 def mails(server: Server, user: str) -> list[bytes]:
     """Every message of a user's INBOX, by IMAP."""
-    talk = ImapTalk(server.ports["imap"]).log_in(user)
-    talk.ok(b"EXAMINE INBOX")
-    found = talk.ok(b"UID FETCH 1:* BODY.PEEK[]").having(b"BODY[]")
-    talk.close()
+    with contextlib.closing(ImapTalk(server.ports["imap"])) as talk:
+        talk.log_in(user).ok(b"EXAMINE INBOX")
+        found = talk.ok(b"UID FETCH 1:* BODY.PEEK[]").having(b"BODY[]")
     return [line.partition(b"}\r\n")[2][:-1] for line in found]
 
 

@@ -26,14 +26,13 @@ from mailstead.secretmem import Arena
 from mailstead.store.opening import StoreSettings, open_database
 from tests.support.crashfs import Disk, Op, read_trace, rebuild
 from tests.support.loader import Ledger, load
-from tests.support.server import PASSWORD, Server
+from tests.support.server import PASSWORD, Server, broken
 
 FULL = os.environ.get("MAILSTEAD_FAULTS") == "full"
 STATES = 5000 if FULL else 500
 CLIENTS, EACH = 6, 12
 ROOT = Path(__file__).resolve().parents[2]
 MOUNT = "import sys, pathlib, tests.support.crashfs as c; c.mount(*map(pathlib.Path, sys.argv[1:4]))"
-BROKEN = f"{Path(__file__).parent / 'broken'}:{ROOT / 'src'}"
 pytestmark = [pytest.mark.system, pytest.mark.faults]
 
 
@@ -166,7 +165,7 @@ async def test_a_disk_that_lies_loses_mail(trace: Record, tmp_path: Path) -> Non
 
 async def test_an_early_answer_is_found(tmp_path: Path) -> None:
     """The control: a server whose 250 does not wait for the commit, and a disk that does all it is told."""
-    early = record(tmp_path, {"PYTHONPATH": BROKEN}, stop=False)
+    early = record(tmp_path, broken(""), stop=False)
     lost = [
         await lost_in(early, tmp_path, seed) for seed in range(1, 40, 6)
     ]  # prefixes that end with an answer

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.loader import Ledger, load, missing
-from tests.support.server import Server
+from tests.support.server import Server, broken
 
 FULL = os.environ.get("MAILSTEAD_FAULTS") == "full"
 KILLS = 100 if FULL else 20
@@ -97,9 +97,7 @@ def test_a_kill_at_every_system_call_loses_nothing(folder: Path) -> None:
 
 def test_the_test_can_fail(folder: Path) -> None:
     """The control: a server whose 250 does not wait for the commit loses mail by the same kills."""
-    server = Server(
-        folder, workers=1, env={"PYTHONPATH": f"{Path(__file__).parent / 'broken'}:{SOURCE}"}
-    ).make()
+    server = Server(folder, workers=1, env=broken("")).make()
     ledger = Ledger()
     for round_ in range(6):
         server.start()
@@ -111,9 +109,6 @@ def test_the_test_can_fail(folder: Path) -> None:
         if missing(ledger, server.mails()):
             return
     pytest.fail("acknowledging before the commit was not noticed")
-
-
-SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
 @pytest.fixture

@@ -11,14 +11,13 @@ import pytest
 
 from tests.support.imaptalk import ImapTalk
 from tests.support.pace import seconds
-from tests.support.server import Server
+from tests.support.server import Server, broken
 
 pytestmark = pytest.mark.system
 FLOODERS = 50
 SECONDS = 3.0
 ENOUGH, PATIENCE = 4, 60.0  # a busy machine hashes slowly
 KIB = 256 << 10  # a hash takes longer than the bound below, so whoever waits for one is seen
-SOURCE = Path(__file__).resolve().parents[2] / "src"
 
 
 @contextlib.contextmanager
@@ -96,7 +95,6 @@ def test_a_flood_of_wrong_passwords_slows_nobody_who_is_in(tmp_path_factory: pyt
 
 def test_the_test_can_fail(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The control: passwords that are hashed in the event loop."""
-    env = {"PYTHONPATH": f"{Path(__file__).parent / 'broken'}:{SOURCE}", "MAILSTEAD_BROKEN": "hashing"}
-    with serving(tmp_path_factory.mktemp("flood"), env) as server:
+    with serving(tmp_path_factory.mktemp("flood"), broken("hashing")) as server:
         took, _ = flooded(server)
         assert took[int(len(took) * 0.99)] > seconds(0.25)

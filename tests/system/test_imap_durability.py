@@ -13,12 +13,11 @@ import pytest
 
 from tests.support.imap import octets_of
 from tests.support.imaptalk import ImapTalk
-from tests.support.server import Server
+from tests.support.server import Server, broken
 
 FULL = os.environ.get("MAILSTEAD_FAULTS") == "full"
 ROUNDS = 40 if FULL else 3
 CLIENTS = 20
-SOURCE = Path(__file__).resolve().parents[2] / "src"
 USERS = ("ann@b.test", "bob@local.test")
 FLAGS = (rb"\Flagged", rb"\Answered", b"$Work")
 pytestmark = [pytest.mark.system, pytest.mark.faults]
@@ -252,23 +251,23 @@ def test_nothing_that_was_ok_is_lost_by_kill_9(tmp_path_factory: pytest.TempPath
     assert done > ROUNDS * 40, "the test did its work"
 
 
-def broken(folder: Path, how: str) -> list[object]:
+def rounds_of(folder: Path, how: str) -> list[object]:
     server = Server(
         folder / "box", USERS, workers=1, listen=("imap",), auth="insecure_plaintext_login = true",
-        env={"PYTHONPATH": f"{Path(__file__).parent / 'broken'}:{SOURCE}", "MAILSTEAD_BROKEN": how},
+        env=broken(how),
     ).make()  # fmt: skip
     return rounds(server, 6, 6)[1]
 
 
 def test_the_test_can_fail(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The control: a server whose OK does not wait for the commit."""
-    wrong = broken(tmp_path_factory.mktemp("imapbroken"), "changes")
+    wrong = rounds_of(tmp_path_factory.mktemp("imapbroken"), "changes")
     assert any(isinstance(w, tuple) and w[0] == "lost" for w in wrong), wrong
 
 
 def test_a_replace_in_two_transactions_is_found(tmp_path_factory: pytest.TempPathFactory) -> None:
     """The control: the old message goes, and only then the new one comes; killed in between there is neither."""
-    wrong = broken(tmp_path_factory.mktemp("imaphalves"), "halves")
+    wrong = rounds_of(tmp_path_factory.mktemp("imaphalves"), "halves")
     lost = [w for w in wrong if isinstance(w, tuple) and w[0] == "lost"]
     assert lost, wrong
     for _, _, sure, perhaps, there in lost:

@@ -21,7 +21,7 @@ from mailstead.errors import MailError, Reason
 from mailstead.secretmem import Arena
 from mailstead.store.opening import StoreSettings, open_database
 from tests.support.house import read_both_ways
-from tests.support.server import COMMAND, ENVIRONMENT, PASSWORD, Server
+from tests.support.server import COMMAND, ENVIRONMENT, PASSWORD, Server, broken
 
 STRACE = shutil.which("strace")
 pytestmark = [
@@ -136,26 +136,49 @@ ACTS = {
 }  # fmt: skip
 
 
+def killed(home: Home, act: str, number: int, env: dict[str, str]) -> tuple[Path, int]:
+    """The folder in which a command was killed at its call of that *number*, and how it ended."""
+    folder = home.copy()
+    done = subprocess.run(
+        [STRACE, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={CALLS}",
+         "-e", f"inject={CALLS}:signal=SIGKILL:when={number}", *COMMAND,
+         "--config", str(folder / "mailstead.toml"), *ACTS[act][0]],
+        cwd=folder, capture_output=True, env=ENVIRONMENT | env, timeout=60,
+    )  # fmt: skip
+    return folder, done.returncode
+
+
 @pytest.mark.parametrize("act", sorted(ACTS))
 def test_a_command_that_is_killed_did_all_or_nothing(home: Home, act: str) -> None:
-    arguments, after = ACTS[act]
+    after = ACTS[act][1]
     kills, states = 0, set[bool]()
     for number in range(1, 1000, STEP):
-        folder = home.copy()
-        config = folder / "mailstead.toml"
-        done = subprocess.run(
-            [STRACE, "-f", "-qq", "-o", "/dev/null", "-e", f"trace={CALLS}",
-             "-e", f"inject={CALLS}:signal=SIGKILL:when={number}", *COMMAND, "--config", str(config), *arguments],
-            cwd=folder, capture_output=True, env=ENVIRONMENT, timeout=60,
-        )  # fmt: skip
-        kills += done.returncode != 0
+        folder, code = killed(home, act, number, {})
+        kills += code != 0
         opens, mail = asyncio.run(found(home, folder))
         assert opens in (BEFORE, after), (number, opens)
         assert mail == sorted(MAIL), number
         states.add(opens == after)
         shutil.rmtree(folder)
-        if done.returncode == 0:
+        if code == 0:
             assert opens == after
             break
     assert kills >= 3, "there were kills in the middle"
     assert True in states, "and one run came to its end"
+
+
+def test_a_change_in_many_transactions_is_found(home: Home) -> None:
+    """The control: each statement is a transaction of its own."""
+    halves = 0
+    for number in range(1, 1000, STEP):
+        folder, code = killed(home, "password", number, broken("statements"))
+        try:
+            halves += asyncio.run(found(home, folder)) not in (
+                (BEFORE, sorted(MAIL)), (ACTS["password"][1], sorted(MAIL)),
+            )  # fmt: skip
+        except (AssertionError, MailError):
+            halves += 1
+        shutil.rmtree(folder)
+        if code == 0:
+            break
+    assert halves, "a kill between two of them is seen"

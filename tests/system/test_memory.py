@@ -20,12 +20,10 @@ from mailstead.crypto.primitives import expand
 from mailstead.crypto.records import LABELS
 from mailstead.crypto.slots import SlotType
 from tests.support.imaptalk import ImapTalk
-from tests.support.server import PASSWORD, Server
+from tests.support.server import PASSWORD, Server, broken
 
 pytestmark = pytest.mark.system
 USER = "ann@b.test"
-SOURCE = Path(__file__).resolve().parents[2] / "src"
-BROKEN = {"PYTHONPATH": f"{Path(__file__).parent / 'broken'}:{SOURCE}", "MAILSTEAD_BROKEN": "keys"}
 PIECE = 16  # octets of a key that are looked for: half of one is not less of a finding
 
 
@@ -143,7 +141,7 @@ def dump(pid: int, folder: Path) -> Path:
 
 def test_the_test_can_fail(tmp_path_factory: pytest.TempPathFactory, tmp_path: Path) -> None:
     """The control: a worker that keeps a copy of each store key on its heap."""
-    server, keys = lived(tmp_path_factory.mktemp("planted"), BROKEN)
+    server, keys = lived(tmp_path_factory.mktemp("planted"), broken("keys"))
     (pid,) = server.worker_pids()
     wanted = {name for name in keys if name.startswith("the store key")}
     assert found_in(writable(pid), keys) >= wanted

@@ -2,7 +2,7 @@
 
 MAILSTEAD_BROKEN chooses what is broken: nothing said, deliveries and changes; "changes", only those;
 "hashing", passwords are hashed where everybody waits for them; "halves", a REPLACE is two transactions;
-"keys", a copy of each store key stays on the heap.
+"keys", a copy of each store key stays on the heap; "statements", each statement is a transaction.
 
 Python imports this module at start when its folder is on the path; the server's own code is as it is.
 """
@@ -18,9 +18,30 @@ CHANGES = ("write_rows.<locals>.work", "Copying._write.<locals>.work")
 
 class _Breaker:
     def find_spec(self, name, path=None, target=None):
-        if name != "mailstead.services.worker":
+        if name != ("mailstead.store.opening" if BROKEN == "statements" else "mailstead.services.worker"):
             return
         sys.meta_path.remove(self)
+        if BROKEN == "statements":
+            from mailstead.store.sqlite import Savepoints, SqliteEngine, SqliteTx
+
+            class None_(Savepoints):
+                begin = keep = undo = lambda self: None
+
+            class Slow(SqliteTx):
+                def execute(self, sql, parameters=()):
+                    rows = super().execute(sql, parameters)
+                    if not sql.startswith("SELECT"):
+                        time.sleep(0.02)  # a kill comes between two of them, and not always before
+                    return rows
+
+            def run_without(self, group):
+                connection = self._ready()
+                with self._lock:
+                    if group.begin():
+                        group.run_each(Slow(connection), None_(connection))
+
+            SqliteEngine.run = run_without
+            return
         if BROKEN == "hashing":
             from mailstead.accounts.hashing import Hashing
 
