@@ -1,11 +1,12 @@
 """SORT and THREAD of a whole mailbox beside a peer; `bench.run` starts it, the harness has no such rows.
 
 It runs under the harness's Python and in its way: rounds that alternate, medians, ratios. Each command is
-asked in four ways:
+asked in five ways:
 
     cold     the first after the mailbox was filled, of which no server knows anything; one round
     warm     again and again in one session
     fresh    the first of a session that has its account for itself
+    changed  the same, after a message came, or went again
     beside   the first of a session whose account has others, in every worker, that asked before
 """
 
@@ -34,7 +35,8 @@ COMMANDS = {
     "thread_references": b"THREAD REFERENCES UTF-8 ALL",
     "thread_orderedsubject": b"THREAD ORDEREDSUBJECT UTF-8 ALL",
 }
-TIMES = {"cold": 1, "warm": 30, "fresh": 10, "beside": 10}
+TIMES = {"cold": 1, "warm": 30, "fresh": 10, "changed": 10, "beside": 10}
+LETTER = b"Subject: Re: what came %d\r\n\r\n.\r\n"
 OTHERS = 8  # sessions of the account, so that every worker has one
 
 
@@ -49,19 +51,33 @@ class Order(bench_imap.Bench):
             for _ in range({"warm": 1, "beside": OTHERS}.get(way, 0)):
                 own = others.enter_context(closing(self.open()))
                 own.command(command)
-            for _ in range(TIMES[way]):
+            for turn in range(TIMES[way]):
+                expected = self.args.expect + (self.change(turn) if way == "changed" else 0)
                 imap = own if own is not None and way == "warm" else self.open()
                 began = time.perf_counter()
                 reply = imap.command(command)
                 times.append(time.perf_counter() - began)
                 found = len(re.findall(rb"[0-9]+", reply.partition(b"\r\n")[0]))
-                if found != self.args.expect:
+                if found != expected:
                     return {"error": f"{found} numbers in the answer"}
                 if imap is not own:
                     imap.close()
                     time.sleep(0.05)  # until the server has seen it go
         median, worst = statistics.median(times), max(times)
         return {"n": self.count, "wall_s": round(median, 5), "worst_s": round(worst, 5)}
+
+    def change(self, turn: int) -> int:
+        """Append a message, or expunge it the next time; how many there are beyond the others."""
+        came = turn % 2 == 0
+        with closing(self.open()) as imap:
+            if came:
+                letter = LETTER % turn
+                imap.command(b"APPEND INBOX {%d+}\r\n%b" % (len(letter), letter))
+            else:
+                imap.command(b"UID STORE * +FLAGS.SILENT (\\Deleted)")
+                imap.command(b"EXPUNGE")
+        time.sleep(0.05)  # until the server has seen it go
+        return int(came)
 
 
 def work() -> None:

@@ -1,6 +1,7 @@
 """What one session read to sort is good for another, for as long as it is of the mail that is there."""
 
 import asyncio
+import os
 from array import array
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 from mailstead.accounts import filling, storedorders
 from mailstead.accounts.flagging import FlagChange, How
 from mailstead.accounts.opening import Credential
+from mailstead.accounts.preparing import FIELDS
 from mailstead.accounts.purging import purge_deleted
 from mailstead.accounts.resealing import left_to_reseal, reseal_once
 from mailstead.accounts.rotation import rotate
@@ -34,6 +36,35 @@ async def test_a_new_session_reads_nothing_and_says_the_same(database: Database,
             assert await d.ask(what) == [], what
         assert await d.ask((Criterion(By.DATE, reverse=True), *SUBJECT, *SIZE)) == []
         assert await d.ask(SUBJECT, DATE, Algorithm.REFERENCES, some=lambda uid: uid % 3 == 0) == []
+
+
+async def test_what_a_full_row_is_sorted_by_is_made_when_it_is_absorbed(
+    database: Database, tmp_path: Path
+) -> None:
+    async with desk(database, tmp_path, 0) as d:
+        await d.deliver(range(200))
+        await d.absorb()
+        await d.deliver(range(200, 2 * 256 + 20))
+        async with d.session() as (account, _):
+            assert await account.absorb(d.inbox) == 2 * 256 + 20 - 200
+            await account._online.stored_orders.write()
+        assert await d.stored() == {0: len(FIELDS), 1: len(FIELDS)}
+        for by in FIELDS:
+            assert await d.ask((Criterion(by),)) == [20], "of the row that is not full"
+        await d.do(lambda account: account.expunge(d.inbox, [Uid(9)]))
+        assert await d.ask(SUBJECT) == [255], "its row is another one"
+
+
+async def test_a_row_with_an_envelope_that_had_no_room_is_not_made_when_it_is_absorbed(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    async with desk(sqlite, tmp_path, 0) as d:
+        await d.deliver(range(255))
+        await d.house.deliver(b"Subject: " + os.urandom(40_000).hex().encode() + b"\r\n\r\n.\r\n")
+        async with d.session() as (account, _):
+            await account.absorb(d.inbox)
+            await account._online.stored_orders.write()
+        assert await d.stored() == {}
 
 
 async def test_only_what_is_in_no_record_is_read(sqlite: Database, tmp_path: Path) -> None:

@@ -1,31 +1,30 @@
-"""A finished order of all messages of a mailbox, as it is stored.
+"""A finished order of all messages of a mailbox, as it is stored, with their UIDs (docs/format.md, "Orders").
 
-It is good for the very pages, arrivals and UIDs that it was found of (docs/format.md, "Orders").
+What a UID names never changes, so it stays right of those that are still there, whatever came or went.
 """
 
 import struct
 import sys
 from array import array
-from hashlib import sha256
 
 from mailstead.accounts.keptorders import Finished
 from mailstead.accounts.orderrows import NUMBERS
-from mailstead.accounts.states import Uids
+from mailstead.accounts.states import no_uids
 from mailstead.errors import UnsealError
 from mailstead.mail.sortkeys import Criterion
 from mailstead.mail.threadlist import Piece
 from mailstead.mail.threads import Algorithm
-from mailstead.store.orders import Contents
+from mailstead.store.numbers import runs_of
 
-VERSION = 1
+VERSION = 2
 
-_HEAD = struct.Struct(">B32sII")  # version, what it was found of, messages, pieces of threads
+_HEAD = struct.Struct(">BII")  # version, runs of UIDs, pieces of threads
+_RUN = struct.Struct(">II")  # the first UID, how many
 _PIECE = struct.Struct(">II")  # octets of the shape, messages
-_PAGE = struct.Struct(">IQ16s")  # number, version, write id
-_WAITING = struct.Struct(">I32s")  # UID, tag
 _ALGORITHMS = {Algorithm.ORDEREDSUBJECT: b"\1", Algorithm.REFERENCES: b"\2"}
 _REVERSE = 0x80
 _SWAP = sys.byteorder == "little"
+_MOST = 1 << 32
 
 Question = tuple[Criterion, ...] | Algorithm
 
@@ -37,57 +36,48 @@ def question_id(question: Question) -> bytes:
     return bytes((0, *[NUMBERS[c.by] | (_REVERSE if c.reverse else 0) for c in question]))
 
 
-def found_of(named: Contents, uids: Uids) -> bytes:
-    """What names the contents of a mailbox, in which *uids* are seen."""
-    hashed = sha256(_octets(uids))
-    for number, page in sorted(named.pages.items()):
-        hashed.update(_PAGE.pack(number, *page))
-    for uid, tag in named.waiting:
-        hashed.update(_WAITING.pack(uid, tag))
-    return hashed.digest()
-
-
-def encode(name: bytes, answer: Finished) -> bytes:
-    """The content of a record.
-
-    Args:
-        name: What `found_of` says.
-    """
-    pieces = answer.threads
+def encode(answer: Finished) -> bytes:
+    """The content of a record."""
+    pieces, runs = answer.threads, list(runs_of(answer.uids))
     places = array("I", answer.places)
     for piece in pieces:
         places.extend(piece.places)
+    if _SWAP:
+        places.byteswap()
     return b"".join(
         (
-            _HEAD.pack(VERSION, name, len(places), len(pieces)),
+            _HEAD.pack(VERSION, len(runs), len(pieces)),
+            *[_RUN.pack(first, last - first + 1) for first, last in runs],
             *[_PIECE.pack(len(piece.shape), len(piece.places)) for piece in pieces],
-            _octets(places),
+            places.tobytes(),
             *[piece.shape for piece in pieces],
         )
     )
 
 
-def decode(name: bytes, uids: Uids, content: bytes) -> Finished | None:
-    """The order of all of *uids*; None when it was found of something else.
+def decode(content: bytes) -> Finished:
+    """The order of all messages that the mailbox had.
 
     Raises:
         UnsealError: it is malformed.
     """
     try:
-        version, found_name, count, pieces = _HEAD.unpack_from(content)
-        if version != VERSION:
-            raise ValueError("version")
-        if found_name != name:
-            return None
-        if count != len(uids):
-            raise ValueError("messages")
-        return _decode(uids, content, pieces)
+        return _decode(content)
     except (struct.error, ValueError) as error:
         raise UnsealError("an order is malformed") from error
 
 
-def _decode(uids: Uids, content: bytes, pieces: int) -> Finished:
-    places_at = _HEAD.size + pieces * _PIECE.size
+def _decode(content: bytes) -> Finished:
+    version, runs, pieces = _HEAD.unpack_from(content)
+    pieces_at = _HEAD.size + runs * _RUN.size
+    places_at = pieces_at + pieces * _PIECE.size
+    if version != VERSION or places_at > len(content):
+        raise ValueError("head")
+    uids = no_uids()
+    for first, count in _RUN.iter_unpack(content[_HEAD.size : pieces_at]):
+        if not count or first + count > _MOST or (uids and first <= uids[-1]) or 4 * count > len(content):
+            raise ValueError("UIDs")
+        uids.extend(range(first, first + count))
     shape_at = places_at + 4 * len(uids)
     places = array("I")
     places.frombytes(content[places_at:shape_at])
@@ -101,7 +91,7 @@ def _decode(uids: Uids, content: bytes, pieces: int) -> Finished:
         return Finished(uids, uids, places)
     threads: list[Piece] = []
     at = 0
-    for octets, count in _PIECE.iter_unpack(content[_HEAD.size : places_at]):
+    for octets, count in _PIECE.iter_unpack(content[pieces_at:places_at]):
         shape = content[shape_at : shape_at + octets]
         if shape.count(b"n") != count:
             raise ValueError("shape")
@@ -110,11 +100,3 @@ def _decode(uids: Uids, content: bytes, pieces: int) -> Finished:
     if (at, shape_at) != (len(uids), len(content)):
         raise ValueError("octets left over")
     return Finished(uids, uids, threads=threads)
-
-
-def _octets(column: "array[int]") -> bytes:
-    if not _SWAP:
-        return column.tobytes()
-    swapped = column[:]
-    swapped.byteswap()
-    return swapped.tobytes()

@@ -24,6 +24,14 @@ _Lacking = dict[Field, set[int]]  # UIDs
 _Row = list[tuple[Uid, list[Mark]]]
 
 
+class Gone(Exception):
+    """Messages of which numbers are kept are not there any more."""
+
+    def __init__(self, uids: Collection[int]) -> None:
+        super().__init__()
+        self.uids = uids
+
+
 @dataclass(frozen=True, slots=True)
 class Filling:
     """Fills what is kept of one mailbox.

@@ -5,7 +5,7 @@ from array import array
 from collections.abc import Collection, Mapping, Sequence
 
 from mailstead.accounts.columns import Links, Numbers, no_numbers, of_these
-from mailstead.accounts.filling import Filling, in_turns
+from mailstead.accounts.filling import Filling, Gone, in_turns
 from mailstead.accounts.keptorders import Finished
 from mailstead.accounts.marks import Extra, Making, is_string
 from mailstead.accounts.rankings import Texts, comparisons, merged
@@ -17,14 +17,6 @@ from mailstead.mail.threads import Algorithm, Posts, threaded
 
 ROW = 8  # messages that are read in a row in the time that one alone takes
 STALE = 256  # and an eighth: expunged messages of which numbers are kept
-
-
-class Gone(Exception):
-    """Messages of which numbers are kept are not there any more."""
-
-    def __init__(self, uids: Collection[int]) -> None:
-        super().__init__()
-        self.uids = uids
 
 
 class Ordering:

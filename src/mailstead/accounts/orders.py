@@ -8,12 +8,14 @@ names never changes.
 
 from array import array
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 
 from mailstead.accounts.answerrows import Question
-from mailstead.accounts.filling import Filling
+from mailstead.accounts.filling import Filling, Gone
 from mailstead.accounts.keptorders import Finished, KeptOrders
-from mailstead.accounts.ordering import Gone, Ordering
+from mailstead.accounts.mending import mended
+from mailstead.accounts.ordering import Ordering
 from mailstead.accounts.snapshot import Snapshots
 from mailstead.accounts.states import Uids, no_uids
 from mailstead.accounts.storedorders import StoredOrders
@@ -128,10 +130,13 @@ class Orders:
             return await find(ordering, asked)
         before = None
         if len(asked) >= stored.least:
-            before = await stored.look_up(filling.mailbox_id, what, asked)
-        if before is not None and before.answer is not None:
-            return before.answer
-        answer = await find(ordering, asked)
+            before = await stored.look_up(filling.mailbox_id, what)
+        if before is not None and before.answer is not None and before.answer.uids == asked:
+            return replace(before.answer, asked=asked, uids=asked)
+        answer = None
+        if before is not None and before.answer is not None and isinstance(what, tuple):
+            answer = await mended(before.answer, asked, what, filling, stored)
+        answer = answer or await find(ordering, asked)
         if before is not None and keep and len(answer.uids) == len(asked):
             stored.keep_answer(before, filling.mailbox_id, answer)
         return answer

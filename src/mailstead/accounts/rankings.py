@@ -1,22 +1,22 @@
-"""Rankings: hashes in the order of the strings that they stand for, which are read to be compared.
+"""Rankings: numbers in the order of what they stand for, which is read to be compared.
 
-A new string is looked up between the others by halves, all new ones at once.
+They are hashes of strings, or places of messages. A new one is looked up between the others by halves, all
+new ones at once.
 """
 
 from array import array
 from bisect import bisect_left
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-
-from mailstead.accounts.columns import no_numbers
+from typing import Any
 
 Texts = Mapping[int, str]  # by what stands for them
-Learn = Callable[[Collection[int]], Awaitable[Texts]]  # the texts of these at least
+Learn = Callable[[Collection[int]], Awaitable[Mapping[int, Any]]]  # what these at least stand for
 
 
 async def merged(known: "array[int]", new: Sequence[int], learn: Learn) -> "array[int]":
     """A ranking that has what is *new*, too; that is in its order, and none of it is *known*."""
     places = await _places(known, new, learn)
-    ranking, last = no_numbers(), 0
+    ranking, last = known[:0], 0
     for number, place in zip(new, places, strict=True):
         ranking.extend(known[last:place])
         ranking.append(number)

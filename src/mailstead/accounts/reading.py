@@ -8,7 +8,6 @@ from enum import IntFlag
 from functools import partial
 from typing import NamedTuple
 
-from mailstead.accounts.absorb import open_pendings
 from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.entries import (
     BodyKey,
@@ -21,6 +20,7 @@ from mailstead.accounts.entries import (
 )
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.pages import pick, split
+from mailstead.accounts.pendings import open_pendings
 from mailstead.accounts.shelf import open_state
 from mailstead.accounts.states import MessageState, RowStates
 from mailstead.crypto.sealed import Kind, SealedRecord

@@ -16,10 +16,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from itertools import groupby
 
-from mailstead.accounts.absorb import open_pendings
 from mailstead.accounts.inspecting import Heads, differences, read_heads
 from mailstead.accounts.joining import only_pendings, with_pendings
 from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.pendings import open_pendings
 from mailstead.accounts.shelf import open_state
 from mailstead.accounts.states import MessageState, RowStates, StatePage, Uids, no_uids
 from mailstead.errors import Reason, Refused, UnsealError

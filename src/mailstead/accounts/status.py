@@ -9,9 +9,9 @@ import contextlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from mailstead.accounts.absorb import open_pendings
 from mailstead.accounts.counts import Counts
 from mailstead.accounts.keys import SessionKeys
+from mailstead.accounts.pendings import open_pendings
 from mailstead.accounts.states import MessageState
 from mailstead.accounts.turns import until_won
 from mailstead.crypto.sealed import Kind, SealedRecord

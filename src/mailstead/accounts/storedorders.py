@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 
-from mailstead.accounts.answerrows import Question, found_of, question_id
+from mailstead.accounts.answerrows import Question, question_id
 from mailstead.accounts.answerrows import decode as decode_answer
 from mailstead.accounts.answerrows import encode as encode_answer
 from mailstead.accounts.columns import Links, Numbers
@@ -17,7 +17,6 @@ from mailstead.accounts.keptorders import Finished
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.marks import Extra, Field
 from mailstead.accounts.orderrows import NUMBERS, Marks, Page, decode, encode
-from mailstead.accounts.states import Uids
 from mailstead.crypto.records import CAPS
 from mailstead.crypto.sealed import Kind, SealedRecord
 from mailstead.errors import UnsealError
@@ -25,15 +24,8 @@ from mailstead.store.accounts import Stale, fence
 from mailstead.store.database import Database, Tx
 from mailstead.store.leaves import page_writes
 from mailstead.store.messages import GROUP_A
-from mailstead.store.orders import (
-    Contents,
-    answer_id,
-    contents,
-    order_id,
-    order_rows,
-    put_answer,
-    put_order,
-)
+from mailstead.store.numbers import runs_of
+from mailstead.store.orders import answer_id, order_id, order_rows, put_answer, put_order
 from mailstead.store.records import get_record
 
 MOST = 8 << 20  # octets that wait to be written; what does not fit is made again another time
@@ -63,15 +55,11 @@ class Asked:
     """A question about all messages of a mailbox, and what is stored of its answer.
 
     Args:
-        contents: What names the messages, before anything else was read.
-        name: The same in short (`found_of`).
         version: Of the record that is there, good or not; 0 without one.
-        answer: None when there is no good one.
+        answer: Of the messages that were there then; None when there is no good one.
     """
 
-    contents: Contents
     question: bytes
-    name: bytes
     version: int
     answer: Finished | None
 
@@ -107,13 +95,22 @@ class StoredOrders:
             numbers: At least one.
             texts: Get what the numbers of strings stand for, in the order of the strings in each row.
         """
-        account_id, first, last = self._keys.account_id, min(numbers), max(numbers)
+        account_id, runs = self._keys.account_id, list(runs_of(sorted(numbers)))
 
         def work(tx: Tx) -> tuple[dict[int, Page], dict[Field, dict[int, SealedRecord]]]:
             writes = page_writes(tx, account_id, mailbox_id)
             return (
                 {number: (version, wid) for group, number, version, wid in writes if group == GROUP_A},
-                {f: order_rows(tx, account_id, mailbox_id, NUMBERS[f], first, last) for f in fields},
+                {
+                    f: {
+                        number: record
+                        for first, last in runs
+                        for number, record in order_rows(
+                            tx, account_id, mailbox_id, NUMBERS[f], first, last
+                        ).items()
+                    }
+                    for f in fields
+                },
             )
 
         pages, found = await self._database.read(work)
@@ -125,7 +122,7 @@ class StoredOrders:
                 if at % ROWS_AT_ONCE == ROWS_AT_ONCE - 1:
                     await asyncio.sleep(0)
                 page = pages.get(number)
-                if page is None or number not in numbers:
+                if page is None:
                     continue
                 column = self._open(mailbox_id, field, number, page, record, texts.get(field, {}))
                 if isinstance(whole, Links) and isinstance(column, Links):
@@ -176,38 +173,27 @@ class StoredOrders:
             )
             self.some.set()
 
-    async def look_up(self, mailbox_id: bytes, question: Question, uids: Uids) -> Asked | None:
-        """Ask what the answer to a question about *uids*, all messages, was; None while many of them wait."""
+    async def look_up(self, mailbox_id: bytes, question: Question) -> Asked:
+        """Ask what the answer to a question about all messages was."""
         account_id, asked = self._keys.account_id, question_id(question)
-
-        def work(tx: Tx) -> tuple[Contents | None, SealedRecord | None]:
-            return (
-                contents(tx, account_id, mailbox_id),
-                get_record(tx, account_id, Kind.ORDER, mailbox_id, answer_id(asked)),
-            )
-
-        named, record = await self._database.read(work)
-        if named is None:
-            return None
-        name = found_of(named, uids)
+        name = answer_id(asked)
+        record = await self._database.read(
+            lambda tx: get_record(tx, account_id, Kind.ORDER, mailbox_id, name)
+        )
         if record is None:
-            return Asked(named, asked, name, 0, None)
+            return Asked(asked, 0, None)
         try:
-            content = self._keys.open(Kind.ORDER, mailbox_id, 0, 0, record, answer_id(asked))
-            answer = decode_answer(name, uids, content)
+            answer = decode_answer(self._keys.open(Kind.ORDER, mailbox_id, 0, 0, record, name))
         except (UnsealError, Stale):
             answer = None
-        return Asked(named, asked, name, record.version, answer)
+        return Asked(asked, record.version, answer)
 
     def keep_answer(self, asked: Asked, mailbox_id: bytes, answer: Finished) -> None:
         """Have the answer to what was *asked* written soon."""
-        account_id = self._keys.account_id
-        content = encode_answer(asked.name, answer)
-        record = self._seal(mailbox_id, answer_id(asked.question), asked.version + 1, content)
+        account_id, name = self._keys.account_id, answer_id(asked.question)
+        record = self._seal(mailbox_id, name, asked.version + 1, encode_answer(answer))
         if record is not None:
-            self._waiting.append(
-                lambda tx: put_answer(tx, account_id, mailbox_id, asked.question, asked.contents, record)
-            )
+            self._waiting.append(lambda tx: put_answer(tx, account_id, mailbox_id, asked.question, record))
             self.some.set()
 
     def _seal(self, mailbox_id: bytes, name: bytes, version: int, content: bytes) -> SealedRecord | None:

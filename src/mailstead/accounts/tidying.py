@@ -92,7 +92,9 @@ async def _absorb(online: Online, log: Log, quiet: float) -> None:
             try:
                 await online.intact(mailbox_id)
                 async with online.turn:
-                    absorbed += await absorb_once(online.database, online.keys, mailbox_id)
+                    absorbed += await absorb_once(
+                        online.database, online.keys, mailbox_id, stored=online.stored_orders
+                    )
             except MailError as error:  # the others are absorbed all the same
                 log.warning("presence.absorb.put-off", account=online.account_id, why=str(error))
             except LostRace:  # another worker is at it

@@ -6,7 +6,7 @@ spellings of it: what is a method here is written once, what is not is protocol.
 
 from collections.abc import AsyncIterator, Callable, Iterable
 
-from mailstead.accounts.absorb import absorb_all
+from mailstead.accounts.absorb import absorb_batch
 from mailstead.accounts.accessentries import Entries
 from mailstead.accounts.accesslog import take_in
 from mailstead.accounts.changes import change_flags, expunge, take_recent
@@ -207,8 +207,10 @@ class UnlockedAccount(NamedMailboxes):
         """Absorb what was delivered since; how many. Refused if the mailbox is not as it was left."""
         o = self._online
         await o.intact(mailbox_id)
+        absorbed = 0
         async with o.turn:
-            absorbed = await absorb_all(o.database, o.keys, mailbox_id)
+            while done := await absorb_batch(o.database, o.keys, mailbox_id, stored=o.stored_orders):
+                absorbed += done
         if absorbed:
             await o.wrote()
         return absorbed

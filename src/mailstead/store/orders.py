@@ -6,17 +6,14 @@ Made of the mail beside it, so it may be gone at any time, and counts against no
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
 
 from mailstead.crypto.sealed import Kind, Sealed, SealedRecord
 from mailstead.store.database import Tx
-from mailstead.store.leaves import page_writes
 from mailstead.store.messages import GROUP_A
 from mailstead.store.records import LostRace, put_record
 
 FIELDS = 10  # they are numbered from 1
 ANSWERS = 8  # of one mailbox
-WAITING = 256  # messages that may wait to be absorbed while an answer is stored
 _FIRST_ANSWER = bytes((255,)) + bytes(15)
 
 
@@ -74,44 +71,14 @@ def answer_id(question: bytes) -> bytes:
     return bytes((255,)) + question.ljust(15, b"\0")
 
 
-class Contents(NamedTuple):
-    """What names the messages of a mailbox.
-
-    Args:
-        pages: Version and write id of each page by its number.
-        waiting: UID and tag of each pending, ascending.
-    """
-
-    pages: dict[int, tuple[int, bytes]]
-    waiting: list[tuple[int, bytes]]
-
-
-def contents(tx: Tx, account_id: int, mailbox_id: bytes) -> Contents | None:
-    """What names the messages of a mailbox; None while many wait to be absorbed, or one without a tag."""
-    waiting = [
-        (int(uid), bytes(tag))
-        for uid, tag in tx.execute(
-            "SELECT uid, tag FROM pending WHERE account_id = ? AND mailbox_id = ? ORDER BY uid LIMIT ?",
-            (account_id, mailbox_id, WAITING + 1),
-        )
-    ]
-    if len(waiting) > WAITING or not all(tag for _, tag in waiting):
-        return None
-    writes = page_writes(tx, account_id, mailbox_id)
-    return Contents({n: (version, wid) for group, n, version, wid in writes if group == GROUP_A}, waiting)
-
-
 def put_answer(
     tx: Tx,
     account_id: int,
     mailbox_id: bytes,
     question: bytes,
-    found_in: Contents,
     record: SealedRecord,
 ) -> bool:
-    """Write the answer to a question, if it was found in what is there; False if it was not."""
-    if contents(tx, account_id, mailbox_id) != found_in:
-        return False
+    """Write the answer to a question; False when another session wrote one first."""
     ((count,),) = tx.execute(
         "SELECT COUNT(*) FROM record WHERE account_id = ? AND kind = ? AND place = ? AND object_id >= ?",
         (account_id, int(Kind.ORDER), mailbox_id, _FIRST_ANSWER),
@@ -120,7 +87,7 @@ def put_answer(
         _drop_answers(tx, account_id, mailbox_id)
     try:
         put_record(tx, account_id, Kind.ORDER, record, mailbox_id, answer_id(question))
-    except LostRace:  # another session's is as good
+    except LostRace:  # it is as good
         return False
     return True
 
@@ -133,13 +100,12 @@ def _drop_answers(tx: Tx, account_id: int, mailbox_id: bytes) -> None:
 
 
 def drop_orders(tx: Tx, account_id: int, mailbox_id: bytes, numbers: Iterable[int]) -> None:
-    """Drop the records of all fields of these rows, and the answers."""
+    """Drop the records of all fields of these rows."""
     if not tx.execute(
         "SELECT 1 FROM record WHERE account_id = ? AND kind = ? AND place = ? LIMIT 1",
         (account_id, int(Kind.ORDER), mailbox_id),
     ):
         return
-    _drop_answers(tx, account_id, mailbox_id)
     for number in numbers:
         tx.execute(
             "DELETE FROM record WHERE account_id = ? AND kind = ? AND place = ?"
