@@ -23,7 +23,8 @@ from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.waysin import Gens, Maker
 from mailstead.crypto import escrow, passwords
 from mailstead.crypto.slots import SlotType
-from mailstead.errors import MailError, Reason, Refused
+from mailstead.errors import MailError, Reason, Refused, UnsealError
+from mailstead.store.accounts import Stale
 from mailstead.store.archives import archives
 from mailstead.store.database import Database
 from mailstead.store.slots import add_slot
@@ -289,6 +290,30 @@ async def names(h: House) -> set[str]:
     found = {m.name for m in await account.mailboxes()}
     account.close()
     return found
+
+
+async def test_a_session_that_is_open_when_mail_comes_back_ends_and_puts_none_of_it_aside(
+    database: Database, tmp_path: Path
+) -> None:
+    """It has not the keys of before, and its server absorbs behind it."""
+    async with worker(database, tmp_path) as w:
+        h, ended = w.house, asyncio.Event()
+        words = await lived_in(h)
+        await reset(h.office, ANN, NEW, 0)
+        phone = await w.logins.login("ann", NEW, "192.0.2.1", ended.set)
+        await open_archives(h.office, ANN, LATER, words_of(words))
+        w.bell.ring((1,))
+        async with asyncio.timeout(5):
+            await ended.wait()
+        with pytest.raises((Stale, UnsealError)):  # what it has begun is not written
+            for mailbox in await phone.mailboxes():
+                await phone.absorb(mailbox.id)
+        phone.close()
+        account = await h.unlock(password=NEW)
+        for mailbox in await account.mailboxes():
+            await account.absorb(mailbox.id)
+        assert await account.quarantined() == []
+        account.close()
 
 
 async def test_a_reset_and_a_delivery_at_once_lose_nothing(database: Database, tmp_path: Path) -> None:

@@ -8,10 +8,10 @@ import unicodedata
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from mailstead.accounts.keychange import Change, Keys, change_keys, maker
+from mailstead.accounts.keychange import Change, Keys, change_keys, maker, to_next_read_key
 from mailstead.accounts.login import unlock_root
 from mailstead.accounts.opening import MOST_APPS, Credential, UnlockedRoot
-from mailstead.accounts.waysin import Gens, NewApp, root_ring
+from mailstead.accounts.waysin import NewApp, root_ring
 from mailstead.crypto.apppasswords import new_app_password
 from mailstead.crypto.keyring import NAME_OCTETS, RingSlot, read_key
 from mailstead.crypto.slots import MAIL, READ_ONLY, SUBMIT_ONLY, Scope, SlotType
@@ -186,12 +186,6 @@ def _without(office: "Office", keys: Keys, way: WayIn, unlocked: UnlockedRoot) -
     """The keys without a way in; the others are carried over when it opened the read key."""
     kept = tuple(s for s in keys.ring.slots if s.slot_id != way.slot_id)
     ring = replace(keys.ring, slots=kept)
-    account = keys.account
     if Scope.READ not in way.scope:
-        return Change(ring, account.read_gen, removed=(way.slot_id,))
-    read_gen = account.read_gen + 1
-    key = read_key(unlocked.root.view, account.root_gen, read_gen)
-    making = maker(office, keys, Gens(account.root_gen, read_gen))
-    stored = {r.slot_id: r for r in keys.ways_in}
-    carried = tuple(making.carried_over(stored[s.slot_id], s, key) for s in kept if s.slot_id in stored)
-    return Change(ring, read_gen, removed=(way.slot_id,), carried_over=carried)
+        return Change(ring, keys.account.read_gen, removed=(way.slot_id,))
+    return replace(to_next_read_key(office, keys, ring, unlocked.root), removed=(way.slot_id,))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mailstead.accounts.escrow import EscrowSeed, listed, open_by_seed
 from mailstead.accounts.folders import Folders
 from mailstead.accounts.gathering import adopt
-from mailstead.accounts.keychange import Change, Keys, change_keys
+from mailstead.accounts.keychange import Change, Keys, change_keys, to_next_read_key
 from mailstead.accounts.login import session_keys, unlock_root
 from mailstead.accounts.mboxes import MailboxName
 from mailstead.accounts.opening import Credential, UnlockedRoot, open_found
@@ -163,10 +163,11 @@ async def _bring_back(office: "Office", unlocked: UnlockedRoot, opened: list[_Op
     async def plan(keys: Keys) -> Change:
         epochs = {e.number: e for o in opened for e in o.epochs} | {e.number: e for e in keys.ring.epochs}
         ring = replace(keys.ring, epochs=tuple(epochs[number] for number in sorted(epochs)))
-        return Change(ring, keys.account.read_gen)
+        # A session that has not these epochs would take the mail that comes back for damaged.
+        return to_next_read_key(office, keys, ring, unlocked.root)
 
     await change_keys(office, unlocked, plan)
-    account, root = unlocked.account, unlocked.root
+    account, root = unlocked.account._replace(read_gen=unlocked.account.read_gen + 1), unlocked.root
 
     def read(tx: Tx) -> Ring:
         return root_ring(tx, account, root.view)

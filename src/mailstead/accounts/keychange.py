@@ -154,6 +154,23 @@ def maker(office: "Office", keys: Keys, gens: Gens | None = None) -> Maker:
     return Maker(office.arena, office.server_key, keys.account.uuid, gens or keys.gens, int(office.now()))
 
 
+def to_next_read_key(office: "Office", keys: Keys, ring: Ring, root: Secret) -> Change:
+    """Have *ring* under the next generation of the read key: every session has to log in again.
+
+    Args:
+        ring: Its ways in are carried over, as far as they are there.
+    """
+    account = keys.account
+    read_gen = account.read_gen + 1
+    key = read_key(root.view, account.root_gen, read_gen)
+    making = maker(office, keys, Gens(account.root_gen, read_gen))
+    stored = {row.slot_id: row for row in keys.ways_in}
+    carried = [
+        making.carried_over(stored[slot.slot_id], slot, key) for slot in ring.slots if slot.slot_id in stored
+    ]
+    return Change(ring, read_gen, carried_over=tuple(carried))
+
+
 def _work(
     office: "Office", keys: Keys, change: Change, unlocked: UnlockedRoot
 ) -> tuple[Callable[[Tx], None], Anchored]:
