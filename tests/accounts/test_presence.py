@@ -286,7 +286,7 @@ async def test_what_goes_on_behind_the_last_session_ends_before_its_keys_are_wip
         went_on.set()
         return 0
 
-    monkeypatch.setattr("mailstead.accounts.tidying.purge_deleted", slow)
+    monkeypatch.setattr("mailstead.accounts.tidying.deleted", slow)
     async with worker(sqlite, tmp_path) as w:
         await w.house.move_in()
         session = await w.login()

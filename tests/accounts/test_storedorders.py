@@ -12,7 +12,7 @@ from mailstead.accounts import filling, storedorders
 from mailstead.accounts.flagging import FlagChange, How
 from mailstead.accounts.opening import Credential
 from mailstead.accounts.preparing import FIELDS
-from mailstead.accounts.purging import purge_deleted
+from mailstead.accounts.purging import deleted, purge
 from mailstead.accounts.resealing import left_to_reseal, reseal_once
 from mailstead.accounts.rotation import rotate
 from mailstead.accounts.unlocked import UnlockedAccount
@@ -125,7 +125,8 @@ async def test_what_moves_leaves_nothing_behind(sqlite: Database, tmp_path: Path
         assert not await d.stored(box)
         assert await d.ask(SUBJECT, Algorithm.REFERENCES, box=box) == [106, 106]
         await account.delete_mailbox("work")
-        await purge_deleted(d.database, account._online.keys)
+        for mailbox_id in await deleted(d.database, account._online.keys):
+            await purge(d.database, account._online.keys, mailbox_id)
         assert not await d.stored(box)
 
 

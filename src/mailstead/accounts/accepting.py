@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 
 from mailstead.accounts import leaves
 from mailstead.accounts.absorb import absorb_once
-from mailstead.accounts.accountleaf import NAMED, AccountLeaf, put_account_leaf, seal_account_leaf
+from mailstead.accounts.accountleaf import NAMED, AccountLeaf, seal_account_leaf
 from mailstead.accounts.anchor import Anchor, seal_anchor
 from mailstead.accounts.anchoring import Anchored, found_counts
 from mailstead.accounts.chain import last_arrival
@@ -22,7 +22,7 @@ from mailstead.accounts.leaves import Leaf, LeafPage, open_leaf, seal_leaf
 from mailstead.accounts.pages import merge, split
 from mailstead.accounts.shelf import open_state
 from mailstead.accounts.shelfrows import ShelfWrites
-from mailstead.accounts.standing import read_account
+from mailstead.accounts.standing import AccountHeads, read_account
 from mailstead.accounts.states import FLAGS, MessageState, RowStates, StatePage
 from mailstead.accounts.tombstones import Tombstone
 from mailstead.accounts.turns import modseq_ahead, until_won
@@ -37,8 +37,9 @@ from mailstead.store.ledger import Ledger
 from mailstead.store.mailboxes import MailboxRow, get_mailbox, move_pendings, renew_counters
 from mailstead.store.messages import GROUP_A, GROUP_B, StateRow
 from mailstead.store.numbers import LEAF_BITS
-from mailstead.store.records import get_record
+from mailstead.store.records import get_record, replace_record
 
+_VERSIONS = range(1 << 62)  # that an account can come to
 NOT_OPENED = (UnsealError, Stale)  # the latter of a row that claims to be of keys to come
 
 
@@ -49,33 +50,40 @@ async def accept_account(database: Database, keys: SessionKeys, ledger: Ledger |
         Stale: the account's keys have moved on.
     """
 
-    def read(tx: Tx) -> tuple[SealedRecord, Anchored]:
+    known = None if ledger is None else ledger.of(keys.uuid).anchor
+
+    def read(tx: Tx) -> tuple[AccountHeads, SealedRecord, SealedRecord]:
         heads = read_account(tx, keys.account_id)
         writes = {
             name: write
             for name, write in heads.writes.items()
             if name[0] in NAMED and (name[1] == ZERO_ID or name[1] in heads.mailboxes)
         }
-        version = 1 if heads.leaf is None else heads.leaf.version + 1
-        leaf = seal_account_leaf(keys, AccountLeaf(version, writes))
-        version = 1 if heads.anchor is None else heads.anchor.version + 1
+        leaf = seal_account_leaf(keys, AccountLeaf(_above(heads.leaf), writes))
+        version = _above(heads.anchor, 0 if known is None else known.number)
         keyring = heads.writes[Kind.KEYRING, ZERO_ID][0]
         floors = found_counts(tx, keys, heads, {})
         anchor = Anchor(version, tx.now(), keyring, (leaf.version, leaf.write_id), floors)
-        return leaf, Anchored(seal_anchor(keys, anchor))
+        return heads, leaf, seal_anchor(keys, anchor)
 
     async def turn(_: int) -> None:
-        leaf, anchored = await database.read(read)
+        heads, leaf, anchor = await database.read(read)
 
         def work(tx: Tx) -> None:
             fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 0)
-            put_account_leaf(tx, keys.account_id, leaf)
-            anchored.put(tx, keys.account_id)
+            replace_record(tx, keys.account_id, Kind.LEAF, leaf, heads.leaf)
+            replace_record(tx, keys.account_id, Kind.ANCHOR, anchor, heads.anchor)
 
         await database.write(work)
-        anchored.note(ledger, keys.uuid)
+        Anchored(anchor).note(ledger, keys.uuid)
 
     await until_won(turn)
+
+
+def _above(found: SealedRecord | None, known: int = 0) -> int:
+    """A version above that of a row that somebody may have changed, and above what is *known*."""
+    there = 0 if found is None else found.version
+    return max(there, known) + 1 if there in _VERSIONS else known + 1
 
 
 async def accept_mailbox(database: Database, keys: SessionKeys, mailbox_id: bytes, uid: int = 0) -> None:

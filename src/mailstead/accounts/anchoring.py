@@ -50,6 +50,9 @@ def anchor_with_keys(keys: SessionKeys, sealed: SealedRecord | None, keyring: in
 
     Args:
         sealed: The present one. That it is missing or does not open is to be seen, and not made good.
+
+    Raises:
+        UnsealError: there were keyrings that this change does not follow: what they said would be lost.
     """
     if sealed is None:
         return Anchored(None)
@@ -57,7 +60,9 @@ def anchor_with_keys(keys: SessionKeys, sealed: SealedRecord | None, keyring: in
         old = open_anchor(keys, sealed)
     except (UnsealError, Stale):
         return Anchored(None)
-    new = replace(old, version=old.version + 1, created=now, keyring=max(old.keyring, keyring))
+    if old.keyring >= keyring:
+        raise UnsealError(f"its keys were set back: version {keyring - 1} found, {old.keyring} was written")
+    new = replace(old, version=old.version + 1, created=now, keyring=keyring)
     return Anchored(seal_anchor(keys, new))
 
 

@@ -42,7 +42,6 @@ class FirstRows:
         root: Of the generations *gens*.
         epoch: The number of the epoch it begins with.
         clock: Seconds since the epoch by the database's clock, and above every UIDVALIDITY so far.
-        modseq: Of the new mailboxes.
         anchor: The version of the anchor, one above that of the one that is there.
     """
 
@@ -55,7 +54,6 @@ class FirstRows:
         root: Octets,
         ways: list[NewWayIn],
         clock: int,
-        modseq: int,
         anchor: int = 1,
     ) -> None:
         now = int(office.now())
@@ -70,7 +68,6 @@ class FirstRows:
         self._read_ring = seal_read_ring(read_key(root, gens.root_gen, gens.read_gen), uuid, ring)
         self._mailbox_ids = [os.urandom(16) for _ in FIRST_MAILBOXES]
         self._uid_validities = [clock + at for at, _ in enumerate(FIRST_MAILBOXES)]
-        self._modseq = modseq
         store = StoreKeys(office.arena, uuid, epoch, first.store_key)
         names = mboxes.encode(mboxes.first(self._mailbox_ids))
         self._names = store.seal(Kind.MBOXES, ZERO_ID, 0, 1, 0, names)
@@ -89,8 +86,11 @@ class FirstRows:
         """Where mail goes."""
         return self._mailbox_ids[0]
 
-    def write(self, tx: Tx, account_id: int) -> None:
+    def write(self, tx: Tx, account_id: int, modseq: int) -> None:
         """Write them beside the account's row, which is there.
+
+        Args:
+            modseq: Of the new mailboxes.
 
         Raises:
             LostRace: something came first.
@@ -105,5 +105,5 @@ class FirstRows:
         put_record(tx, account_id, Kind.ANCHOR, self.anchor)
         made = zip(self._mailbox_ids, self._uid_validities, self._leaves, strict=True)
         for mailbox_id, uid_validity, leaf in made:
-            add_mailbox(tx, account_id, mailbox_id, self._modseq, uid_validity)
+            add_mailbox(tx, account_id, mailbox_id, modseq, uid_validity)
             put_leaf(tx, account_id, mailbox_id, 0, leaf)

@@ -34,7 +34,15 @@ from mailstead.store.accounts import AccountRow, EpochKeyRow, Stale, fence
 from mailstead.store.database import Tx
 from mailstead.store.epochs import EpochUse, epoch_use
 from mailstead.store.records import LostRace, get_record, put_record
-from mailstead.store.slots import SlotRow, add_slot, carry_over, remove_slot, set_scram_salt, slots
+from mailstead.store.slots import (
+    SlotRow,
+    add_slot,
+    carry_over,
+    remove_sessions,
+    remove_slot,
+    set_scram_salt,
+    slots,
+)
 
 if TYPE_CHECKING:
     from mailstead.accounts.provision import Office
@@ -75,6 +83,7 @@ class Change:
         read_gen: Another generation of the read key: every way in is carried over to it.
         scram_salt: To be kept, if there is none yet.
         root: Another root, of the next generation: every way in is carried over to it, too.
+        ends_sessions: Ways in of sessions go, those too that begin meanwhile.
     """
 
     ring: Ring
@@ -84,6 +93,7 @@ class Change:
     carried_over: tuple[SlotRow, ...] = ()
     scram_salt: bytes | None = None
     root: Secret | None = None
+    ends_sessions: bool = False
 
 
 async def change_keys(
@@ -118,9 +128,9 @@ async def change_keys(
         try:
             keys = await office.database.read(read)
             change = await plan(keys)
+            work, anchored = _work(office, keys, change, unlocked)
         except UnsealError as error:
             raise Refused(Reason.DAMAGED, str(error)) from error
-        work, anchored = _work(office, keys, change, unlocked)
         await office.database.write(work)
         if office.ledger is not None:
             gone = [(s.slot_id, s.not_after) for s in keys.ways_in if s.slot_id in change.removed]
@@ -174,7 +184,11 @@ def to_next_read_key(office: "Office", keys: Keys, ring: Ring, root: Secret) -> 
 def _work(
     office: "Office", keys: Keys, change: Change, unlocked: UnlockedRoot
 ) -> tuple[Callable[[Tx], None], Anchored]:
-    """Seal everything, and give the transaction that writes it, and the anchor that it writes."""
+    """Seal everything, and give the transaction that writes it, and the anchor that it writes.
+
+    Raises:
+        UnsealError: the keyrings were set back.
+    """
     account, old, root = keys.account, keys.ring, change.root or unlocked.root
     root_gen = account.root_gen + (change.root is not None)
     ring = Ring(
@@ -198,6 +212,8 @@ def _work(
         anchored.put(tx, account.account_id)
         for slot_id in change.removed:
             remove_slot(tx, account.account_id, slot_id)
+        if change.ends_sessions:
+            remove_sessions(tx, account.account_id)
         for row in change.carried_over:
             carry_over(tx, account.account_id, row)
         for row in change.added:

@@ -30,11 +30,17 @@ class SessionKeys:
         self.root_gen = ring.root_gen
         self.read_gen = ring.read_gen
         self.epoch = ring.current().number
-        self._stores = {e.number: StoreKeys(arena, uuid, e.number, e.store_key) for e in ring.epochs}
-        self._seeds: dict[int, Secret] = {
-            e.number: arena.hold(e.xwing_seed) for e in ring.epochs if e.state != STORE_KEY_ONLY
-        }
+        self._stores: dict[int, StoreKeys] = {}
+        self._seeds: dict[int, Secret] = {}
         self._private: dict[int, PrivateKey] = {}
+        try:
+            for e in ring.epochs:
+                self._stores[e.number] = StoreKeys(arena, uuid, e.number, e.store_key)
+                if e.state != STORE_KEY_ONLY:
+                    self._seeds[e.number] = arena.hold(e.xwing_seed)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def earlier(self) -> tuple[int, ...]:

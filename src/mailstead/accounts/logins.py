@@ -206,6 +206,8 @@ class Logins:
         try:
             admitted = Admitted(await enter(way), way.signature)
             outcome = Outcome.ENTERED
+        except MemoryError as error:  # for keys
+            raise Unavailable(Reason.TOO_BUSY, str(error)) from error
         finally:
             self._office.witness(account_id, seen(self._office.now(), door, outcome, way.slot, peer))
         return admitted

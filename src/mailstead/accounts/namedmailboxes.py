@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 from mailstead.accounts.annotations import Annotations
 from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.online import Online, Watch
-from mailstead.accounts.purging import purge_deleted
+from mailstead.accounts.purging import deleted, purge
 from mailstead.accounts.status import Status
 from mailstead.errors import Reason, Refused
 from mailstead.mail.mailbox import SpecialUse
@@ -85,7 +85,8 @@ class NamedMailboxes:
         if self._tidied:
             self._online.stirred.set()
         else:
-            await purge_deleted(self._online.database, self._online.keys)
+            for mailbox_id in await deleted(self._online.database, self._online.keys):
+                await purge(self._online.database, self._online.keys, mailbox_id)
 
     async def subscribe(self, name: str, *, wanted: bool = True) -> None:
         """Subscribe to a name, or unsubscribe from it (`Folders.subscribe`)."""

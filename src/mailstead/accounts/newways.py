@@ -208,6 +208,5 @@ def _without(
     if root is not None:
         return rotated(office, replace(keys, ring=ring), root, fresh)
     removed = tuple(s.slot_id for s in keys.ring.slots if gone(s))
-    if removed:  # who changes his password or words ends what others may have begun with them
-        removed += tuple(row.slot_id for row in keys.ways_in if row.type == SlotType.SESSION)
-    return Change(ring, keys.account.read_gen, removed=removed)
+    # Who changes his password or words ends what others may have begun with them.
+    return Change(ring, keys.account.read_gen, removed=removed, ends_sessions=bool(removed))

@@ -77,6 +77,7 @@ class Online:
     stored_orders: StoredOrders = field(init=False)
     verifying: Verifying = field(init=False)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    resealed: bool = False  # nothing is left under the keys of an earlier epoch
     stirred: asyncio.Event = field(default_factory=asyncio.Event)  # there may be something to tidy
     watches: set[Watch] = field(default_factory=set[Watch])
 
@@ -109,6 +110,10 @@ class Online:
     def damage(self, mailbox_id: bytes) -> list[str]:
         """How a mailbox is not as it was left, as far as it was looked at; then it can only be read."""
         return [*self.standing.of(mailbox_id), *self.snapshots.damage.get(mailbox_id, [])]
+
+    def damaged_mailboxes(self) -> set[bytes]:
+        """Those that are not as they were left, as far as they were looked at."""
+        return {*self.standing.mailboxes, *(m for m, said in self.snapshots.damage.items() if said)}
 
     async def look_again(self) -> None:
         """See whether somebody has seen to what differed of the account as a whole.

@@ -5,6 +5,7 @@ a millisecond; anything else only on the slots of its type, at the cost of Argon
 has no such way in, or is nobody's, costs the same (`decoy`).
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -286,7 +287,8 @@ class _Try:
         with secret:
             payload = open_row(office.arena, header, row, secret.view)
             if memory is not None:
-                memory.remembered.keep(self.account, row, octets, secret, memory.monotonic())
+                with contextlib.suppress(MemoryError):  # who is not remembered is hashed again
+                    memory.remembered.keep(self.account, row, octets, secret, memory.monotonic())
         return OpenedWay(self.account, row, header.scope, payload)
 
     def _secret(self, header: SlotHeader) -> Secret:

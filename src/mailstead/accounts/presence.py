@@ -108,10 +108,17 @@ class Presence:
             self._ids[account.account_id] += 1
             if self._tasks is not None:
                 here.behind = self._behind(self._tasks, here.online)
-        here.online.stand(standing(here.online.keys))
         since = int(self._clock.now())
         session = Session(slot.slot_id, slot.tag, slot.not_after, ended, door, slot.type, since)
         here.sessions.add(session)
+        try:
+            here.online.stand(standing(here.online.keys))
+        except BaseException:
+            self._leave(key, here, session)
+            raise
+        if here.access is not None and here.access.access_version != account.access_version:
+            here.access = None  # it may have ended while it came in, and others were looked at
+            self._heard(account.account_id)
         return UnlockedAccount(
             here.online, self._clock.now, lambda: self._leave(key, here, session), tidied=True,
             writable=writable,

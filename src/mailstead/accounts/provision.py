@@ -124,7 +124,7 @@ async def _move_in(office: Office, address: str, make: Made, quota_octets: int) 
     with office.arena.hold(os.urandom(32)) as root:
         ways = await office.hashing.run("", make, making, root.view)
         clock = await office.database.read(lambda tx: tx.now())
-        first = FirstRows(office, uuid, FIRST, 1, root.view, list(ways), clock, 1)
+        first = FirstRows(office, uuid, FIRST, 1, root.view, list(ways), clock)
     await office.database.write(lambda tx: _add_account(tx, office, address, uuid, first, quota_octets))
     return uuid
 
@@ -146,7 +146,7 @@ def _add_account(
     domain = address.partition("@")[2]
     for local in ALWAYS:
         _add_address(tx, macs, account_id, uuid, f"{local}@{domain}", ALIAS)
-    first.write(tx, account_id)
+    first.write(tx, account_id, 1)
 
 
 def _add_address(tx: Tx, macs: RowMacs, account_id: int, uuid: bytes, address: str, kind: int) -> bool:

@@ -18,22 +18,23 @@ from mailstead.store.objects import drop_refs
 from mailstead.store.orders import drop_orders
 
 
-async def purge_deleted(database: Database, keys: SessionKeys) -> int:
-    """Purge all mailboxes of an account that were deleted; how many.
+async def deleted(database: Database, keys: SessionKeys) -> list[bytes]:
+    """The mailboxes of an account that were deleted, and are not purged yet."""
+    return await database.read(lambda tx: deleted_mailboxes(tx, keys.account_id))
+
+
+async def purge(database: Database, keys: SessionKeys, mailbox_id: bytes) -> None:
+    """Purge a mailbox that was deleted.
 
     Raises:
         UnsealError: a page is not what this account wrote, so nobody knows which bodies it named.
     """
-    account_id = keys.account_id
-    deleted = await database.read(lambda tx: deleted_mailboxes(tx, account_id))
-    for mailbox_id in deleted:
 
-        async def turn(_: int, mailbox_id: bytes = mailbox_id) -> bool:
-            return await _purge_some(database, keys, mailbox_id)
+    async def turn(_: int) -> bool:
+        return await _purge_some(database, keys, mailbox_id)
 
-        while await until_won(turn):
-            pass
-    return len(deleted)
+    while await until_won(turn):
+        pass
 
 
 Row = tuple[StateRow, SealedRecord | None, SealedRecord | None]

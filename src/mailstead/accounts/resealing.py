@@ -4,6 +4,7 @@ It is the server's own work with the keys of whoever reads here, a batch and a t
 goes on where it was cut off, changes no UID, flag or modseq, and stands in nobody's way.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from mailstead.accounts.accountleaf import (
@@ -43,15 +44,18 @@ class _Batch:
     orders: bool = False
 
 
-async def reseal_once(database: Database, keys: SessionKeys) -> bool:
+async def reseal_once(database: Database, keys: SessionKeys, but: Collection[bytes] = frozenset()) -> bool:
     """Seal a batch again; False when there is nothing left.
+
+    Args:
+        but: Mailboxes that are not to be written.
 
     Raises:
         LostRace: another session wrote one of the rows first; what it wrote is under the present key.
         Stale: the account's keys have moved on.
         UnsealError, Refused: a row is not what this account wrote; those before it are done.
     """
-    batch = await database.read(lambda tx: _read(tx, keys))
+    batch = await database.read(lambda tx: _read(tx, keys, but))
     if batch is None:
         return False
     writes = ShelfWrites()
@@ -83,19 +87,19 @@ async def left_to_reseal(database: Database, keys: SessionKeys) -> int:
     return await database.read(lambda tx: count_old(tx, keys.account_id, keys.earlier))
 
 
-def _read(tx: Tx, keys: SessionKeys) -> _Batch | None:
+def _read(tx: Tx, keys: SessionKeys, but: Collection[bytes]) -> _Batch | None:
     account_id = keys.account_id
-    old = old_rows(tx, account_id, keys.earlier, ROWS_AT_ONCE)
+    old = old_rows(tx, account_id, keys.earlier, ROWS_AT_ONCE, but)
     if old is not None:
         mailbox_id, numbers = old
         shelf = read_shelf(tx, account_id, mailbox_id, numbers, pages=True)
         return _Batch(mailbox_id, shelf, numbers, [], [])
-    old = old_leaves(tx, account_id, keys.earlier, ROWS_AT_ONCE)
+    old = old_leaves(tx, account_id, keys.earlier, ROWS_AT_ONCE, but)
     if old is not None:
         mailbox_id, leaves = old
         shelf = read_shelf(tx, account_id, mailbox_id, [n << LEAF_BITS for n in leaves], pages=False)
         return _Batch(mailbox_id, shelf, [], leaves, [])
-    named = old_records(tx, account_id, keys.earlier, ROWS_AT_ONCE)
+    named = old_records(tx, account_id, keys.earlier, ROWS_AT_ONCE, but)
     if not named:
         return None
     derived = [n for n in named if n.kind is Kind.ORDER]

@@ -25,7 +25,7 @@ from mailstead.store.accounts import AccountRow
 from mailstead.store.archives import ArchiveRow, archive
 from mailstead.store.database import Tx
 from mailstead.store.mailboxes import mailboxes, next_uid_validity
-from mailstead.store.records import LostRace, get_record
+from mailstead.store.records import get_record
 from mailstead.store.slots import slots
 
 if TYPE_CHECKING:
@@ -126,8 +126,7 @@ async def _first_rows(office: "Office", account: AccountRow, make: Made) -> Firs
         clock, anchor = await office.database.read(
             lambda tx: (next_uid_validity(tx, account.account_id), _next_anchor(tx, account.account_id))
         )
-        epoch, modseq = account.epoch + 1, account.modseq + 1
-        return FirstRows(office, account.uuid, gens, epoch, root.view, list(ways), clock, modseq, anchor)
+        return FirstRows(office, account.uuid, gens, account.epoch + 1, root.view, list(ways), clock, anchor)
 
 
 def _next_anchor(tx: Tx, account_id: int) -> int:
@@ -137,13 +136,12 @@ def _next_anchor(tx: Tx, account_id: int) -> int:
 
 def _write(tx: Tx, office: "Office", account: AccountRow, address: str, first: FirstRows) -> AtStake:
     account_id, epoch = account.account_id, first.epoch_key.epoch
-    if rows.fence(tx, account_id, account.root_gen, account.read_gen, 1) != account.modseq + 1:
-        raise LostRace
+    modseq = rows.fence(tx, account_id, account.root_gen, account.read_gen, 1)
     stake = _at_stake(tx, account_id, address)
     gens = Gens(account.root_gen + 1, 1)
     old = ArchiveRow(os.urandom(16), int(office.now()), account.root_gen, account.read_gen, stake.messages)
     archive(tx, account_id, old, KEPT)
-    first.write(tx, account_id)
+    first.write(tx, account_id, modseq)
     macs = office.server_key.rows
     mac = macs.account(account.uuid, account.status, epoch, gens.root_gen, gens.read_gen)
     now = account._replace(epoch=epoch, root_gen=gens.root_gen, read_gen=gens.read_gen, mac=mac)

@@ -5,13 +5,15 @@ It is the server's own work with the keys of whoever reads here; it changes no U
 """
 
 import asyncio
+import contextlib
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from functools import partial
 
 from mailstead.accounts.absorb import absorb_once
 from mailstead.accounts.accesslog import take_in_if_due
 from mailstead.accounts.online import Online
-from mailstead.accounts.purging import purge_deleted
+from mailstead.accounts.purging import deleted, purge
 from mailstead.accounts.resealing import reseal_once
 from mailstead.errors import MailError, UnsealError
 from mailstead.log import Log
@@ -35,21 +37,41 @@ async def tidy(online: Online, log: Log, quiet: float, erased: Callable[[], None
 
 
 async def _tidy(online: Online, log: Log, quiet: float, erased: Callable[[], None]) -> None:
+    stages = (
+        partial(_purge, online, log, erased), partial(_absorb, online, log, quiet),
+        partial(_reseal, online), partial(_take_in, online),
+    )  # fmt: skip
     while True:
         online.stirred.clear()
-        try:
-            if await purge_deleted(online.database, online.keys):
-                erased()
-            await _absorb(online, log, quiet)
-            await _reseal(online)
-            async with online.turn:
-                await take_in_if_due(online.database, online.keys)
-        except (MailError, UnsealError) as error:
-            log.warning("presence.tidy.put-off", account=online.account_id, why=str(error))
-        except Exception as error:  # the top of a job: the worker goes on
-            name = type(error).__name__
-            log.error("presence.tidy.failed", account=online.account_id, error=name)
+        for stage in stages:
+            with _putting_off(online, log):
+                await stage()
         await online.stirred.wait()
+
+
+@contextlib.contextmanager
+def _putting_off(online: Online, log: Log) -> Generator[None]:
+    """Log why something cannot be done now; what comes behind it is done all the same."""
+    try:
+        yield
+    except (MailError, UnsealError) as error:
+        log.warning("presence.tidy.put-off", account=online.account_id, why=str(error))
+    except Exception as error:  # the top of a job: the worker goes on
+        log.error("presence.tidy.failed", account=online.account_id, error=type(error).__name__)
+
+
+async def _purge(online: Online, log: Log, erased: Callable[[], None]) -> None:
+    """Purge what was deleted, unless the account is not as it was left: then nobody knows what was."""
+    for mailbox_id in await deleted(online.database, online.keys):
+        with _putting_off(online, log):
+            await online.intact()
+            await purge(online.database, online.keys, mailbox_id)
+            erased()
+
+
+async def _take_in(online: Online) -> None:
+    async with online.turn:
+        await take_in_if_due(online.database, online.keys)
 
 
 async def _store_orders(online: Online, log: Log) -> None:
@@ -68,15 +90,23 @@ async def _store_orders(online: Online, log: Log) -> None:
 
 
 async def _reseal(online: Online) -> None:
-    """Go on with what a rotation began: nothing stays under an earlier epoch's key."""
-    going = bool(online.keys.earlier)
-    while going:
+    """Go on with what a rotation began: nothing stays under an earlier epoch's key.
+
+    Not in what is not as it was left, which would be lifted above what it should be.
+    """
+    if online.resealed:
+        return
+    while True:
+        await online.intact()
         async with online.turn:
             try:
-                going = await reseal_once(online.database, online.keys)
+                going = await reseal_once(online.database, online.keys, online.damaged_mailboxes())
             except LostRace:  # what another session wrote is under the present key
-                continue
+                going = True
+        if not going:
+            break
         await asyncio.sleep(0)
+    online.resealed = not online.damaged_mailboxes()
 
 
 async def _absorb(online: Online, log: Log, quiet: float) -> None:
@@ -95,7 +125,7 @@ async def _absorb(online: Online, log: Log, quiet: float) -> None:
                     absorbed += await absorb_once(
                         online.database, online.keys, mailbox_id, stored=online.stored_orders
                     )
-            except MailError as error:  # the others are absorbed all the same
+            except (MailError, UnsealError) as error:  # the others are absorbed all the same
                 log.warning("presence.absorb.put-off", account=online.account_id, why=str(error))
             except LostRace:  # another worker is at it
                 await asyncio.sleep(random.uniform(0.2, 1.0))  # noqa: S311  # not a secret

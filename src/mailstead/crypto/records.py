@@ -63,11 +63,11 @@ def header(
     """The 48 octets of a record's header.
 
     Raises:
-        UnsealError: an id has another length: packing would cut it to fit.
+        UnsealError: an id has another length: packing would cut it to fit; a number has more bits.
     """
     if len(object_id) != 16 or len(ref_id) != 16:
         raise UnsealError("an id of the record is malformed")
-    return _HEADER.pack(MAGIC, SUITE, kind, ref, flags, object_id, ref_id, index, dictionary)
+    return _packed(_HEADER, MAGIC, SUITE, kind, ref, flags, object_id, ref_id, index, dictionary)
 
 
 def record_context(head: bytes, account: bytes) -> bytes:
@@ -87,11 +87,19 @@ def stored_context(
         write_id: 16 random octets that name this very write, and make every context new.
 
     Raises:
-        UnsealError: place or write id have another length: packing would cut them to fit.
+        UnsealError: place or write id have another length: packing would cut them to fit; a number has
+            more bits.
     """
     if len(place) != 16 or len(write_id) != 16:
         raise UnsealError("the record's place or write id is malformed")
-    return b"".join((_STORED, head, _STORED_TAIL.pack(account, place, version, modseq, write_id)))
+    return b"".join((_STORED, head, _packed(_STORED_TAIL, account, place, version, modseq, write_id)))
+
+
+def _packed(layout: struct.Struct, *values: int | bytes) -> bytes:
+    try:
+        return layout.pack(*values)
+    except struct.error as error:  # somebody changed a row
+        raise UnsealError("a number of the record is out of its range") from error
 
 
 def epoch_ref(epoch: int) -> bytes:

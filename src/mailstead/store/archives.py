@@ -10,6 +10,8 @@ from mailstead.crypto.sealed import ZERO_ID, Kind, Sealed, SealedRecord
 from mailstead.store.database import Tx
 from mailstead.store.slots import SlotRow
 
+_DELETED = -(1 << 32)  # of a mailbox that was deleted before a reset: what it named is known to its keys only
+
 
 class ArchiveRow(NamedTuple):
     """One archive.
@@ -93,9 +95,14 @@ def archive(tx: Tx, account_id: int, row: ArchiveRow, kept: tuple[int, int]) -> 
         (row.archive_id, account_id, ZERO_ID),
     )
     tx.execute("DELETE FROM record WHERE account_id = ? AND place = ? AND kind <> 24", (account_id, ZERO_ID))
+    tx.execute("DELETE FROM access_note WHERE account_id = ?", (account_id,))  # nobody opens them any more
     tx.execute(
         "UPDATE mailbox SET uid_validity = -uid_validity WHERE account_id = ? AND uid_validity > 0",
         (account_id,),
+    )
+    tx.execute(
+        "UPDATE mailbox SET uid_validity = ? WHERE account_id = ? AND uid_validity = 0",
+        (_DELETED, account_id),
     )
 
 
@@ -111,4 +118,8 @@ def unarchive(tx: Tx, account_id: int, archive_id: bytes, mailbox_ids: list[byte
             " WHERE account_id = ? AND mailbox_id = ? AND uid_validity < 0",
             (account_id, mailbox_id),
         )
+    tx.execute(
+        "UPDATE mailbox SET uid_validity = 0 WHERE account_id = ? AND uid_validity = ?",
+        (account_id, _DELETED),
+    )
     return True

@@ -3,7 +3,7 @@
 Epochs are named one by one: between those whose keys a session has there may be some of an archive.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from mailstead.crypto.sealed import Kind
@@ -29,6 +29,8 @@ _COUNT = (
     " + (SELECT COUNT(*) FROM leaf WHERE account_id = ? AND epoch = ?)"
     " + (SELECT COUNT(*) FROM record WHERE account_id = ? AND epoch = ? AND kind <> 24)"
 )
+
+_ALL = 1 << 62
 
 
 class EpochUse(NamedTuple):
@@ -59,30 +61,34 @@ def count_old(tx: Tx, account_id: int, epochs: Sequence[int]) -> int:
     return sum(int(tx.execute(_COUNT, (account_id, epoch) * 4)[0][0]) for epoch in epochs)
 
 
-def old_rows(tx: Tx, account_id: int, epochs: Sequence[int], most: int) -> tuple[bytes, list[int]] | None:
-    """A mailbox with rows of earlier *epochs*, and the numbers of up to *most* of them."""
+def old_rows(
+    tx: Tx, account_id: int, epochs: Sequence[int], most: int, but: Collection[bytes]
+) -> tuple[bytes, list[int]] | None:
+    """A mailbox with rows of earlier *epochs*, none of *but*, and the numbers of up to *most* of them."""
     for epoch in epochs:
         found = tx.execute(
             "SELECT mailbox_id, number FROM state WHERE account_id = ? AND epoch = ? UNION"
             " SELECT mailbox_id, number FROM page WHERE account_id = ? AND epoch = ?"
             " ORDER BY mailbox_id, number LIMIT ?",
-            (account_id, epoch, account_id, epoch, most),
+            (account_id, epoch, account_id, epoch, _ALL if but else most),
         )
-        if found:
-            return _of_first(found)
+        if some := [row for row in found if row[0] not in but][:most]:
+            return _of_first(some)
     return None
 
 
-def old_leaves(tx: Tx, account_id: int, epochs: Sequence[int], most: int) -> tuple[bytes, list[int]] | None:
-    """A mailbox with leaves of earlier *epochs*, and the numbers of up to *most* of them."""
+def old_leaves(
+    tx: Tx, account_id: int, epochs: Sequence[int], most: int, but: Collection[bytes]
+) -> tuple[bytes, list[int]] | None:
+    """A mailbox with leaves of earlier *epochs*, none of *but*, and the numbers of up to *most* of them."""
     for epoch in epochs:
         found = tx.execute(
             "SELECT mailbox_id, number FROM leaf WHERE account_id = ? AND epoch = ?"
             " ORDER BY mailbox_id, number LIMIT ?",
-            (account_id, epoch, most),
+            (account_id, epoch, _ALL if but else most),
         )
-        if found:
-            return _of_first(found)
+        if some := [row for row in found if row[0] not in but][:most]:
+            return _of_first(some)
     return None
 
 
@@ -91,8 +97,10 @@ def _of_first(found: list[Row]) -> tuple[bytes, list[int]]:
     return mailbox_id, [int(number) for place, number in found if bytes(place) == mailbox_id]
 
 
-def old_records(tx: Tx, account_id: int, epochs: Sequence[int], most: int) -> list[OldRecord]:
-    """Up to *most* records of earlier *epochs*.
+def old_records(
+    tx: Tx, account_id: int, epochs: Sequence[int], most: int, but: Collection[bytes]
+) -> list[OldRecord]:
+    """Up to *most* records of earlier *epochs*, of no mailbox in *but*.
 
     The keyrings, which no epoch seals, are none, nor is the anchor, which is written with the keyrings.
     """
@@ -100,10 +108,10 @@ def old_records(tx: Tx, account_id: int, epochs: Sequence[int], most: int) -> li
         found = tx.execute(
             "SELECT kind, place, object_id FROM record WHERE account_id = ? AND epoch = ?"
             " AND kind <> 24 ORDER BY kind, place, object_id LIMIT ?",
-            (account_id, epoch, most),
+            (account_id, epoch, _ALL if but else most),
         )
-        if found:
-            return [OldRecord(Kind(kind), bytes(place), bytes(object_id)) for kind, place, object_id in found]
+        if some := [row for row in found if row[1] not in but][:most]:
+            return [OldRecord(Kind(kind), bytes(place), bytes(object_id)) for kind, place, object_id in some]
     return []
 
 

@@ -79,3 +79,26 @@ def put_record(
         )  # fmt: skip
     if not done:
         raise LostRace
+
+
+def replace_record(
+    tx: Tx, account_id: int, kind: Kind, record: SealedRecord, found: SealedRecord | None
+) -> None:
+    """Write *record* in the place of the one that was *found*, whatever version its row has.
+
+    Raises:
+        LostRace: that one is not there any more.
+    """
+    name = (account_id, int(kind), ZERO_ID, ZERO_ID)
+    gone = tx.execute(
+        "DELETE FROM record WHERE account_id = ? AND kind = ? AND place = ? AND object_id = ?"
+        " RETURNING write_id",
+        name,
+    )
+    if [write_id for (write_id,) in gone] != ([] if found is None else [found.write_id]):
+        raise LostRace
+    tx.execute(
+        "INSERT INTO record (account_id, kind, place, object_id, version, epoch, write_id, octets)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (*name, record.version, record.epoch, record.write_id, record.sealed.octets),
+    )
