@@ -1,11 +1,12 @@
 """When the anchor is written, that it only rises, and that nothing honest is taken for a set-back account."""
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from mailstead.accounts import anchoring
 from mailstead.accounts.anchor import Anchor, higher, open_anchor
-from mailstead.accounts.anchoring import write_anchor
+from mailstead.accounts.anchoring import noted, set_back, write_anchor
 from mailstead.accounts.annotations import SERVER
 from mailstead.accounts.archives import open_archives
 from mailstead.accounts.flagging import FlagChange
@@ -167,6 +168,40 @@ async def test_what_a_crash_left_without_an_anchor_is_no_difference(sqlite: Data
         (said,) = account.damage(b"")
         assert said.startswith("all of the account, by its anchor"), "the control: this one had"
         account.close()
+
+
+async def test_no_anchor_follows_on_one_that_was_set_back(database: Database, tmp_path: Path) -> None:
+    """Though a session that was there before writes on: with as many it would pass for the last."""
+    async with house(database, tmp_path, noted=True) as h:
+        await filled(h)
+        assert h.ledger is not None
+        account = await h.unlock()
+        inbox, uuid = await h.inbox(account), account._online.keys.uuid
+        was = await database.read(dump)
+        heads = await database.read(lambda tx: read_account(tx, account.account_id))
+        assert heads.anchor is not None
+        assert not set_back(noted(None, uuid), heads.anchor)
+        assert not set_back(noted(h.ledger, uuid), heads.anchor)
+        await account.change_flags(inbox, [Uid(1)], SEEN)
+        assert set_back(noted(h.ledger, uuid), heads.anchor), "it is older than what is noted"
+        assert not set_back(noted(h.ledger, uuid), None), "which is said in any case"
+        same = replace(heads.anchor, version=heads.anchor.version + 1)
+        assert set_back(noted(h.ledger, uuid), same), "it has the number, and is another"
+        before = h.ledger.of(uuid)
+        await database.write(load(was))
+        for note in (b"x", b"y"):
+            await account.annotations.change(SERVER, {"/private/comment": note})
+        assert h.ledger.of(uuid) == before, "nothing was written"
+        other = await h.unlock()
+        (words,) = other.damage(inbox)
+        assert words.startswith("all of the account, by its anchor: version ")
+        await other.verifying.accept(await verified(other))
+        await account.annotations.change(SERVER, {"/private/comment": b"z"})
+        after = h.ledger.of(uuid).anchor
+        assert after is not None
+        assert after.tag != (before.anchor and before.anchor.tag), "the control: now it is"
+        for session in (account, other):
+            session.close()
 
 
 async def test_in_a_worker_it_is_written_later(sqlite: Database, tmp_path: Path) -> None:

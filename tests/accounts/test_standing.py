@@ -9,6 +9,7 @@ import pytest
 from mailstead.accounts.annotations import SERVER
 from mailstead.accounts.newways import change_password
 from mailstead.accounts.opening import Credential
+from mailstead.accounts.standing import read_account
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.verifying import Difference
 from mailstead.crypto.slots import Scope
@@ -376,6 +377,39 @@ async def test_the_whole_account_is_set_back(database: Database, tmp_path: Path)
         account = await without.unlock()
         assert await said_of(account, past.inbox) == ([], []), "without the ledger nothing can tell"
         account.close()
+
+
+async def test_what_was_set_back_is_said_though_it_was_written_since(
+    database: Database, tmp_path: Path
+) -> None:
+    """By a process that did not look, or on another node: the numbers that are gone have others now."""
+    async with house(database, tmp_path, noted=True) as h:
+        past = await lived_in(h)
+        await database.write(load(past.was))
+        unaware = House(database, tmp_path)
+        account = await unaware.unlock()
+        uuid = account._online.keys.uuid
+        assert h.ledger is not None
+        last = h.ledger.of(uuid).anchor
+        assert last is not None
+        for n in range(10):
+            await account.annotations.change(SERVER, {NOTE: b"since %d" % n})
+            heads = await database.read(lambda tx: read_account(tx, account.account_id))
+            assert heads.anchor is not None
+            h.ledger.anchored(uuid, heads.anchor.version, heads.anchor.write_id)
+        assert heads.anchor.version > last.number
+        account.close()
+        account = await h.unlock()
+        what = f"writes up to version {last.number} are missing: others have their numbers"
+        words = f"all of the account, by its anchor: {what}"
+        assert account.damage(b"") == [words]
+        assert words in [str(d) for d in await verified(account)]
+        with pytest.raises(Refused, match="others have their numbers"):
+            await account.create_mailbox("x")
+        h.ledger.make_short()
+        await account.verifying.accept(await verified(account))
+        account.close()
+        await intact(h, past.inbox)
 
 
 async def test_a_way_in_that_was_revoked_stays_so(database: Database, tmp_path: Path) -> None:

@@ -311,6 +311,46 @@ def test_a_number_that_is_given_twice_is_remembered(tmp_path: Path) -> None:
     }
 
 
+def test_an_anchor_that_is_written_twice_is_remembered(tmp_path: Path) -> None:
+    """The whole account was set back, and written since: until its owner has said that he knows."""
+
+    def line(version: int, at: int, write_id: bytes) -> Line:
+        return Line(LineType.ANCHORED, ANN, bytes(16), version, 0, write_id * 16, at)
+
+    def forked(*lines: Line) -> bool:
+        ledger = opened(tmp_path / str(len(list(tmp_path.iterdir()))))
+        ledger.note(list(lines))
+        found = ledger.of(ANN)
+        ledger.make_short()
+        assert ledger.of(ANN) == found, "also when it was made short"
+        assert ledger.all_nodes(ANN) == (found, [])
+        return found.anchor_forked is not None
+
+    first = line(5, 100, b"a")
+    assert not forked(first, line(6, 200, b"b"))
+    assert not forked(first, line(4, 101, b"b")), "two processes may change places"
+    assert not forked(first, first)
+    assert forked(first, line(5, 101, b"b"))
+    assert forked(first, line(4, 200, b"b"))
+    assert forked(first, line(4, 101, b"b"), line(5, 102, b"c"), line(6, 103, b"d"))
+    accepted = Line(LineType.RESTORED, ANN, bytes(16), 0, 0, bytes(16), 102)
+    assert not forked(first, line(5, 101, b"b"), accepted)
+    assert not forked(first, line(5, 101, b"b"), accepted, line(6, 103, b"c"))
+    # On another node, and between two.
+    ledger = opened(tmp_path / "nodes")
+    ledger.note([line(4, 200, b"b")])
+    other = tmp_path / "nodes" / "other.log"
+    other.write_bytes(CHAIN.write(bytes(16), [first]))
+    pair = Noted(5, 0, b"a" * 16, 100), Noted(4, 0, b"b" * 16, 200)
+    assert ledger.all_nodes(ANN)[0].anchor_forked == pair
+    ledger.restored(ANN)
+    assert ledger.all_nodes(ANN)[0].anchor_forked is None
+    other.write_bytes(CHAIN.write(bytes(16), [first, line(4, 200, b"b"), line(6, 201, b"c")]))
+    assert ledger.all_nodes(ANN)[0].anchor_forked is None, "it was before what was accepted here"
+    (tmp_path / "nodes" / OWN).unlink()
+    assert ledger.all_nodes(ANN)[0].anchor_forked == pair
+
+
 def test_a_line_of_a_later_version_is_passed_over() -> None:
     made = Book()
     made.read(

@@ -11,12 +11,13 @@ from dataclasses import dataclass, replace
 from mailstead.accounts.accountleaf import Write, open_account_leaf
 from mailstead.accounts.anchor import Anchor, higher, open_anchor, seal_anchor
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.standing import AccountHeads, named, read_account
+from mailstead.accounts.standing import AccountHeads, anchor_behind, named, read_account
 from mailstead.accounts.turns import until_won
 from mailstead.crypto.sealed import Kind, SealedRecord
 from mailstead.errors import MailError, UnsealError
 from mailstead.log import Log
 from mailstead.store.accounts import Stale, fence
+from mailstead.store.book import Known
 from mailstead.store.database import Database, Tx
 from mailstead.store.ledger import Ledger
 from mailstead.store.records import get_record, put_record
@@ -66,15 +67,32 @@ def anchor_with_keys(keys: SessionKeys, sealed: SealedRecord | None, keyring: in
     return Anchored(seal_anchor(keys, new))
 
 
+def noted(ledger: Ledger | None, account: bytes) -> Known:
+    """What is noted of an account: to be asked before a snapshot that is compared with it."""
+    return Known() if ledger is None else ledger.of(account)
+
+
+def set_back(known: Known, sealed: SealedRecord | None) -> bool:
+    """Whether an anchor is older than was *known* before it was read, or of another line of writes.
+
+    No other may follow on it: with the numbers of those that are gone it would pass for the last.
+    That it is missing stays to be seen, whatever is written.
+    """
+    return sealed is not None and bool(anchor_behind(known, sealed))
+
+
 async def write_anchor(database: Database, keys: SessionKeys, ledger: Ledger | None) -> None:
     """Raise the floors to what is there and opens, if there is anything to raise.
+
+    An anchor that was set back is left as it is.
 
     Raises:
         Stale: the account's keys have moved on.
     """
 
     async def turn(_: int) -> None:
-        anchored = await database.read(lambda tx: _next(tx, keys))
+        known = noted(ledger, keys.uuid)
+        anchored = await database.read(lambda tx: _next(tx, keys, known))
         if anchored.record is None:
             return
 
@@ -88,11 +106,11 @@ async def write_anchor(database: Database, keys: SessionKeys, ledger: Ledger | N
     await until_won(turn)
 
 
-def _next(tx: Tx, keys: SessionKeys) -> Anchored:
+def _next(tx: Tx, keys: SessionKeys, known: Known) -> Anchored:
     heads = read_account(tx, keys.account_id)
     if heads.gens != (keys.root_gen, keys.read_gen):
         raise Stale
-    if heads.anchor is None:
+    if heads.anchor is None or set_back(known, heads.anchor):
         return Anchored(None)
     try:
         old = open_anchor(keys, heads.anchor)

@@ -104,7 +104,9 @@ def compare(keys: SessionKeys, heads: AccountHeads, known: Known) -> Standing:
             words = below("all of it, by its counts", heads.counts(box), floor)
             if words:
                 boxes.setdefault(box, []).append(words)
-        said += _behind(known.anchor, anchor, heads)
+    if anchor is not None and heads.anchor is not None:
+        words = anchor_behind(known, heads.anchor)
+        said += [words] if words else []
     for box, noted in known.mailboxes.items():
         words = _arrivals(heads.mailboxes.get(box), noted)
         if words:
@@ -176,13 +178,16 @@ def below(what: str, found: Write | None, floor: Write) -> str:
     return ""
 
 
-def _behind(noted: Noted | None, anchor: Anchor, heads: AccountHeads) -> list[str]:
-    """Whether the anchor itself is as late as the ledger has it."""
-    if noted is None or heads.anchor is None:
-        return []
-    tag = heads.anchor.write_id
-    words = below("all of the account, by its anchor", (anchor.version, tag), (noted.number, noted.tag))
-    return [words] if words else []
+def anchor_behind(known: Known, anchor: SealedRecord) -> str:
+    """How an anchor is not as late as was *known* before it was read, in words; empty when it is."""
+    what = "all of the account, by its anchor"
+    if known.anchor_forked is not None:
+        number = known.anchor_forked[0].number
+        return f"{what}: writes up to version {number} are missing: others have their numbers"
+    if known.anchor is None:
+        return ""
+    noted = known.anchor.number, known.anchor.tag
+    return below(what, (anchor.version, anchor.write_id), noted)
 
 
 def _arrivals(mailbox: MailboxRow | None, noted: Noted) -> str:

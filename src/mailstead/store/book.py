@@ -1,7 +1,7 @@
 """What a ledger says, read line by line: of each mailbox the last arrival, of each account its anchor."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from mailstead.crypto.ledger import NO_TAG, Line, LineType
@@ -27,12 +27,14 @@ class Known:
         mailboxes: The last arrival in each.
         forked: Of mailboxes in which a number was given a second time, the arrival that had it or a
             higher one before, and the one that got it then.
+        anchor_forked: As `forked`, of the anchor.
         restored: When its owner, or a restored backup, said that what is in the database counts.
     """
 
     mailboxes: dict[bytes, Noted] = field(default_factory=dict[bytes, Noted])
     forked: dict[bytes, tuple[Noted, Noted]] = field(default_factory=dict[bytes, tuple[Noted, Noted]])
     anchor: Noted | None = None
+    anchor_forked: tuple[Noted, Noted] | None = None
     restored: int = -1
 
     def last_uid(self, mailbox_id: bytes) -> int:
@@ -61,7 +63,7 @@ class Book:
         A copy: it is compared with a snapshot that is taken now, which the next line may be ahead of.
         """
         known = self.accounts.get(account, NOTHING)
-        return Known(dict(known.mailboxes), dict(known.forked), known.anchor, known.restored)
+        return replace(known, mailboxes=dict(known.mailboxes), forked=dict(known.forked))
 
     def read(self, lines: Iterable[Line]) -> None:
         """Go on reading; lines of one mailbox may come out of order."""
@@ -90,7 +92,8 @@ class Book:
                 kept = dict.fromkeys((*known.forked.get(box, ()), noted))
                 made += [Line(LineType.ARRIVAL, account, box, *each) for each in kept]
             if known.anchor is not None:
-                made.append(Line(LineType.ANCHORED, account, ZERO_ID, *known.anchor))
+                kept = dict.fromkeys((*(known.anchor_forked or ()), known.anchor))
+                made += [Line(LineType.ANCHORED, account, ZERO_ID, *each) for each in kept]
         made += [
             Line(LineType.REVOKED, account, slot, until, 0, NO_TAG, now)
             for slot, (account, until) in self.revoked.items()
@@ -115,7 +118,10 @@ def _forks(before: Noted, noted: Noted) -> bool:
 
 
 def _anchor(known: Known, noted: Noted) -> None:
-    if known.anchor is None or known.anchor.number <= noted.number:
+    before = known.anchor
+    if before is not None and known.anchor_forked is None and _forks(before, noted):
+        known.anchor_forked = before, noted
+    if before is None or before.number <= noted.number:
         known.anchor = noted
 
 
@@ -125,15 +131,16 @@ def merged(books: list[Book], account: bytes) -> Known:
     restored = max((known.restored for known in each), default=-1)
     found = Known(restored=restored)
     arrivals: list[tuple[bytes, Noted]] = []
+    anchors: list[Noted] = []
     for known in each:
-        current = known.restored == restored
-        arrivals += [
-            (box, noted) for box, noted in known.mailboxes.items() if current or noted.time > restored
-        ]
-        forked = known.forked.items()
-        found.forked |= {box: pair for box, pair in forked if current or pair[1].time > restored}
-        if known.anchor is not None and (current or known.anchor.time > restored):
-            _anchor(found, known.anchor)
+        after = -1 if known.restored == restored else restored  # what is noted later than this counts
+        arrivals += [(box, noted) for box, noted in known.mailboxes.items() if noted.time > after]
+        found.forked |= {box: pair for box, pair in known.forked.items() if pair[1].time > after}
+        anchors += [noted for noted in (known.anchor,) if noted is not None and noted.time > after]
+        if known.anchor_forked is not None and known.anchor_forked[1].time > after:
+            found.anchor_forked = known.anchor_forked
     for box, noted in sorted(arrivals, key=lambda arrival: arrival[1].time):
         _arrive(found, box, noted)
+    for noted in sorted(anchors, key=lambda anchor: anchor.time):
+        _anchor(found, noted)
     return found
