@@ -1,5 +1,7 @@
 """The ledger: it lags, never leads, is short, and whatever happens to it stops no mail."""
 
+import os
+import stat
 import threading
 from pathlib import Path
 
@@ -148,6 +150,65 @@ def test_it_is_made_short(tmp_path: Path) -> None:
     two.make_short()
     octets = (tmp_path / OWN).read_bytes()
     assert CHAIN.follow(octets) == len(octets) == 6 * LINE_OCTETS
+
+
+def test_what_does_not_follow_is_not_made_to_when_it_is_made_short(tmp_path: Path) -> None:
+    """Else a line of somebody else's, appended to it, would get a MAC."""
+    told: list[str] = []
+    ledger = opened(tmp_path, told)
+    arrive(ledger, 1)
+    forged = Line(LineType.RESTORED, ANN, bytes(16), 0, 0, bytes(16), 99).encode() + bytes(16)
+    with (tmp_path / OWN).open("ab") as file:
+        file.write(forged + b"x")
+    ledger.make_short()
+    assert told == [f"{tmp_path / OWN}: cut off {LINE_OCTETS + 1} octets that do not follow"]
+    assert counts(ledger.of(ANN)) == {INBOX: 1}
+    assert ledger.of(ANN).restored == -1
+    octets = (tmp_path / OWN).read_bytes()
+    assert CHAIN.follow(octets) == len(octets) == LINE_OCTETS
+
+
+def test_what_was_on_the_disk_stays_there_when_it_is_made_short(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = opened(tmp_path), opened(tmp_path)
+    arrive(one, 1)
+    two.of(ANN)
+    done: list[tuple[str, int]] = []
+    fsync, rename = os.fsync, os.replace
+
+    def synced(fd: int) -> None:
+        fsync(fd)
+        here = os.fstat(fd)
+        done.append(("folder", 0) if stat.S_ISDIR(here.st_mode) else ("file", here.st_size))
+        if len(done) == 1:  # after most of it was written, and before its place is taken
+            two.revoke(BEN, [(b"s" * 16, 0)])
+
+    def replaced(old: Path, new: Path) -> None:
+        rename(old, new)
+        done.append(("replaced", 0))
+
+    monkeypatch.setattr(os, "fsync", synced)
+    monkeypatch.setattr(os, "rename", replaced)
+    monkeypatch.setattr(os, "replace", replaced)
+    one.make_short()
+    size = 2 * LINE_OCTETS
+    assert done == [
+        ("file", LINE_OCTETS), ("file", size),  # the new one, and the revoked way in in the old one
+        ("file", size), ("replaced", 0), ("folder", 0),
+    ]  # fmt: skip
+    assert b"s" * 16 in opened(tmp_path).revoked()
+
+
+def test_a_line_that_another_process_cut_off_is_not_followed(tmp_path: Path) -> None:
+    one, two = opened(tmp_path), opened(tmp_path)
+    arrive(one, 1)
+    arrive(one, 2)
+    os.truncate(tmp_path / OWN, LINE_OCTETS)
+    arrive(two, 3)  # so that it is as long as it was
+    arrive(one, 4)
+    octets = (tmp_path / OWN).read_bytes()
+    assert CHAIN.follow(octets) == len(octets) == 3 * LINE_OCTETS
 
 
 def test_nothing_is_lost_while_it_is_made_short(tmp_path: Path) -> None:

@@ -4,7 +4,8 @@ Rule 1: a line is appended after the commit it is about, and before anybody is a
 may lag behind the database, and never leads. It is on the disk a second later, not at once.
 Rule 2: all processes of a node write one file, each under its lock and chained to the line before.
 Rule 3: whatever is wrong with the file, mail is taken: `failed` is told.
-Rule 4: what an older crash has left at its end, and does not follow, is cut off when it is opened.
+Rule 4: what an older crash has left at its end, and does not follow, is cut off when it is opened, or
+made short.
 
 It is made short now and then: the last line of each mailbox is enough.
 """
@@ -17,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Container, Generator
 from pathlib import Path
+from typing import BinaryIO
 
 from mailstead.crypto.ledger import (
     LINE_OCTETS,
@@ -55,7 +57,6 @@ class Ledger:
         self.failed = failed
         self._fd = -1
         self._at = 0  # how much of it is read
-        self._last = 0, START  # where it ended when this process wrote, and the MAC there
         self._book = Book()
         self._dirty = False
         self._short = SHORT
@@ -68,11 +69,7 @@ class Ledger:
         try:
             with self._locked() as (fd, size):
                 end = size // LINE_OCTETS * LINE_OCTETS
-                if end != self._last[0]:  # another process wrote the last line
-                    self._last = end, os.pread(fd, MAC_OCTETS, end - MAC_OCTETS)
-                octets = self._chain.write(self._last[1], lines)
-                _append(fd, end, octets)
-                self._last = end + len(octets), octets[-MAC_OCTETS:]
+                _append(fd, end, self._chain.write(_mac_before(fd, end), lines))
         except OSError as error:
             self.failed(f"{self._path}: {error.strerror or error}")
         self._dirty = True
@@ -129,22 +126,35 @@ class Ledger:
             with open(made, "wb", opener=_private) as file:
                 file.write(kept)
                 file.flush()
-                os.fsync(file.fileno())
-                with self._path.open("rb") as old:
-                    # By a descriptor of its own, so that it also waits for who writes in this process.
-                    fcntl.flock(old, fcntl.LOCK_EX)
-                    here = old.read()
-                    # Else another process was faster, before or while this one waited.
-                    if os.fstat(old.fileno()).st_nlink and here.startswith(octets):
-                        rest = read_lines(here[len(octets) :])
-                        file.write(self._chain.write(kept[-MAC_OCTETS:] or START, rest))
-                        file.flush()
-                        made.replace(self._path)
+                os.fsync(file.fileno())  # most of it, before anybody waits
+                self._take_place(made, file, octets, kept[-MAC_OCTETS:] or START)
             made.unlink(missing_ok=True)
         except OSError as error:
             self.failed(f"{self._path}: {error.strerror or error}")
         else:
             self._short = max(SHORT, 4 * len(kept))
+
+    def _take_place(self, made: Path, file: BinaryIO, octets: bytes, last: bytes) -> None:
+        """Have *file* replace the one that began with *octets*, with what was appended to that since.
+
+        Args:
+            last: The MAC that *file* ends with.
+        """
+        with self._path.open("rb") as old:
+            # By a descriptor of its own, so that it also waits for who writes in this process.
+            fcntl.flock(old, fcntl.LOCK_EX)
+            here = old.read()
+            if not os.fstat(old.fileno()).st_nlink or not here.startswith(octets):
+                return  # another process was faster, before or while this one waited
+            rest = here[len(octets) :]
+            whole = self._chain.follow(rest, octets[-MAC_OCTETS:] or START)
+            if whole < len(rest):
+                self._cut_off(len(rest) - whole)
+            file.write(self._chain.write(last, read_lines(rest[:whole])))
+            file.flush()
+            os.fsync(file.fileno())  # some of it was on the disk, and may have been said to be
+            made.replace(self._path)
+            _sync_folder(self._folder)  # before anybody writes into it
 
     # Reading
 
@@ -210,14 +220,14 @@ class Ledger:
         self.close()
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         fd = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._fd, self._at, self._book, self._last = fd, 0, Book(), (0, START)
+        self._fd, self._at, self._book = fd, 0, Book()
         fcntl.flock(fd, fcntl.LOCK_EX)
         try:
             size = os.fstat(fd).st_size
             whole = self._checked(fd, max(0, size - CHECKED) // LINE_OCTETS * LINE_OCTETS)
             if whole < size:
                 os.ftruncate(fd, whole)
-                self.failed(f"{self._path}: cut off {size - whole} octets that do not follow")
+                self._cut_off(size - whole)
         finally:
             fcntl.flock(fd, fcntl.LOCK_UN)
         return fd
@@ -225,15 +235,22 @@ class Ledger:
     def _checked(self, fd: int, start: int) -> int:
         """How much of the file is lines that follow, of which those from *start* on are looked at."""
         octets = os.pread(fd, os.fstat(fd).st_size, start)
-        before = os.pread(fd, MAC_OCTETS, start - MAC_OCTETS) if start else START
-        whole = self._chain.follow(octets, before)
+        whole = self._chain.follow(octets, _mac_before(fd, start))
         return start + whole if whole or not start else self._checked(fd, 0)
+
+    def _cut_off(self, size: int) -> None:
+        self.failed(f"{self._path}: cut off {size} octets that do not follow")
 
     def close(self) -> None:
         """Let go of the file."""
         if self._fd >= 0:
             os.close(self._fd)
             self._fd = -1
+
+
+def _mac_before(fd: int, at: int) -> bytes:
+    """The MAC to which the line at *at* is chained."""
+    return os.pread(fd, MAC_OCTETS, at - MAC_OCTETS) if at else START
 
 
 def _append(fd: int, end: int, octets: bytes) -> None:
@@ -250,6 +267,14 @@ def _append(fd: int, end: int, octets: bytes) -> None:
         raise
     os.ftruncate(fd, end)
     raise OSError("no room")
+
+
+def _sync_folder(folder: Path) -> None:
+    fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _private(path: str, flags: int) -> int:
