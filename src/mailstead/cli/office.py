@@ -43,6 +43,9 @@ def with_office(config: str | None, what: str, act: Callable[[Office, Settings],
             await notes.flush()
             await bell.close()
             await office.database.close()
+            if office.ledger is not None:
+                office.ledger.sync()
+                office.ledger.close()
 
     try:
         return asyncio.run(run())

@@ -149,6 +149,8 @@ class Worker:
                 await self._drain()
             await self._notes.flush()
             await self._presence.settle()
+            if self._ledger is not None:
+                self._ledger.sync()
             for task in tasks:
                 task.cancel()
 
