@@ -1,12 +1,13 @@
 """When the anchor is written, that it only rises, and that nothing honest is taken for a set-back account."""
 
 import asyncio
+import time
 from dataclasses import replace
 from pathlib import Path
 
 from mailstead.accounts import anchoring
 from mailstead.accounts.anchor import Anchor, higher, open_anchor
-from mailstead.accounts.anchoring import noted, set_back, write_anchor
+from mailstead.accounts.anchoring import Anchoring, noted, set_back, write_anchor
 from mailstead.accounts.annotations import SERVER
 from mailstead.accounts.archives import open_archives
 from mailstead.accounts.flagging import FlagChange
@@ -21,6 +22,7 @@ from mailstead.crypto.sealed import Kind
 from mailstead.mail.flags import How
 from mailstead.mail.mailbox import SystemFlag, Uid
 from mailstead.store.database import Database, Tx
+from mailstead.store.ledger import OWN
 from tests.accounts.test_leaves import FLAGGED, SEEN
 from tests.accounts.test_presence import NEVER, eventually, worker
 from tests.accounts.test_standing import dump, load, verified
@@ -245,6 +247,83 @@ async def test_who_leaves_last_anchors_and_wipes_his_keys(sqlite: Database, tmp_
         await w.presence.settle()
         assert (await anchor_of(reader)).version == version, "who wrote nothing anchors nothing"
         reader.close()
+
+
+async def test_who_leaves_while_it_is_written_has_it_written(sqlite: Database, tmp_path: Path) -> None:
+    async with worker(sqlite, tmp_path, NEVER) as w:
+        await filled(w.house)
+        reader = await w.house.unlock()
+        inbox = await w.house.inbox(reader)
+        free = len(w.office.arena._free)
+        for n, held in enumerate((False, True)):  # also while another one writes
+            account = await w.login()
+            before = (await anchor_of(reader)).version
+            await account.change_flags(inbox, [Uid(1)], (SEEN, FLAGGED)[n])
+            busy = asyncio.create_task(sqlite.write(lambda tx, held=held: held and time.sleep(0.2)))
+            await asyncio.sleep(0.05)
+            anchors = account._online.anchoring
+            anchors.wrote(soon=True)
+            anchors._at = 0.0
+            while anchors.due:
+                await asyncio.sleep(0)
+            account.close()
+            await w.presence.settle()
+            await busy
+            assert (await anchor_of(reader)).version == before + 1
+            assert (await anchor_of(reader)).mailboxes == await counts_of(reader)
+        w.logins._memory.remembered.forget_account(reader.account_id)
+        assert len(w.office.arena._free) == free, "a key is left in memory"
+        reader.close()
+
+
+async def test_what_is_wrong_with_one_account_ends_no_worker(sqlite: Database, tmp_path: Path) -> None:
+    async with worker(sqlite, tmp_path, NEVER) as w:
+        await filled(w.house)
+        account = await w.login()
+        inbox = await w.house.inbox(account)
+        was = await sqlite.read(dump)
+        await account.change_flags(inbox, [Uid(1)], SEEN)
+        await sqlite.write(lambda tx: tx.execute("UPDATE record SET version = -1 WHERE kind = 24"))
+        account.close()
+        await w.presence.settle()
+        assert '"presence.anchor.failed"' in w.log.getvalue()
+        w.log.seek(0)
+        w.log.truncate()
+        await sqlite.write(load(was))
+        again = await w.login()
+        await again.change_flags(inbox, [Uid(1)], SEEN)
+        again.close()
+        await w.presence.settle()
+        reader = await w.house.unlock()
+        assert (await anchor_of(reader)).mailboxes == await counts_of(reader), "it goes on"
+        reader.close()
+
+
+async def test_an_anchor_that_nobody_came_to_noting_is_noted(database: Database, tmp_path: Path) -> None:
+    """It was committed when whoever wrote it was cancelled, or died."""
+    async with house(database, tmp_path, noted=True) as h:
+        await filled(h)
+        assert h.ledger is not None
+        account = await h.unlock()
+        keys, inbox = account._online.keys, await h.inbox(account)
+        account._online.ledger = None
+        account._online.anchoring = Anchoring(database, keys, None)
+        await account.change_flags(inbox, [Uid(1)], SEEN)
+        written = await anchor_of(account)
+        last = h.ledger.of(keys.uuid).anchor
+        assert last is not None
+        assert last.number == written.version - 1
+        for _ in range(2):
+            await write_anchor(database, keys, h.ledger)
+            after = h.ledger.of(keys.uuid).anchor
+            assert after is not None
+            assert after.number == written.version
+            assert after.tag == (await database.read(lambda tx: read_account(tx, 1).anchor)).write_id
+            size = (tmp_path / "ledger" / OWN).stat().st_size
+            assert await anchor_of(account) == written
+        await write_anchor(database, keys, h.ledger)
+        assert (tmp_path / "ledger" / OWN).stat().st_size == size, "once"
+        account.close()
 
 
 async def test_a_session_hears_that_its_owner_has_accepted(sqlite: Database, tmp_path: Path) -> None:

@@ -40,6 +40,11 @@ class Anchored:
         if self.record is not None:
             put_record(tx, account_id, Kind.ANCHOR, self.record)
 
+    def later(self, known: Known) -> bool:
+        """Whether it is later than the last that is *known*."""
+        last = 0 if known.anchor is None else known.anchor.number
+        return self.record is not None and self.record.version > last
+
     def note(self, ledger: Ledger | None, account: bytes) -> None:
         """Note that it was written."""
         if self.record is not None and ledger is not None:
@@ -92,8 +97,10 @@ async def write_anchor(database: Database, keys: SessionKeys, ledger: Ledger | N
 
     async def turn(_: int) -> None:
         known = noted(ledger, keys.uuid)
-        anchored = await database.read(lambda tx: _next(tx, keys, known))
+        present, anchored = await database.read(lambda tx: _next(tx, keys, known))
         if anchored.record is None:
+            if present.later(known):  # whoever wrote it did not come to noting it
+                present.note(ledger, keys.uuid)
             return
 
         def work(tx: Tx) -> None:
@@ -106,25 +113,27 @@ async def write_anchor(database: Database, keys: SessionKeys, ledger: Ledger | N
     await until_won(turn)
 
 
-def _next(tx: Tx, keys: SessionKeys, known: Known) -> Anchored:
+def _next(tx: Tx, keys: SessionKeys, known: Known) -> tuple[Anchored, Anchored]:
+    """The present anchor, and the one to be written; none where there is nothing to follow on or to raise."""
+    none = Anchored(None)
     heads = read_account(tx, keys.account_id)
     if heads.gens != (keys.root_gen, keys.read_gen):
         raise Stale
     if heads.anchor is None or set_back(known, heads.anchor):
-        return Anchored(None)
+        return none, none
     try:
         old = open_anchor(keys, heads.anchor)
         gone = _gone(keys, heads, old)
     except (UnsealError, Stale):
-        return Anchored(None)
+        return none, none
     floors = {box: floor for box, floor in old.mailboxes.items() if box not in gone}
     floors |= found_counts(tx, keys, heads, floors)
     new = replace(
         old, version=old.version + 1, created=tx.now(), leaf=_leaf(keys, heads, old), mailboxes=floors
     )
     if (new.leaf, new.mailboxes) == (old.leaf, old.mailboxes):
-        return Anchored(None)
-    return Anchored(seal_anchor(keys, new))
+        return Anchored(heads.anchor), none
+    return Anchored(heads.anchor), Anchored(seal_anchor(keys, new))
 
 
 def _gone(keys: SessionKeys, heads: AccountHeads, old: Anchor) -> set[bytes]:
@@ -172,6 +181,7 @@ class Anchoring:
         self._some = asyncio.Event()
         self._at = 0.0  # on the loop's clock
         self.due = False  # something was written since
+        self._writing = False
 
     def wrote(self, *, soon: bool) -> None:
         """Have it written before long."""
@@ -180,10 +190,31 @@ class Anchoring:
             self.due, self._at = True, at
             self._some.set()
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether there is something to be written, or on its way to be."""
+        return self.due or self._writing
+
     async def write(self) -> None:
-        """Write it now (`write_anchor`)."""
-        self.due = False
-        await write_anchor(self._database, self._keys, self._ledger)
+        """Write it now (`write_anchor`); it is due again if that is not done."""
+        self.due, self._writing = False, True
+        try:
+            await write_anchor(self._database, self._keys, self._ledger)
+        except BaseException:  # also cancelled, and then nobody knows
+            self.wrote(soon=False)
+            raise
+        finally:
+            self._writing = False
+
+    async def try_to_write(self, log: Log) -> None:
+        """Write it now, or log why not: what is wrong with one account ends nobody's job."""
+        try:
+            await self.write()
+        except (MailError, UnsealError) as error:
+            log.warning("presence.anchor.put-off", account=self._keys.account_id, why=str(error))
+        except Exception as error:
+            name = type(error).__name__
+            log.error("presence.anchor.failed", account=self._keys.account_id, error=name)
 
     async def run(self, log: Log) -> None:
         """Write it whenever it is due, as long as the account is online."""
@@ -196,11 +227,4 @@ class Anchoring:
                     async with asyncio.timeout(wait):
                         await self._some.wait()
                 continue
-            try:
-                await self.write()
-            except (MailError, UnsealError) as error:
-                log.warning("presence.anchor.put-off", account=self._keys.account_id, why=str(error))
-                self.wrote(soon=False)
-            except Exception as error:  # the top of a job: the worker goes on
-                name = type(error).__name__
-                log.error("presence.anchor.failed", account=self._keys.account_id, error=name)
+            await self.try_to_write(log)

@@ -22,7 +22,7 @@ from mailstead.accounts.tidying import tidy
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.bus.bell import Bell
 from mailstead.clock import Clock
-from mailstead.errors import MailError, UnsealError
+from mailstead.errors import MailError
 from mailstead.log import Log
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccessRow, AccountRow
@@ -153,21 +153,21 @@ class Presence:
         self._kept_orders.forget(key[0])
         for task in here.behind:
             task.cancel()  # itself: what is still on its way to it would find the keys wiped
-        if here.online.anchoring.due and self._tasks is not None:
-            last = self._tasks.create_task(self._anchor(here.online))
+        if here.online.anchoring.unfinished and self._tasks is not None:
+            last = self._tasks.create_task(self._anchor(here))
             self._leaving.add(last)
             last.add_done_callback(self._leaving.discard)
         else:
             here.online.keys.close()
 
-    async def _anchor(self, online: Online) -> None:
+    async def _anchor(self, here: Account) -> None:
         """Anchor what an account's sessions wrote, the last of which has left, and wipe its keys."""
         try:
-            await online.anchoring.write()
-        except (MailError, UnsealError) as error:
-            self._log.warning("presence.anchor.put-off", account=online.account_id, why=str(error))
+            await asyncio.wait(here.behind)  # one of them may be writing it
+            if here.online.anchoring.due:
+                await here.online.anchoring.try_to_write(self._log)
         finally:
-            online.keys.close()
+            here.online.keys.close()
 
     async def settle(self) -> None:
         """Wait for what is still to be done for those who have left."""
