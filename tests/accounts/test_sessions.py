@@ -19,8 +19,9 @@ from mailstead.errors import MailError, Reason
 from mailstead.services.upkeep import upkeep_once
 from mailstead.store import accounts as rows
 from mailstead.store.database import Database
-from mailstead.store.slots import slots
+from mailstead.store.slots import slots, without_revoked
 from tests.accounts.test_presence import NEVER, worker
+from tests.accounts.test_standing import dump, load
 from tests.support.house import PASSWORD, House, house
 
 ANN = "ann@b.test"
@@ -172,6 +173,39 @@ async def test_there_are_so_many_and_no_more(database: Database, tmp_path: Path)
         assert opened == [False] * 3 + [True] * (MOST_SESSIONS - 1), (
             "the oldest go; the first of all is the newest"
         )
+
+
+async def test_one_that_was_ended_stays_so_though_its_row_comes_back(
+    database: Database, tmp_path: Path
+) -> None:
+    async with house(database, tmp_path, noted=True) as h:
+        ended = await lived_in(h)
+        was = await database.read(dump)
+        assert await end_sessions(h.office, ANN) == 1
+        now = await database.read(dump)
+        await database.write(load(now | {"slot": was["slot"]}))
+        assert not await opens(h, ended)
+        quiet = House(database, tmp_path)
+        assert await opens(quiet, ended), "the control: without the ledger it does"
+        assert h.ledger is not None
+        stored = await database.read(lambda tx: slots(tx, 1))
+        left = without_revoked(stored, h.ledger)
+        assert {s.slot_id for s in stored} - {s.slot_id for s in left} == {ended.slot_id}
+        assert without_revoked(stored, None) == stored
+
+
+async def test_one_that_went_for_others_stays_gone(sqlite: Database, tmp_path: Path) -> None:
+    async with house(sqlite, tmp_path, noted=True) as h:
+        oldest = await lived_in(h)
+        was = await sqlite.read(dump)
+        for _ in range(MOST_SESSIONS):
+            newest = await begin_session(h.office, ANN, RIGHT, 6000)
+        now = await sqlite.read(dump)
+        back = [row for row in was["slot"] if row not in now["slot"]]
+        assert len(back) == 1
+        await sqlite.write(load(now | {"slot": [*now["slot"], *back]}))
+        assert not await opens(h, oldest)
+        assert await opens(h, newest)
 
 
 async def test_nobody_who_is_logged_in_is_disturbed(sqlite: Database, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """Sessions: a way into an account for a while, by a random token, so that commands ask for no password.
 
 A session slot wraps the read key and never the root. No keyring lists it, so it is carried over to
-no other key: what changes the read key or the root ends it (docs/format.md, "Session slots").
+no other key: what changes the read key or the root ends it (docs/format.md, "Session slots"). One that
+was ended stays so: the ledger has it as revoked.
 """
 
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from mailstead.crypto.slots import SlotType
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.store.accounts import fence
 from mailstead.store.database import Tx
-from mailstead.store.slots import add_session, remove_sessions
+from mailstead.store.slots import Removed, add_session, remove_sessions
 
 if TYPE_CHECKING:
     from mailstead.accounts.provision import Office
@@ -65,11 +66,13 @@ async def begin_session(office: "Office", address: str, credential: Credential, 
         making = Maker(office.arena, office.server_key, account.uuid, gens, now)
         row = making.session_way(token, read_key(root.view, gens.root_gen, gens.read_gen), now + seconds)
 
-    def work(tx: Tx) -> None:
+    def work(tx: Tx) -> list[Removed]:
         fence(tx, account.account_id, gens.root_gen, gens.read_gen, 0)
-        add_session(tx, account.account_id, row, MOST_SESSIONS)
+        return add_session(tx, account.account_id, row, MOST_SESSIONS)
 
-    await office.database.write(work)
+    gone = await office.database.write(work)
+    if office.ledger is not None:
+        office.ledger.revoke(account.uuid, gone)
     return Session(row.slot_id, row.not_after, token)
 
 
@@ -83,4 +86,7 @@ async def end_sessions(office: "Office", address: str) -> int:
         account = await find_account(office.database, office.server_key.rows, address)
     except UnsealError as error:
         raise Refused(Reason.DAMAGED, str(error)) from error
-    return await office.database.write(lambda tx: remove_sessions(tx, account.account_id))
+    gone = await office.database.write(lambda tx: remove_sessions(tx, account.account_id))
+    if office.ledger is not None:
+        office.ledger.revoke(account.uuid, gone)
+    return len(gone)

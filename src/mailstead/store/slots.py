@@ -2,7 +2,10 @@
 
 from dataclasses import dataclass
 
-from mailstead.store.database import Tx
+from mailstead.store.database import Row, Tx
+from mailstead.store.ledger import Ledger
+
+Removed = tuple[bytes, int]  # id of a slot, and when it would have expired: what the ledger has of it
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,14 @@ def slots(tx: Tx, account_id: int) -> list[SlotRow]:
     return [SlotRow(*row) for row in rows]
 
 
+def without_revoked(ways_in: list[SlotRow], ledger: Ledger | None) -> list[SlotRow]:
+    """Ways in, without those that were revoked and whose rows came back: they stay so."""
+    if ledger is None:
+        return ways_in
+    revoked = ledger.revoked()
+    return [row for row in ways_in if row.slot_id not in revoked]
+
+
 def any_app_password(tx: Tx) -> bool:
     """Whether anybody here has an app password."""
     return bool(tx.execute("SELECT 1 FROM slot WHERE locator <> '' LIMIT 1"))
@@ -53,28 +64,34 @@ def add_slot(tx: Tx, account_id: int, row: SlotRow) -> None:
     _touch_access(tx, account_id)
 
 
-def add_session(tx: Tx, account_id: int, row: SlotRow, most: int) -> None:
+def add_session(tx: Tx, account_id: int, row: SlotRow, most: int) -> list[Removed]:
     """Insert a session's way in; those that are over go, and the oldest when there would be more than *most*.
 
     No login by any other way in is concerned, so nobody is told.
     """
-    tx.execute(
+    gone = tx.execute(
         "DELETE FROM slot WHERE account_id = ? AND type = 5"
-        " AND (not_after <= ? OR root_gen <> ? OR read_gen <> ?)",
+        " AND (not_after <= ? OR root_gen <> ? OR read_gen <> ?) RETURNING slot_id, not_after",
         (account_id, tx.now(), row.root_gen, row.read_gen),
     )
     kept = tx.execute(
-        "SELECT slot_id FROM slot WHERE account_id = ? AND type = 5 ORDER BY created DESC, not_after DESC",
+        "SELECT slot_id, not_after FROM slot WHERE account_id = ? AND type = 5"
+        " ORDER BY created DESC, not_after DESC",
         (account_id,),
     )
-    for (slot_id,) in kept[most - 1 :]:
+    for slot_id, _ in kept[most - 1 :]:
         tx.execute("DELETE FROM slot WHERE account_id = ? AND slot_id = ?", (account_id, slot_id))
     _insert(tx, account_id, row)
+    return _removed([*gone, *kept[most - 1 :]])
 
 
-def remove_sessions(tx: Tx, account_id: int) -> int:
-    """Delete all sessions' ways in; how many there were."""
-    return len(tx.execute("DELETE FROM slot WHERE account_id = ? AND type = 5 RETURNING 1", (account_id,)))
+def remove_sessions(tx: Tx, account_id: int) -> list[Removed]:
+    """Delete all sessions' ways in."""
+    return _removed(
+        tx.execute(
+            "DELETE FROM slot WHERE account_id = ? AND type = 5 RETURNING slot_id, not_after", (account_id,)
+        )
+    )
 
 
 def sweep_sessions(tx: Tx) -> int:
@@ -87,6 +104,10 @@ def sweep_sessions(tx: Tx) -> int:
             (tx.now(),),
         )
     )
+
+
+def _removed(rows: list[Row]) -> list[Removed]:
+    return [(slot_id, not_after) for slot_id, not_after in rows]
 
 
 def _insert(tx: Tx, account_id: int, row: SlotRow) -> None:
