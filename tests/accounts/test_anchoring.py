@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from mailstead.accounts import anchoring
-from mailstead.accounts.anchor import Anchor, higher, open_anchor
+from mailstead.accounts.anchor import Anchor, open_anchor
 from mailstead.accounts.anchoring import Anchoring, noted, set_back, write_anchor
 from mailstead.accounts.annotations import SERVER
 from mailstead.accounts.archives import open_archives
@@ -116,12 +116,6 @@ async def test_two_sessions_that_write_it_agree_on_the_higher(
             assert (await anchor_of(session)).mailboxes == await counts_of(session)
             assert await verified(session) == []
             session.close()
-
-
-def test_of_two_floors_the_higher_stays() -> None:
-    assert higher((3, b"a"), (4, b"b")) == (4, b"b")
-    assert higher((4, b"a"), (3, b"b")) == (4, b"a")
-    assert higher((4, b"a"), (4, b"b")) == (4, b"a")
 
 
 async def test_a_column_alone_raises_no_floor(database: Database, tmp_path: Path) -> None:

@@ -65,11 +65,6 @@ class Anchor:
         return cls(version, created, keyring, (leaf, write_id), mailboxes)
 
 
-def higher(one: Write, other: Write) -> Write:
-    """The later of two writes; of two of one version the first, which was known before."""
-    return one if one[0] >= other[0] else other
-
-
 def open_anchor(keys: SessionKeys, record: SealedRecord) -> Anchor:
     """Open an anchor.
 

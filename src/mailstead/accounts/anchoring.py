@@ -9,7 +9,7 @@ import contextlib
 from dataclasses import dataclass, replace
 
 from mailstead.accounts.accountleaf import Write, open_account_leaf
-from mailstead.accounts.anchor import Anchor, higher, open_anchor, seal_anchor
+from mailstead.accounts.anchor import Anchor, open_anchor, seal_anchor
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.standing import AccountHeads, anchor_behind, named, read_account
 from mailstead.accounts.turns import until_won
@@ -168,7 +168,7 @@ def _leaf(keys: SessionKeys, heads: AccountHeads, old: Anchor) -> Write:
         open_account_leaf(keys, heads.leaf)
     except (UnsealError, Stale):
         return old.leaf
-    return higher(old.leaf, (heads.leaf.version, heads.leaf.write_id))
+    return heads.leaf.version, heads.leaf.write_id
 
 
 class Anchoring:
