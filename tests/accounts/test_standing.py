@@ -9,6 +9,7 @@ import pytest
 from mailstead.accounts.annotations import SERVER
 from mailstead.accounts.newways import change_password
 from mailstead.accounts.opening import Credential
+from mailstead.accounts.provision import remove_account
 from mailstead.accounts.standing import read_account
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.accounts.verifying import Difference
@@ -410,6 +411,36 @@ async def test_what_was_set_back_is_said_though_it_was_written_since(
         await account.verifying.accept(await verified(account))
         account.close()
         await intact(h, past.inbox)
+
+
+async def test_a_removed_account_that_comes_back_is_said(database: Database, tmp_path: Path) -> None:
+    async with house(database, tmp_path, noted=True) as h:
+        past = await lived_in(h)
+        await remove_account(h.office, "ann@b.test")
+        await database.write(load(past.now))
+        account = await h.unlock()
+        words = "all of the account: it had been removed, and came back"
+        assert account.damage(past.inbox) == [words]
+        assert [str(d) for d in await verified(account)] == [words]
+        await account.verifying.accept(await verified(account))
+        account.close()
+        await intact(h, past.inbox)
+
+
+async def test_a_deleted_mailbox_leaves_no_line(database: Database, tmp_path: Path) -> None:
+    async with house(database, tmp_path, noted=True) as h:
+        await h.move_in()
+        account = await h.unlock()
+        uuid, kept = account._online.keys.uuid, await account.create_mailbox("Kept")
+        gone = await account.create_mailbox("Gone")
+        for box in (kept, gone):
+            await h.put(b"Subject: x\r\n\r\n", box)
+        assert h.ledger is not None
+        assert h.ledger.of(uuid).mailboxes.keys() == {kept, gone}
+        await account.delete_mailbox("Gone")
+        assert h.ledger.of(uuid).mailboxes.keys() == {kept}
+        account.close()
+        await intact(h, kept)
 
 
 async def test_a_way_in_that_was_revoked_stays_so(database: Database, tmp_path: Path) -> None:

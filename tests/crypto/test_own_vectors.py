@@ -517,9 +517,9 @@ def test_the_ledger() -> None:
         before = oracle.mac(key, b"EMS1 ledger\x00" + before + entry)[:16]
         assert (entry + before).hex() == v["line"]
         lines += entry + before
-    assert len(lines) == 4 * LINE_OCTETS == 4 * 85
+    assert len(lines) == 5 * LINE_OCTETS == 5 * 85
     assert chain.write(START, read_lines(lines)) == lines
-    assert [line.type for line in read_lines(lines)] == [1, 2, 3, 4]
+    assert [line.type for line in read_lines(lines)] == [1, 2, 3, 4, 5]
     assert chain.follow(lines) == len(lines) == chain.follow(lines + b"cut")
     assert ServerKey(bytes(32), (secret,)).rows.ledger.follow(lines) == len(lines), "an older key"
     assert ServerKey(bytes(32)).rows.ledger.follow(lines) == 0

@@ -412,6 +412,41 @@ def test_an_anchor_that_is_written_twice_is_remembered(tmp_path: Path) -> None:
     assert ledger.all_nodes(ANN)[0].anchor_forked == pair
 
 
+def test_what_is_gone_is_forgotten(tmp_path: Path) -> None:
+    one, two = opened(tmp_path), opened(tmp_path)
+    for box in (INBOX, TRASH):
+        arrive(one, 5, box)
+        arrive(one, 5, box, BEN)
+    one.note([one.arrived(ANN, TRASH, 5, 15, b"another" * 5)])
+    one.anchored(ANN, 7, b"w" * 16)
+    one.anchored(BEN, 7, b"w" * 16)
+    one.revoke(BEN, [(b"s" * 16, 0)])
+    one.gone(ANN, TRASH)
+    one.restored(BEN)
+    arrive(one, 6, INBOX, BEN)
+    one.gone(BEN)
+    for _ in range(2):
+        for ledger in (one, two, opened(tmp_path)):
+            assert counts(ledger.of(ANN)) == {INBOX: 5}
+            assert ledger.of(ANN).forked == {}
+            assert ledger.of(ANN).anchor is not None
+            assert ledger.of(ANN).removed == -1
+            assert ledger.of(BEN) == Known(restored=ledger.of(BEN).restored, removed=ledger.of(BEN).removed)
+            assert ledger.of(BEN).removed > 0, "which is remembered"
+            assert b"s" * 16 in ledger.revoked()
+            assert ledger.all_nodes(BEN) == (ledger.of(BEN), [])
+        one.make_short()
+    assert (tmp_path / OWN).stat().st_size == 5 * LINE_OCTETS
+    one.restored(BEN)
+    assert two.of(BEN).removed == -1, "its owner, if he had it brought back, said so"
+    # On another node it was removed before that, or after.
+    gone = Line(LineType.GONE, BEN, bytes(16), 0, 0, bytes(16), two.of(BEN).restored)
+    (tmp_path / "other.log").write_bytes(CHAIN.write(bytes(16), [gone]))
+    assert one.all_nodes(BEN)[0].removed == -1
+    (tmp_path / "other.log").write_bytes(CHAIN.write(bytes(16), [gone._replace(time=gone.time + 1)]))
+    assert one.all_nodes(BEN)[0].removed == gone.time + 1
+
+
 def test_a_line_of_a_later_version_is_passed_over() -> None:
     made = Book()
     made.read(

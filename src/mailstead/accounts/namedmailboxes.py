@@ -81,7 +81,9 @@ class NamedMailboxes:
     async def delete_mailbox(self, name: str) -> None:
         """Delete a mailbox with all its messages; it is gone at once (`Folders.delete`)."""
         async with self._writing():
-            await self._online.folders.delete(name)
+            gone = await self._online.folders.delete(name)
+            if self._online.ledger is not None:
+                self._online.ledger.gone(self._online.keys.uuid, gone)
         if self._tidied:
             self._online.stirred.set()
         else:

@@ -170,5 +170,7 @@ async def remove_account(office: Office, address: str) -> None:
     """Delete an account, its keys and all its mail; nothing brings it back."""
     account = await find_account(office.database, office.server_key.rows, address)
     await office.database.write(lambda tx: rows.remove_account(tx, account.account_id))
+    if office.ledger is not None:
+        office.ledger.gone(account.uuid)
     office.ring((account.account_id,))
     await office.database.truncate_log()

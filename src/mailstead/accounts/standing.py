@@ -21,6 +21,7 @@ from mailstead.store.database import Tx
 from mailstead.store.mailboxes import MailboxRow, mailboxes
 from mailstead.store.records import get_record, writes
 
+CAME_BACK = "all of the account: it had been removed, and came back"
 NO_ANCHOR = "the anchor is missing: nothing says how far the account had come"
 
 
@@ -95,6 +96,8 @@ def compare(keys: SessionKeys, heads: AccountHeads, known: Known) -> Standing:
     if heads.gens != (keys.root_gen, keys.read_gen):
         raise Stale
     leaf, anchor, said = _opened(keys, heads)
+    if known.removed >= 0:
+        said.append(CAME_BACK)
     boxes: dict[bytes, list[str]] = {}
     if leaf is not None:
         said += _records(leaf, heads)

@@ -25,13 +25,15 @@ class LineType(IntEnum):
     REVOKED = 2
     RESTORED = 3
     ANCHORED = 4
+    GONE = 5
 
 
 class Line(NamedTuple):
     """One line; a named tuple, as thousands of them are read at once.
 
     Args:
-        place: A mailbox of an arrival, the id of a slot that was revoked, else 16 zero octets.
+        place: A mailbox of an arrival, or one that is gone, the id of a slot that was revoked, else 16
+            zero octets.
         number: Arrivals of the mailbox, the version of the anchor, or when the slot would have expired
             in any case (0: never).
         uid: Of the last arrival, else 0.

@@ -29,6 +29,7 @@ class Known:
             higher one before, and the one that got it then.
         anchor_forked: As `forked`, of the anchor.
         restored: When its owner, or a restored backup, said that what is in the database counts.
+        removed: When the account was removed.
     """
 
     mailboxes: dict[bytes, Noted] = field(default_factory=dict[bytes, Noted])
@@ -36,6 +37,7 @@ class Known:
     anchor: Noted | None = None
     anchor_forked: tuple[Noted, Noted] | None = None
     restored: int = -1
+    removed: int = -1
 
     def last_uid(self, mailbox_id: bytes) -> int:
         """The highest UID that an arrival of a mailbox is known to have had; 0: none is known."""
@@ -79,6 +81,11 @@ class Book:
                     self.accounts[line.account] = Known(restored=line.time)
                 case LineType.ANCHORED:
                     _anchor(known, noted)
+                case LineType.GONE if line.place == ZERO_ID:
+                    self.accounts[line.account] = Known(restored=known.restored, removed=line.time)
+                case LineType.GONE:
+                    known.mailboxes.pop(line.place, None)
+                    known.forked.pop(line.place, None)
                 case _:  # of a later version
                     continue
 
@@ -88,6 +95,8 @@ class Book:
         for account, known in self.accounts.items():
             if known.restored >= 0:
                 made.append(Line(LineType.RESTORED, account, ZERO_ID, 0, 0, NO_TAG, known.restored))
+            if known.removed >= 0:
+                made.append(Line(LineType.GONE, account, ZERO_ID, 0, 0, NO_TAG, known.removed))
             for box, noted in known.mailboxes.items():
                 kept = dict.fromkeys((*known.forked.get(box, ()), noted))
                 made += [Line(LineType.ARRIVAL, account, box, *each) for each in kept]
@@ -134,6 +143,8 @@ def merged(books: list[Book], account: bytes) -> Known:
     anchors: list[Noted] = []
     for known in each:
         after = -1 if known.restored == restored else restored  # what is noted later than this counts
+        if known.removed > after:
+            found.removed = max(found.removed, known.removed)
         arrivals += [(box, noted) for box, noted in known.mailboxes.items() if noted.time > after]
         found.forked |= {box: pair for box, pair in known.forked.items() if pair[1].time > after}
         anchors += [noted for noted in (known.anchor,) if noted is not None and noted.time > after]

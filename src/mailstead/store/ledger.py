@@ -7,7 +7,7 @@ Rule 3: whatever is wrong with the file, mail is taken: `failed` is told.
 Rule 4: what an older crash has left at its end, and does not follow, is cut off when it is opened, or
 made short.
 
-It is made short now and then: the last line of each mailbox is enough.
+It is made short now and then: the last line of each mailbox that is there is enough.
 """
 
 import asyncio
@@ -87,6 +87,10 @@ class Ledger:
         if slots:
             self.note([Line(LineType.REVOKED, account, i, until, 0, NO_TAG, _now()) for i, until in slots])
             self.sync()
+
+    def gone(self, account: bytes, mailbox_id: bytes = ZERO_ID) -> None:
+        """Note that a mailbox was deleted; without one, that the account was removed."""
+        self.note([Line(LineType.GONE, account, mailbox_id, 0, 0, NO_TAG, _now())])
 
     def restored(self, account: bytes) -> None:
         """Note that what the database has of an account counts, whatever was noted before."""
