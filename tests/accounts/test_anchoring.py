@@ -5,6 +5,8 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from mailstead.accounts import anchoring
 from mailstead.accounts.anchor import Anchor, open_anchor
 from mailstead.accounts.anchoring import Anchoring, noted, set_back, write_anchor
@@ -270,20 +272,24 @@ async def test_who_leaves_while_it_is_written_has_it_written(sqlite: Database, t
         reader.close()
 
 
-async def test_what_is_wrong_with_one_account_ends_no_worker(sqlite: Database, tmp_path: Path) -> None:
+async def test_what_is_wrong_with_one_account_ends_no_worker(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def wrong(*_: object) -> None:
+        raise RuntimeError
+
     async with worker(sqlite, tmp_path, NEVER) as w:
         await filled(w.house)
         account = await w.login()
         inbox = await w.house.inbox(account)
-        was = await sqlite.read(dump)
         await account.change_flags(inbox, [Uid(1)], SEEN)
-        await sqlite.write(lambda tx: tx.execute("UPDATE record SET version = -1 WHERE kind = 24"))
+        monkeypatch.setattr("mailstead.accounts.anchoring.write_anchor", wrong)
         account.close()
         await w.presence.settle()
+        monkeypatch.undo()
         assert '"presence.anchor.failed"' in w.log.getvalue()
         w.log.seek(0)
         w.log.truncate()
-        await sqlite.write(load(was))
         again = await w.login()
         await again.change_flags(inbox, [Uid(1)], SEEN)
         again.close()

@@ -77,6 +77,38 @@ async def test_keyrings_that_were_set_back_are_not_written_on(database: Database
         await h.app("tablet")
 
 
+async def test_an_account_that_was_set_back_gets_no_other_keys(sqlite: Database, tmp_path: Path) -> None:
+    """Its anchor would come to the number that is known of the one that is gone."""
+    async with house(sqlite, tmp_path, noted=True) as h:
+        inbox = await used(h)
+        was = await sqlite.read(dump)
+        account = await h.unlock()
+        await account.change_flags(inbox, [Uid(1)], SEEN)
+        account.close()
+        await sqlite.write(load(was))
+        for _ in range(2):
+            with pytest.raises(Refused, match="version 2 found, 3 was written"):
+                await h.app("phone")
+            account = await h.unlock()
+            assert "by its anchor" in str(await said_of(account, inbox))
+            account.close()
+        account = await h.unlock()
+        await account.verifying.accept(await verified(account))
+        account.close()
+        await h.app("phone")
+
+
+async def test_what_a_reset_ended_stays_so(sqlite: Database, tmp_path: Path) -> None:
+    async with house(sqlite, tmp_path, noted=True) as h:
+        await used(h)
+        was = await sqlite.read(dump)
+        await reset(h.office, ANN, NEW, 0)
+        await sqlite.write(load(was))
+        with pytest.raises(Refused) as caught:
+            await h.unlock()
+        assert caught.value.reason is Reason.LOGIN_FAILED
+
+
 async def test_what_was_set_back_is_not_sealed_again(
     sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,13 +77,13 @@ def noted(ledger: Ledger | None, account: bytes) -> Known:
     return Known() if ledger is None else ledger.of(account)
 
 
-def set_back(known: Known, sealed: SealedRecord | None) -> bool:
-    """Whether an anchor is older than was *known* before it was read, or of another line of writes.
+def set_back(known: Known, sealed: SealedRecord | None) -> str:
+    """How an anchor is older than was *known* before it was read, or of another line of writes, in words.
 
     No other may follow on it: with the numbers of those that are gone it would pass for the last.
     That it is missing stays to be seen, whatever is written.
     """
-    return sealed is not None and bool(anchor_behind(known, sealed))
+    return "" if sealed is None else anchor_behind(known, sealed)
 
 
 async def write_anchor(database: Database, keys: SessionKeys, ledger: Ledger | None) -> None:

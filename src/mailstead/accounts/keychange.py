@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mailstead.accounts.anchoring import Anchored, anchor_with_keys
+from mailstead.accounts.anchoring import Anchored, anchor_with_keys, noted, set_back
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.opening import UnlockedRoot
 from mailstead.accounts.turns import until_won
@@ -35,6 +35,7 @@ from mailstead.store.database import Tx
 from mailstead.store.epochs import EpochUse, epoch_use
 from mailstead.store.records import LostRace, get_record, put_record
 from mailstead.store.slots import (
+    Removed,
     SlotRow,
     add_slot,
     carry_over,
@@ -125,15 +126,18 @@ async def change_keys(
         )  # fmt: skip
 
     async def turn(_: int) -> None:
+        known = noted(office.ledger, unlocked.account.uuid)
         try:
             keys = await office.database.read(read)
+            if said := set_back(known, keys.anchor):
+                raise UnsealError(said)
             change = await plan(keys)
             work, anchored = _work(office, keys, change, unlocked)
         except UnsealError as error:
             raise Refused(Reason.DAMAGED, str(error)) from error
-        await office.database.write(work)
+        ended = await office.database.write(work)
         if office.ledger is not None:
-            gone = [(s.slot_id, s.not_after) for s in keys.ways_in if s.slot_id in change.removed]
+            gone = [(s.slot_id, s.not_after) for s in keys.ways_in if s.slot_id in change.removed] + ended
             office.ledger.revoke(keys.account.uuid, gone)
             anchored.note(office.ledger, keys.account.uuid)
 
@@ -183,8 +187,10 @@ def to_next_read_key(office: "Office", keys: Keys, ring: Ring, root: Secret) -> 
 
 def _work(
     office: "Office", keys: Keys, change: Change, unlocked: UnlockedRoot
-) -> tuple[Callable[[Tx], None], Anchored]:
+) -> tuple[Callable[[Tx], list[Removed]], Anchored]:
     """Seal everything, and give the transaction that writes it, and the anchor that it writes.
+
+    The transaction tells which sessions' ways in it has ended.
 
     Raises:
         UnsealError: the keyrings were set back.
@@ -203,7 +209,7 @@ def _work(
     anchored = _anchored(office, keys, ring)
     now = account._replace(epoch=epoch, root_gen=root_gen, read_gen=change.read_gen, mac=mac)
 
-    def work(tx: Tx) -> None:
+    def work(tx: Tx) -> list[Removed]:
         fence(tx, account.account_id, account.root_gen, account.read_gen, 0)
         if _use(tx, account.account_id, old.epochs) != keys.use:
             raise LostRace
@@ -212,8 +218,7 @@ def _work(
         anchored.put(tx, account.account_id)
         for slot_id in change.removed:
             remove_slot(tx, account.account_id, slot_id)
-        if change.ends_sessions:
-            remove_sessions(tx, account.account_id)
+        ended = remove_sessions(tx, account.account_id) if change.ends_sessions else []
         for row in change.carried_over:
             carry_over(tx, account.account_id, row)
         for row in change.added:
@@ -224,6 +229,7 @@ def _work(
             rows.set_generations(tx, account, now)
         if change.scram_salt is not None:
             set_scram_salt(tx, account.account_id, change.scram_salt)
+        return ended
 
     return work, anchored
 

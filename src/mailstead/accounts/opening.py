@@ -25,7 +25,7 @@ from mailstead.secretmem import Arena, Secret
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow, RecipientRow
 from mailstead.store.database import Tx
-from mailstead.store.slots import SlotRow, slots
+from mailstead.store.slots import SlotRow, slots, without_revoked
 
 MOST_APPS = 64  # app passwords of an account: a proof by SCRAM is tried on each
 
@@ -175,9 +175,7 @@ async def open_way(
     found, ways_in, salt = await office.database.read(lambda tx: _read(tx, address))
     if found is None:
         found, ways_in = office.decoy.found, office.decoy.slots
-    if office.ledger is not None:  # one that was revoked stays so, though its row came back
-        revoked = office.ledger.revoked()
-        ways_in = [s for s in ways_in if s.slot_id not in revoked]
+    ways_in = without_revoked(ways_in, office.ledger)
     if isinstance(credential, ScramProof):
         apps = [s for s in ways_in if s.type == SlotType.APP_PASSWORD]
         return await _open_by_proof(office, found, apps, credential, peer)

@@ -26,7 +26,7 @@ from mailstead.store.archives import ArchiveRow, archive
 from mailstead.store.database import Tx
 from mailstead.store.mailboxes import mailboxes, next_uid_validity
 from mailstead.store.records import get_record
-from mailstead.store.slots import slots
+from mailstead.store.slots import Removed, slots
 
 if TYPE_CHECKING:
     from mailstead.accounts.provision import Office
@@ -95,8 +95,10 @@ async def reset(office: "Office", address: str, password: bytes | None, not_afte
     async def turn(_: int) -> int:
         account = await _account(office, address)
         first = await _first_rows(office, account, make)
-        stake[:] = [await office.database.write(lambda tx: _write(tx, office, account, address, first))]
+        ended, at_stake = await office.database.write(lambda tx: _write(tx, office, account, address, first))
+        stake[:] = [at_stake]
         if office.ledger is not None:
+            office.ledger.revoke(account.uuid, ended)
             office.ledger.anchored(account.uuid, first.anchor.version, first.anchor.write_id)
         return account.account_id
 
@@ -134,10 +136,14 @@ def _next_anchor(tx: Tx, account_id: int) -> int:
     return 1 if record is None else record.version + 1
 
 
-def _write(tx: Tx, office: "Office", account: AccountRow, address: str, first: FirstRows) -> AtStake:
+def _write(
+    tx: Tx, office: "Office", account: AccountRow, address: str, first: FirstRows
+) -> tuple[list[Removed], AtStake]:
+    """Which ways in open nothing from now on, and what was locked away."""
     account_id, epoch = account.account_id, first.epoch_key.epoch
     modseq = rows.fence(tx, account_id, account.root_gen, account.read_gen, 1)
     stake = _at_stake(tx, account_id, address)
+    ended = [(s.slot_id, s.not_after) for s in slots(tx, account_id) if s.type not in KEPT]
     gens = Gens(account.root_gen + 1, 1)
     old = ArchiveRow(os.urandom(16), int(office.now()), account.root_gen, account.read_gen, stake.messages)
     archive(tx, account_id, old, KEPT)
@@ -147,7 +153,7 @@ def _write(tx: Tx, office: "Office", account: AccountRow, address: str, first: F
     now = account._replace(epoch=epoch, root_gen=gens.root_gen, read_gen=gens.read_gen, mac=mac)
     rows.set_generations(tx, account, now)
     rows.set_inbox(tx, account_id, first.inbox_id)
-    return stake
+    return ended, stake
 
 
 def _at_stake(tx: Tx, account_id: int, address: str) -> AtStake:
