@@ -433,15 +433,31 @@ def test_any_two_of_three_shares_are_the_key_and_one_is_nothing() -> None:
     one, two, three = escrow.split(seed, 2, 3)
     for pair in ([one, two], [three, one], [f"  {two.upper()}\n", three]):
         assert escrow.join(pair) == seed
-    for few in ([one], [], [one, one], [one, escrow.split(escrow.new_seed(), 2, 3)[1]]):
-        with pytest.raises(ValueError):
-            escrow.join(few)
-    broken = " ".join(["academic", *two.split()[1:]])
-    with pytest.raises(ValueError):
-        escrow.join([one, broken])
+    for more in ([one, two, three], [one, two, one], [three, two, one, two]):
+        assert escrow.join(more) == seed
     for wrong in ((1, 3), (4, 3), (2, 17), (0, 0)):
         with pytest.raises(ValueError):
             escrow.split(seed, *wrong)
+
+
+def test_what_is_wrong_with_shares_is_said_without_their_words() -> None:
+    one, two, _ = escrow.split(escrow.new_seed(), 2, 3)
+    other = escrow.split(escrow.new_seed(), 2, 3)[1]
+    words = two.split()
+    for given, index, why in (
+        ([], None, "no share was given"),
+        ([one], None, "2 shares are needed, 1 was given"),
+        ([one, one.upper()], None, "2 shares are needed, 1 was given"),
+        (escrow.split(escrow.new_seed(), 3, 3)[:2], None, "3 shares are needed, 2 were given"),
+        ([one, other], None, "the shares are of different keys"),
+        ([one, " ".join([*words[:6], "kanarie", *words[7:]])], 1, "word 7 is misspelt"),
+        ([" ".join(reversed(words)), one], 0, "one of its words is wrong"),
+        ([one, two.rpartition(" ")[0]], 1, "a share has 33 words, not 32"),
+    ):
+        with pytest.raises(ValueError) as caught:
+            escrow.join(given)
+        assert str(caught.value) == why
+        assert getattr(caught.value, "index", None) == index
 
 
 def test_halves_are_read_as_they_are_written_and_nothing_else() -> None:

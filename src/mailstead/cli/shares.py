@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mailstead.cli.secrets import read_secret
-from mailstead.crypto.escrow import join, parse_seed
+from mailstead.crypto.escrow import BadShare, join, parse_seed
 from mailstead.errors import Exit, Trouble
 
 _SHARES = re.compile(r"([0-9]{1,2})/([0-9]{1,2})")
@@ -42,9 +42,10 @@ def seed_from(key: str | None, shares: tuple[str, ...]) -> bytes:
             return parse_seed(read_secret(key).decode("utf-8", "replace"))
         return join([read_secret(share).decode("utf-8", "replace") for share in shares])
     except ValueError as error:
+        why = f"{shares[error.index]}: {error}" if isinstance(error, BadShare) else str(error)
         raise Trouble(
             "that is not an escrow key",
-            why=str(error),
+            why=why,
             fix="give all the shares it needs, or the file",
             exit_code=Exit.WRONG_KEY,
         ) from error

@@ -6,12 +6,18 @@ shares in words (SLIP-39), of which some number brings it back and fewer tell no
 
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shamir_mnemonic import (  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
     MnemonicError,
-    combine_mnemonics,
+    Share,
+    decode_mnemonics,
     generate_mnemonics,
+    recover_ems,
+)
+from shamir_mnemonic.wordlist import (  # type: ignore[import-untyped]  # pyright: ignore[reportMissingTypeStubs]
+    WORD_INDEX_MAP,
 )
 
 from mailstead.crypto.fingerprint import fingerprint
@@ -32,6 +38,7 @@ from mailstead.secretmem import Arena, Secret
 
 MOST_SHARES = 16  # what SLIP-39 has room for
 SEED_OCTETS = 32
+SHARE_WORDS = 33  # of a share of 32 octets
 _PUBLIC = re.compile(r"mailstead-escrow-1 ([A-Za-z0-9+/=]+)")
 _SECRET = re.compile(r"mailstead-escrow-secret-1 ([A-Za-z0-9+/=]+)")
 
@@ -108,19 +115,54 @@ def split(seed: bytes, threshold: int, count: int) -> tuple[str, ...]:
     return tuple(shares)
 
 
-def join(shares: list[str]) -> bytes:
-    """The seed, of as many shares as it needs.
+class BadShare(ValueError):
+    """One of some shares is none, said without any of its words: they are as secret as it is.
+
+    Args:
+        index: Which, from 0.
+    """
+
+    def __init__(self, index: int, why: str) -> None:
+        super().__init__(why)
+        self.index = index
+
+
+def join(shares: Sequence[str]) -> bytes:
+    """The seed, of as many shares as it needs, or more.
 
     Raises:
-        ValueError: there are too few, or one is of another key or was copied wrong.
+        BadShare: one was copied wrong.
+        ValueError: there are too few, or they are of different keys. No word of a share is in it.
     """
+    checked = [_checked(index, share) for index, share in enumerate(shares)]
+    if not checked:
+        raise ValueError("no share was given")
     try:
-        seed: bytes = combine_mnemonics([" ".join(share.lower().split()) for share in shares])
+        groups = decode_mnemonics(checked)
+        whole = {number: group.get_minimal_group() for number, group in groups.items() if group.is_complete()}
+        if not whole:
+            needed, given = (group := groups[min(groups)]).member_threshold(), len(group)
+            raise ValueError(f"{needed} shares are needed, {given} {'was' if given == 1 else 'were'} given")
+        seed: bytes = recover_ems(whole).decrypt(b"")
     except MnemonicError as error:
-        raise ValueError(str(error)) from error
-    if len(seed) != SEED_OCTETS:
-        raise ValueError("these are shares of something else")
+        raise ValueError("the shares are of different keys") from error
     return seed
+
+
+def _checked(index: int, share: str) -> str:
+    """The words of a share, in the form that SLIP-39 has them in."""
+    words = share.lower().split()
+    if len(words) != SHARE_WORDS:
+        raise BadShare(index, f"a share has {SHARE_WORDS} words, not {len(words)}")
+    for place, word in enumerate(words, 1):
+        if word not in WORD_INDEX_MAP:
+            raise BadShare(index, f"word {place} is misspelt")
+    text = " ".join(words)
+    try:
+        Share.from_mnemonic(text)
+    except MnemonicError as error:
+        raise BadShare(index, "one of its words is wrong") from error
+    return text
 
 
 def make_escrow_slot(
