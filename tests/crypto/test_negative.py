@@ -11,7 +11,7 @@ import pytest
 import zstandard
 
 from mailstead.accounts.entries import Described, compressed_b
-from mailstead.crypto import frame, keyring, newslots, primitives, slots
+from mailstead.crypto import frame, keyring, newslots, passwords, primitives, slots
 from mailstead.crypto.body import PreparedBody
 from mailstead.crypto.keyring import CLOSING, CURRENT, MANIFESTS, Epoch, Ring, RingSlot
 from mailstead.crypto.keys import StoreKeys
@@ -468,6 +468,20 @@ def test_words_open_their_slot_without_any_pepper() -> None:
         slot = slots.make_slot(header, secret.view, ROOT, 1, 1)
     with slots.slot_secret(arena, header, bytes(16), []) as again:
         assert bytes(slots.open_slot(arena, slot, header, again.view).view) == ROOT
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("zebra " * 11, "there are 12 recovery words, not 11"),
+        ("zebra " * 11 + "kanarie", "word 12 is not a recovery word"),
+        ("zebra " * 12, "the recovery words do not fit together: one is wrong"),
+    ],
+)
+def test_what_is_wrong_with_words_is_said_without_them(text: str, why: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        passwords.entropy(text)
+    assert str(caught.value) == why
 
 
 def test_parameters_that_make_no_sense_are_one_of_the_errors() -> None:

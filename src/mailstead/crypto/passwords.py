@@ -47,15 +47,15 @@ def entropy(text: str) -> bytes:
     """The 16 octets that twelve words stand for, however they are spelt, spaced or cased.
 
     Raises:
-        ValueError: they are not twelve words of the list, or their checksum is wrong.
+        ValueError: they are not twelve words of the list, or their checksum is wrong. None of them is in it.
     """
     words = unicodedata.normalize("NFKD", text).lower().split()
     if len(words) != WORDS:
         raise ValueError(f"there are {WORDS} recovery words, not {len(words)}")
     language = Mnemonic("english")
-    unknown = [w for w in words if w not in language.wordlist]
-    if unknown:
-        raise ValueError(f"not a recovery word: {unknown[0]}")
+    for place, word in enumerate(words, 1):
+        if word not in language.wordlist:
+            raise ValueError(f"word {place} is not a recovery word")
     try:
         return bytes(language.to_entropy(words))
     except ValueError as error:
