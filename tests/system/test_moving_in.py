@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.imaptalk import ImapTalk
-from tests.support.server import COMMAND, ENVIRONMENT, PASSWORD, Server
+from tests.support.server import COMMAND, ENVIRONMENT, PASSWORD, Server, run
 
 pytestmark = pytest.mark.system
 CAROL = "carol@b.test"
@@ -140,6 +140,22 @@ def test_an_organisation_lets_somebody_back_in_by_two_of_three_shares(server: Se
     assert listed(server, PASSWORD, user="ann@b.test") == []
     done(server, "key", "revoke", "ann@b.test", "Example Ltd", "--password-file", new)
     assert "does not open" in done(server, "key", "escrow", "open", "ann@b.test", *shares, code=12)
+
+
+def test_a_key_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
+    key = tmp_path / "ltd"
+    for there, options in (("ltd", ()), ("ltd.3", ("--shares", "2/3")), ("ltd.pub", ())):
+        (tmp_path / there).write_text("another's")
+        found = run("key", "escrow", "make", str(key), *options)
+        assert (found.returncode, f"{there} is there already" in found.stderr.decode()) == (2, True)
+        assert [p.name for p in tmp_path.iterdir()] == [there]
+        (tmp_path / there).unlink()
+
+
+@pytest.mark.parametrize("name", ["", ".", "e/..", "/"])
+def test_a_key_needs_the_name_of_a_file(name: str, tmp_path: Path) -> None:
+    found = run("key", "escrow", "make", name)
+    assert (found.returncode, b"is no name for a file" in found.stderr) == (2, True)
 
 
 def test_on_a_terminal_two_of_the_words_are_asked_back(server: Server, tmp_path: Path) -> None:

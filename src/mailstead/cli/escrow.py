@@ -11,7 +11,7 @@ from mailstead.cli.join import show_invitation
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json, time_of
 from mailstead.cli.secrets import credential_from, proof, read_secret
-from mailstead.cli.shares import escrow_options, seed_from, shares_of, write_new
+from mailstead.cli.shares import escrow_options, seed_from, shares_of, write_key
 from mailstead.config import Settings
 from mailstead.crypto.escrow import EscrowKey, new_seed, public_half, seed_text, split
 from mailstead.errors import Exit, MailError, Reason, Trouble
@@ -33,6 +33,9 @@ def make(file: Path, shares: str | None, as_json: bool) -> None:
 
     No server is needed for it, and none should ever keep the private half.
     """
+    if file.name in ("", ".."):
+        raise Trouble(f'"{file}" is no name for a file', why="the key's files are named after it",
+                      fix="mailstead key escrow make FILE", exit_code=Exit.USAGE)  # fmt: skip
     seed = new_seed()
     key = public_half(seed)
     texts = {file: seed_text(seed)}
@@ -44,9 +47,7 @@ def make(file: Path, shares: str | None, as_json: bool) -> None:
                           exit_code=Exit.USAGE) from error  # fmt: skip
         texts = {file.with_name(f"{file.name}.{n}"): share for n, share in enumerate(made, 1)}
     public = file.with_name(f"{file.name}.pub")
-    write_new(public, str(key), 0o644)
-    for path, text in texts.items():
-        write_new(path, text, 0o600)
+    write_key(texts, public, str(key))
     if as_json:
         print_json(
             {"fingerprint": key.fingerprint, "public": str(public), "private": [str(p) for p in texts]}

@@ -1,11 +1,11 @@
 """`mailstead init`: a folder with everything a server needs, and no network."""
 
-import os
 import time
 from pathlib import Path
 
 import click
 
+from mailstead.cli.newfile import write_new
 from mailstead.cli.output import print_json
 from mailstead.errors import Exit, Trouble
 
@@ -99,10 +99,10 @@ def make(place: Path, hostname: str, domains: tuple[str, ...]) -> dict[str, str]
             hostname=names[0], domains=", ".join(f'"{d}"' for d in names[1:]), argon2_kib=kib,
             argon2_passes=PASSES, login_ms=round(seconds * 1000),
         )  # fmt: skip
-        _write(place / "server.key", new_server_key())
-        _write(place / "certificate.key", key)
-        _write(place / "certificate.pem", certificate)
-        _write(place / "mailstead.toml", text.encode())
+        write_new(place / "server.key", new_server_key())
+        write_new(place / "certificate.key", key)
+        write_new(place / "certificate.pem", certificate)
+        write_new(place / "mailstead.toml", text.encode())
     except OSError as error:
         raise Trouble(
             f"{place} cannot be written",
@@ -116,11 +116,3 @@ def make(place: Path, hostname: str, domains: tuple[str, ...]) -> dict[str, str]
         "certificate": str(place / "certificate.pem"),
         "fingerprint": fingerprint(certificate),
     }
-
-
-def _write(path: Path, octets: bytes) -> None:
-    fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(fd, "wb") as file:
-        file.write(octets)
-        file.flush()
-        os.fsync(file.fileno())

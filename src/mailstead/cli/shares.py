@@ -1,12 +1,12 @@
 """An organisation's escrow key as files: whole, or as shares in words."""
 
-import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import click
 
+from mailstead.cli.newfile import PRIVATE, PUBLIC, write_all
 from mailstead.cli.secrets import read_secret
 from mailstead.crypto.escrow import BadShare, join, parse_seed
 from mailstead.errors import Exit, Trouble
@@ -64,22 +64,19 @@ def shares_of(text: str) -> tuple[int, int]:
     return int(found[1]), int(found[2])
 
 
-def write_new(path: Path, text: str, mode: int) -> None:
-    """Make a file that is not there yet.
+def write_key(private: Mapping[Path, str], public: Path, text: str) -> None:
+    """Make the files of a key, or none: a public half is never there without its private one.
 
     Raises:
-        Trouble: it is.
+        Trouble: one of them is there already.
     """
+    files = {path: (f"{half}\n".encode(), PRIVATE) for path, half in private.items()}
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        write_all(files | {public: (f"{text}\n".encode(), PUBLIC)})
     except FileExistsError as error:
         raise Trouble(
-            f"{path} is there already",
+            f"{error.filename} is there already",
             why="a key is never written over",
             fix="choose another name",
             exit_code=Exit.USAGE,
         ) from error
-    with open(descriptor, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(descriptor)
