@@ -2,22 +2,26 @@
 
 import base64
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
 
 from mailstead.accounts.annotations import SERVER
+from mailstead.accounts.keyview import show_keys
 from mailstead.accounts.login import unlock_root
 from mailstead.accounts.newways import set_words
 from mailstead.accounts.opening import Credential
+from mailstead.accounts.provision import Office, remove_account, set_status
+from mailstead.accounts.resetting import at_stake
+from mailstead.accounts.sessions import end_sessions
 from mailstead.accounts.turns import until_won
 from mailstead.accounts.waysin import root_ring
 from mailstead.crypto import passwords, primitives
 from mailstead.crypto.keyring import CURRENT, MANIFESTS, Epoch, Ring, read_key, seal_read_ring
 from mailstead.errors import MailError, Reason, Refused, Unavailable, UnsealError
 from mailstead.mail.address import parse_mailbox
-from mailstead.store.accounts import Stale
+from mailstead.store.accounts import DISABLED, Stale
 from mailstead.store.database import Conflict, Database, Tx
 from mailstead.store.records import LostRace
 from tests.support.house import PASSWORD, House, house
@@ -490,3 +494,24 @@ async def test_a_race_that_nobody_wins_ends() -> None:
     assert caught.value.reason is Reason.DAMAGED
     assert lost == list(range(len(lost)))
     assert len(lost) >= 1000, "and not before somebody had his chance"
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda office: set_status(office, "ann@b.test", DISABLED),
+        lambda office: remove_account(office, "ann@b.test"),
+        lambda office: end_sessions(office, "ann@b.test"),
+        lambda office: show_keys(office, "ann@b.test"),
+        lambda office: at_stake(office, "ann@b.test"),
+    ],
+)
+async def test_an_account_row_of_somebody_else_is_not_acted_on(
+    sqlite: Database, tmp_path: Path, act: Callable[[Office], Awaitable[object]]
+) -> None:
+    async with house(sqlite, tmp_path) as h:
+        await h.move_in()
+        await sqlite.write(lambda tx: tx.execute("UPDATE account SET mac = ?", (bytes(32),)))
+        with pytest.raises(Refused) as caught:
+            await act(h.office)
+        assert caught.value.reason is Reason.DAMAGED

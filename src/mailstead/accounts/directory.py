@@ -143,12 +143,14 @@ async def find_account(database: Database, macs: RowMacs, address: str) -> Accou
     """The account behind a canonical *address*, checked.
 
     Raises:
-        Refused: there is none.
-        UnsealError: a row is not this server's.
+        Refused: NO_SUCH_ACCOUNT; DAMAGED: a row is not this server's.
     """
     row = await database.read(lambda tx: rows.find_recipient(tx, address))
     if row is None:
         raise Refused(Reason.NO_SUCH_ACCOUNT)
-    check_account(macs, row.account)
-    check_address(macs, row.account, row.address)
+    try:
+        check_account(macs, row.account)
+        check_address(macs, row.account, row.address)
+    except UnsealError as error:
+        raise Refused(Reason.DAMAGED, str(error)) from error
     return row.account

@@ -60,11 +60,7 @@ async def show_keys(office: "Office", address: str) -> ShownKeys:
     Raises:
         Refused: NO_SUCH_ACCOUNT; DAMAGED: a row is not this server's.
     """
-    macs = office.server_key.rows
-    try:
-        account = await find_account(office.database, macs, address)
-    except UnsealError as error:
-        raise Refused(Reason.DAMAGED, str(error)) from error
+    account = await find_account(office.database, office.server_key.rows, address)
 
     def read(tx: Tx) -> tuple[str, list[EpochKeyRow], list[SlotRow]]:
         login = rows.addresses(tx, account.account_id)[0].address

@@ -19,7 +19,6 @@ from mailstead.crypto.apppasswords import new_invitation
 from mailstead.crypto.primitives import Octets
 from mailstead.crypto.sealed import Kind
 from mailstead.crypto.slots import SlotType
-from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow
 from mailstead.store.archives import ArchiveRow, archive
@@ -68,7 +67,7 @@ async def at_stake(office: "Office", address: str) -> AtStake:
     Raises:
         Refused: NO_SUCH_ACCOUNT; DAMAGED.
     """
-    account = await _account(office, address)
+    account = await find_account(office.database, office.server_key.rows, address)
     return await office.database.read(lambda tx: _at_stake(tx, account.account_id, address))
 
 
@@ -93,7 +92,7 @@ async def reset(office: "Office", address: str, password: bytes | None, not_afte
     stake: list[AtStake] = []
 
     async def turn(_: int) -> int:
-        account = await _account(office, address)
+        account = await find_account(office.database, office.server_key.rows, address)
         first = await _first_rows(office, account, make)
         ended, at_stake = await office.database.write(lambda tx: _write(tx, office, account, address, first))
         stake[:] = [at_stake]
@@ -111,13 +110,6 @@ def _invitation(code: bytes, not_after: int) -> Made:
         return (making.invite_way(code, root, not_after),)
 
     return make
-
-
-async def _account(office: "Office", address: str) -> AccountRow:
-    try:
-        return await find_account(office.database, office.server_key.rows, address)
-    except UnsealError as error:
-        raise Refused(Reason.DAMAGED, str(error)) from error
 
 
 async def _first_rows(office: "Office", account: AccountRow, make: Made) -> FirstRows:

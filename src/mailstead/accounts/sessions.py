@@ -15,7 +15,6 @@ from mailstead.accounts.waysin import Gens, Maker
 from mailstead.crypto.keyring import read_key
 from mailstead.crypto.primitives import random_octets
 from mailstead.crypto.slots import SlotType
-from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.store.accounts import fence
 from mailstead.store.database import Tx
 from mailstead.store.slots import Removed, add_session, remove_sessions
@@ -82,10 +81,7 @@ async def end_sessions(office: "Office", address: str) -> int:
     Raises:
         Refused: NO_SUCH_ACCOUNT; DAMAGED: a row is not this server's.
     """
-    try:
-        account = await find_account(office.database, office.server_key.rows, address)
-    except UnsealError as error:
-        raise Refused(Reason.DAMAGED, str(error)) from error
+    account = await find_account(office.database, office.server_key.rows, address)
     gone = await office.database.write(lambda tx: remove_sessions(tx, account.account_id))
     if office.ledger is not None:
         office.ledger.revoke(account.uuid, gone)
