@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mailstead.crypto.apppasswords import new_invitation
 from tests.support.imaptalk import ImapTalk
 from tests.support.server import COMMAND, ENVIRONMENT, PASSWORD, Server, run
 
@@ -156,6 +157,64 @@ def test_a_key_that_cannot_be_made_leaves_nothing(tmp_path: Path) -> None:
 def test_a_key_needs_the_name_of_a_file(name: str, tmp_path: Path) -> None:
     found = run("key", "escrow", "make", name)
     assert (found.returncode, b"is no name for a file" in found.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("command", "asked", "option"),
+    [
+        (("user", "join", "ann@b.test"), "Invitation for ann@b.test", "--invitation-file"),
+        (("user", "add", "fay@b.test"), "Password for fay@b.test", "--password-file"),
+        (("key", "recover", "ann@b.test"), "Your twelve recovery words", "--words-file"),
+        (("user", "password", "ann@b.test", "--password-file", "/dev/null"), "", "12"),
+        (("user", "password", "ann@b.test", "--password-file", "PASSWORD"), "New password", "--new-password-file"),
+    ],
+)  # fmt: skip
+def test_without_a_terminal_what_would_be_asked_is_said(
+    server: Server, tmp_path: Path, command: tuple[str, ...], asked: str, option: str
+) -> None:
+    own = secret(tmp_path, "own", PASSWORD)
+    found = server.run(*(own if word == "PASSWORD" else word for word in command))
+    if option == "12":
+        assert found.returncode == 12, "an empty password is a wrong one"
+        return
+    said = found.stderr.decode()
+    assert found.returncode == 2
+    assert f'there is no terminal to ask "{asked}"' in said
+    assert f"  fix   {option} FILE, or {option} - to read it" in said
+
+
+def test_a_bad_new_password_is_told_before_anything_is_opened(server: Server, tmp_path: Path) -> None:
+    empty, other = secret(tmp_path, "empty", ""), secret(tmp_path, "other", new_invitation().decode())
+    for command in (
+        ("user", "join", "ann@b.test", "--invitation-file", other, "--password-file", empty),
+        ("user", "reset", "nobody@b.test", "--yes", "--password-file", empty),
+        ("key", "recover", "ann@b.test", "--words-file", empty, "--new-password-file", empty),
+        ("user", "password", "ann@b.test", "--password-file", other, "--new-password-file", empty),
+    ):
+        assert "that cannot be a password" in done(server, *command, code=2), command
+
+
+def test_secrets_that_exclude_each_other(server: Server, tmp_path: Path) -> None:
+    own = secret(tmp_path, "own", PASSWORD)
+    both = ("--password-file", own, "--words-file", own)
+    assert "it is not clear what to prove" in done(server, "key", "rotate", "ann@b.test", *both, code=2)
+    twice = ("--password-file", "-", "--new-password-file", "-")
+    said = done(server, "user", "password", "ann@b.test", *twice, stdin=PASSWORD, code=2)
+    assert "standard input is one secret only" in said
+
+
+def test_what_is_typed_and_is_no_text_is_said(server: Server) -> None:
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "--config", str(server.config), "key", "rotate", "ann@b.test"], stdin=follower,
+        stdout=follower, stderr=follower, env=ENVIRONMENT | {"LC_ALL": "C.UTF-8"}, start_new_session=True,
+    )  # fmt: skip
+    os.close(follower)
+    _until(leader, "Password for ann@b.test: ")
+    os.write(leader, b"p\xff\n")
+    assert "error: what was typed is not text of this terminal" in _until(leader, "  fix ")
+    assert process.wait(30) == 2
+    os.close(leader)
 
 
 def test_on_a_terminal_two_of_the_words_are_asked_back(server: Server, tmp_path: Path) -> None:

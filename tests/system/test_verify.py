@@ -61,7 +61,15 @@ def test_verify_says_and_accepts(tmp_path: Path) -> None:
     assert (event["event"], event["what"]) == ("verify.accepted", f"INBOX, {words}")
     assert json.loads(told("verify", "--json")[1])["ok"] is True
     assert len(json.loads(told("mail", "list", "--data", "--json")[1])) == 3
-    assert server.run("verify", *own, stdin=b"wrong").returncode == 12
+    for wrong in (b"wrong", b""):
+        assert server.run("verify", *own, stdin=wrong).returncode == 12
+    fresh = json.loads(server.run("key", "words", "ann@b.test", "--password-file", "-", "--json",
+                                  stdin=PASSWORD.encode()).stdout)  # fmt: skip
+    words_file = ("--words-file", "-")
+    done = server.run(
+        "verify", "--accept", *own[:2], *words_file, stdin=" ".join(fresh["recovery_words"]).encode()
+    )
+    assert done.returncode == 0, done.stderr
     assert server.stop() == 0
 
 

@@ -10,7 +10,7 @@ from mailstead.accounts.newways import join as join_by
 from mailstead.accounts.provision import INVITATION_SECONDS, Invited, Office
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json, time_of
-from mailstead.cli.secrets import bad_password, invitation_from, password_from
+from mailstead.cli.secrets import invitation_from, new_password_from
 from mailstead.cli.words import show_words
 from mailstead.config import Settings
 from mailstead.errors import Exit, MailError, Reason, Trouble
@@ -73,14 +73,12 @@ def join(
     Prints the twelve recovery words, once, unless those you have stay good.
     """
     credential = invitation_from(invitation_file, f"Invitation for {address}")
-    password = password_from(password_file, "New password", confirm=True)
+    password = new_password_from(password_file, "New password", "--password-file")
 
     async def act(office: Office, settings: Settings) -> tuple[str, Joined]:
         canonical = address_of(address, settings)
         try:
             return canonical, await join_by(office, canonical, credential, password)
-        except ValueError as error:
-            raise bad_password(error) from error
         except MailError as error:
             raise _no_invitation(error, address) from error
 
@@ -118,6 +116,7 @@ def reset(config: str | None, address: str, password_file: str | None, yes: bool
     New mail works at once. The old mail opens again with the recovery words of before:
     mailstead key recover.
     """
+    password = None if password_file is None else new_password_from(password_file, "")
     if not yes:
 
         async def look(office: Office, settings: Settings) -> resetting.AtStake:
@@ -129,14 +128,10 @@ def reset(config: str | None, address: str, password_file: str | None, yes: bool
             raise Trouble(
                 "nothing was changed", why="the address was not typed", fix="--yes, not to be asked"
             )
-    password = None if password_file is None else password_from(password_file, "")
 
     async def act(office: Office, settings: Settings) -> resetting.Reset:
         canonical, until = address_of(address, settings), int(time.time()) + INVITATION_SECONDS
-        try:
-            return await resetting.reset(office, canonical, password, until)
-        except ValueError as error:
-            raise bad_password(error) from error
+        return await resetting.reset(office, canonical, password, until)
 
     done = with_office(config, f"{address} was not reset", act)
     if as_json:

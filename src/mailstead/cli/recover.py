@@ -10,7 +10,7 @@ from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json
-from mailstead.cli.secrets import bad_password, credential_from, password_from, proof, words_from
+from mailstead.cli.secrets import credential_from, new_password_from, proof, words_from
 from mailstead.cli.shares import escrow_options, seed_from
 from mailstead.cli.words import show_words
 from mailstead.config import Settings
@@ -43,12 +43,13 @@ def recover(
     Words of the time before a reset open the mail that it locked away instead: with the present
     password, that mail comes back below a mailbox of its own.
     """
+    new = None if new_password_file is None else new_password_from(new_password_file, "")
     if escrow_key or share:
         earlier: Credential | EscrowSeed = EscrowSeed(seed_from(escrow_key, share))
     else:
         words = words_from(words_file)
         if _opens_account(config, address, words):
-            new = password_from(new_password_file, "New password", confirm=True)
+            new = new or new_password_from(None, "New password")
             _set_password(config, address, words, new, as_json=as_json)
             return
         earlier = words
@@ -69,10 +70,7 @@ def _opens_account(config: str | None, address: str, words: Credential) -> bool:
 
 def _set_password(config: str | None, address: str, words: Credential, new: bytes, *, as_json: bool) -> None:
     async def act(office: Office, settings: Settings) -> bool:
-        try:
-            return await change_password(office, address_of(address, settings), words, new)
-        except ValueError as error:
-            raise bad_password(error) from error
+        return await change_password(office, address_of(address, settings), words, new)
 
     rotated = with_office(config, f"{address} was not recovered", act)
     if as_json:

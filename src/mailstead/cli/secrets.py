@@ -7,17 +7,21 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mailstead.cli.asking import need_terminal
 from mailstead.errors import Exit, Trouble
 
 if TYPE_CHECKING:
     from mailstead.accounts.opening import Credential
 
 
-def password_from(file: str | None, prompt: str, *, confirm: bool = False) -> bytes:
+def password_from(
+    file: str | None, prompt: str, option: str = "--password-file", *, confirm: bool = False
+) -> bytes:
     """A password as typed, or as a file holds it.
 
     Args:
         file: A path, "-" for standard input, or None to ask.
+        option: By which the file is named.
         confirm: Ask twice.
 
     Raises:
@@ -27,25 +31,50 @@ def password_from(file: str | None, prompt: str, *, confirm: bool = False) -> by
 
     if file is not None:
         return from_file(read_secret(file))
-    if not sys.stdin.isatty():
+    need_terminal(prompt, f"{option} FILE, or {option} - to read it from standard input")
+    try:
+        typed: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
+        return typed.encode()
+    except UnicodeError as error:
         raise Trouble(
-            "there is no terminal to ask for the password",
-            why="standard input is not a terminal",
-            fix="--password-file FILE, or --password-file - to read it from standard input",
+            "what was typed is not text of this terminal",
+            why="its octets are no letters of the terminal's character set",
+            fix=f"set LC_ALL to the terminal's character set, or use {option} FILE",
             exit_code=Exit.USAGE,
-        )
-    typed: str = click.prompt(prompt, hide_input=True, confirmation_prompt=confirm, err=True)
-    return typed.encode()
+        ) from error
+
+
+def new_password_from(file: str | None, prompt: str, option: str = "--new-password-file") -> bytes:
+    """A password that somebody chooses, as `password_from` has it; it can be one.
+
+    Raises:
+        Trouble: it cannot, or there is none.
+    """
+    from mailstead.accounts.newways import prepare  # noqa: PLC0415  # imported late
+
+    try:
+        return prepare(password_from(file, prompt, option, confirm=True))
+    except ValueError as error:
+        raise Trouble(
+            "that cannot be a password", why=str(error), fix="choose another", exit_code=Exit.USAGE
+        ) from error
 
 
 def credential_from(password_file: str | None, words_file: str | None, prompt: str) -> "Credential":
     """What an owner proves himself with: the words of a file, or else his password.
 
     Raises:
-        Trouble: there is none, or it cannot be one.
+        Trouble: there is none, or it cannot be one, or there are two.
     """
     from mailstead.accounts.opening import Credential  # noqa: PLC0415  # imported late
 
+    if words_file is not None and password_file is not None:
+        raise Trouble(
+            "it is not clear what to prove who you are with",
+            why="--password-file and --words-file are both given",
+            fix="give one of them",
+            exit_code=Exit.USAGE,
+        )
     try:
         if words_file is not None:
             return Credential.words(read_secret(words_file).decode("utf-8", "replace"))
@@ -64,11 +93,11 @@ def invitation_from(file: str | None, prompt: str) -> "Credential":
     """
     from mailstead.accounts.opening import Credential  # noqa: PLC0415  # imported late
 
-    typed = read_secret(file) if file is not None else password_from(None, prompt)
+    typed = read_secret(file) if file is not None else password_from(None, prompt, "--invitation-file")
     try:
         return Credential.invitation(typed)
     except ValueError as error:
-        raise Trouble("that is no invitation", why=str(error), fix="copy all of it",
+        raise Trouble("that is no invitation", why=str(error), fix="try again",
                       exit_code=Exit.WRONG_KEY) from error  # fmt: skip
 
 
@@ -80,17 +109,13 @@ def words_from(file: str | None) -> "Credential":
     """
     from mailstead.accounts.opening import Credential  # noqa: PLC0415  # imported late
 
-    typed = read_secret(file) if file is not None else password_from(None, "Your twelve recovery words")
+    prompt = "Your twelve recovery words"
+    typed = read_secret(file) if file is not None else password_from(None, prompt, "--words-file")
     try:
         return Credential.words(typed.decode("utf-8", "replace"))
     except ValueError as error:
         raise Trouble("those are not twelve recovery words", why=str(error), fix="type them again, in order",
                       exit_code=Exit.WRONG_KEY) from error  # fmt: skip
-
-
-def bad_password(error: ValueError) -> Trouble:
-    """What somebody is told who chose a password that cannot be one."""
-    return Trouble("that cannot be a password", why=str(error), fix="choose another", exit_code=Exit.USAGE)
 
 
 def proof(function: Callable[..., None]) -> Callable[..., None]:
@@ -109,9 +134,18 @@ def read_secret(file: str) -> bytes:
     """What a file, or standard input, holds.
 
     Raises:
-        Trouble: it cannot be read.
+        Trouble: it cannot be read, or standard input was to be another secret, too.
     """
     if file == "-":
+        asked = click.get_current_context().meta
+        if asked.setdefault(__name__, 0):
+            raise Trouble(
+                "standard input is one secret only",
+                why='"-" is given for two',
+                fix="name a file for one of them",
+                exit_code=Exit.USAGE,
+            )
+        asked[__name__] += 1
         return sys.stdin.buffer.read()
     try:
         return Path(file).read_bytes()

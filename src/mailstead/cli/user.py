@@ -9,7 +9,7 @@ from mailstead.accounts.provision import Office
 from mailstead.cli import join
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json, print_table, time_of
-from mailstead.cli.secrets import bad_password, credential_from, password_from
+from mailstead.cli.secrets import credential_from, new_password_from
 from mailstead.cli.words import show_words
 from mailstead.config import Settings
 from mailstead.errors import Trouble
@@ -49,15 +49,12 @@ def add(config: str | None, address: str, password_file: str | None, quota: int,
 
     Prints the twelve recovery words, once: they open the mail when the password is lost.
     """
-    password = password_from(password_file, f"Password for {address}", confirm=True)
+    password = new_password_from(password_file, f"Password for {address}", "--password-file")
 
     async def act(office: Office, settings: Settings) -> provision.NewAccount:
         canonical = address_of(address, settings)
         octets = quota or settings.file.limits.quota_octets
-        try:
-            return await provision.create_account(office, canonical, password, octets)
-        except ValueError as error:
-            raise bad_password(error) from error
+        return await provision.create_account(office, canonical, password, octets)
 
     made = with_office(config, f"{address} was not added", act)
     if as_json:
@@ -207,14 +204,11 @@ def password(
     The first change rotates the keys, too, since whoever let you in knew the password before.
     """
     credential = credential_from(password_file, words_file, "Present password")
-    new = password_from(new_password_file, "New password", confirm=True)
+    new = new_password_from(new_password_file, "New password")
 
     async def act(office: Office, settings: Settings) -> bool:
         canonical = address_of(address, settings)
-        try:
-            return await change_password(office, canonical, credential, new, compromised=compromised)
-        except ValueError as error:
-            raise bad_password(error) from error
+        return await change_password(office, canonical, credential, new, compromised=compromised)
 
     rotated = with_office(config, f"the password of {address} was not changed", act)
     click.echo(f"The password of {address} is changed.")

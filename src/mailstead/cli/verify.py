@@ -5,12 +5,11 @@ import sys
 import click
 
 from mailstead.accounts.login import unlock
-from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office
 from mailstead.accounts.verifying import Difference
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json
-from mailstead.cli.secrets import password_from
+from mailstead.cli.secrets import credential_from, proof
 from mailstead.config import Settings
 from mailstead.crypto.slots import SlotType
 from mailstead.errors import Exit, Reason, Refused, Trouble, UnsealError
@@ -19,24 +18,23 @@ from mailstead.log import Log
 
 @click.command("verify")
 @click.option("--user", required=True, metavar="ADDRESS", help="Whose mail.")
-@click.option("--password-file", metavar="F|-", help="Read the password from a file.")
+@proof
 @click.option("--accept", is_flag=True, help="Take what differs as it is, and go on.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
-def command(config: str | None, user: str, password_file: str | None, accept: bool, as_json: bool) -> None:
+def command(
+    config: str | None, user: str, password_file: str | None, words_file: str | None, accept: bool,
+    as_json: bool,
+) -> None:  # fmt: skip
     """Compare an account with what was written: what is older, missing or changed is said.
 
     Exit 0: everything is as it was left, or was accepted. Exit 4: it is not. Whoever can write the
     database can set it back; who accepts says that he knows why it is so, after a restore for example.
     """
-    password = password_from(password_file, f"Password for {user}")
-    try:
-        credential = Credential.password(password)
-    except ValueError as error:
-        raise Trouble("that cannot be", why=str(error), fix="try again", exit_code=Exit.USAGE) from error
+    credential = credential_from(password_file, words_file, f"Password for {user}")
 
     async def act(office: Office, settings: Settings) -> tuple[int, list[Difference]]:
-        if accept and credential.type is not SlotType.PASSWORD:
+        if accept and credential.type is SlotType.APP_PASSWORD:
             raise Refused(Reason.OUT_OF_SCOPE)
         account = await unlock(office, address_of(user, settings), credential)
         try:
