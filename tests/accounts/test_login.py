@@ -6,7 +6,7 @@ import pytest
 
 from mailstead.accounts.login import unlock, unlock_root
 from mailstead.accounts.newways import change_password
-from mailstead.accounts.opening import Credential
+from mailstead.accounts.opening import Credential, open_way
 from mailstead.accounts.provision import Office, create_account, set_status
 from mailstead.crypto import primitives, slots
 from mailstead.crypto.serverkey import ServerKey
@@ -32,7 +32,7 @@ class CountingArena(Arena):
 
 async def reason(office: Office, address: str, credential: Credential) -> Reason:
     with pytest.raises(MailError) as caught:
-        (await unlock_root(office, address, credential)).root.release()
+        (await open_way(office, address, credential)).release()
     return caught.value.reason
 
 
@@ -91,6 +91,19 @@ async def test_a_password_has_any_length_and_octets(
         (await h.unlock(password=password)).close()
         with pytest.raises(MailError):
             await h.unlock(password=password[:-1] + b"?")
+
+
+async def test_who_runs_commands_is_told_that_an_account_is_disabled(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    async with house(sqlite, tmp_path) as h:
+        await h.move_in()
+        await set_status(h.office, "ann@b.test", rows.DISABLED)
+        assert await reason(h.office, "ann@b.test", Credential.password(PASSWORD)) is Reason.LOGIN_FAILED
+        for password in (PASSWORD, b"wrong"):
+            with pytest.raises(MailError) as caught:
+                await unlock_root(h.office, "ann@b.test", Credential.password(password))
+            assert caught.value.reason is Reason.ACCOUNT_DISABLED
 
 
 async def test_words_open_what_an_older_password_no_longer_does(sqlite: Database, tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ async def opens(h: House, session: Session, address: str = ANN) -> bool:
     try:
         account = await unlock(h.office, address, session.credential())
     except MailError as error:
-        if error.reason is not Reason.LOGIN_FAILED:
+        if error.reason not in (Reason.LOGIN_FAILED, Reason.ACCOUNT_DISABLED):
             raise
         return False
     assert await h.read_all(account) == {1: MAIL}

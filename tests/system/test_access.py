@@ -248,10 +248,28 @@ def test_what_is_wrong_with_unlocking_is_said(server: Server, memory: dict[str, 
     assert said[1].startswith(f"  why   the key was last re-wrapped {day}")
     assert said[1].endswith(", after a password change")
     assert said[2] == "  fix   use the new password, or the 12 words: mailstead key recover ann@b.test"
+    fresh = command(server, "key", "words", ANN, "--password-file", "-", "--json", stdin=SECRET).stdout
+    assert json.loads(fresh)["recovery_words"]
+    said = command(server, *unlock, stdin=b"wrong", env=memory, code=12).stderr.decode().split("\n")
+    assert said[1].startswith(f"  why   its password was set on {day}"), (
+        "whether by a change is not known now"
+    )
     for time in ("0m", "25h", "1d", "soon", "-1m"):
         assert (
             b"it lasts from 1s to 24h" in command(server, *unlock, f"--for={time}", env=memory, code=2).stderr
         )
+    command(server, "user", "invite", "guest@b.test")
+    guest = command(
+        server, "key", "unlock", "guest@b.test", "--password-file", "-", stdin=b"x", env=memory, code=12
+    ).stderr.decode()
+    assert (
+        "  why   nobody has joined yet: it has no password\n  fix   mailstead user join guest@b.test" in guest
+    )
+    command(server, "user", "disable", "guest@b.test")
+    guest = command(
+        server, "key", "unlock", "guest@b.test", "--password-file", "-", stdin=b"x", env=memory, code=1
+    ).stderr.decode()
+    assert "  why   the account is disabled: nothing opens it\n  fix   mailstead user enable" in guest
     nobody = command(
         server, "key", "unlock", "nobody@b.test", "--password-file", "-", stdin=b"x", env=memory, code=1
     )

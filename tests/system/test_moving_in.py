@@ -113,6 +113,10 @@ def test_words_bring_back_who_forgot_the_password(server: Server, tmp_path: Path
     assert "all its mail is there" in text
     error = done(server, "key", "recover", "dan@b.test", "--words-file", words, code=12)
     assert "that does not open dan@b.test" in error
+    for command in (("recover", "dan", "--words-file", again, "--new-password-file", new),
+                    ("words", "dan", "--password-file", new)):  # fmt: skip
+        whole = (word if word != "dan" else "DAN@B.TEST" for word in command)
+        assert as_json(server, "key", *whole)["address"] == "DAN@b.test".lower()
 
 
 def test_an_organisation_lets_somebody_back_in_by_two_of_three_shares(server: Server, tmp_path: Path) -> None:
@@ -121,6 +125,7 @@ def test_an_organisation_lets_somebody_back_in_by_two_of_three_shares(server: Se
     assert not key.exists()
     assert [os.stat(p).st_mode & 0o777 for p in made["private"]] == [0o600] * 3  # type: ignore[attr-defined]
     assert "is there already" in done(server, "key", "escrow", "make", str(key), code=2)
+    own = secret(tmp_path, "own", PASSWORD)
     granted = as_json(
         server, "key", "escrow", "grant", "ann@b.test", "--to", f"{key}.pub", "--name", "Example Ltd",
         "--password-file", "-", stdin=PASSWORD,
@@ -134,6 +139,11 @@ def test_an_organisation_lets_somebody_back_in_by_two_of_three_shares(server: Se
     opened = as_json(server, "key", "escrow", "open", "ann@b.test", *shares)
     error = done(server, "key", "escrow", "open", "bob@local.test", *shares, code=12)
     assert "its owner never granted it a way in" in error
+    found = server.run("key", "recover", "ann@b.test", *shares, "--password-file", own)
+    assert (found.returncode, b"not of today" in found.stderr) == (12, False), "it is of today"
+    assert b"  fix   mailstead key escrow open ann@b.test, if it was granted since" in found.stderr
+    error = done(server, "key", "recover", "ann@b.test", *shares, "--words-file", own, code=2)
+    assert "it is not clear what to recover by" in error
     code = secret(tmp_path, "code", str(opened["invitation"]))
     new = secret(tmp_path, "new", PASSWORD)
     joined = as_json(server, "user", "join", "ann@b.test", "--invitation-file", code, "--password-file", new)
@@ -201,6 +211,25 @@ def test_secrets_that_exclude_each_other(server: Server, tmp_path: Path) -> None
     twice = ("--password-file", "-", "--new-password-file", "-")
     said = done(server, "user", "password", "ann@b.test", *twice, stdin=PASSWORD, code=2)
     assert "standard input is one secret only" in said
+
+
+def test_new_words_are_not_shown_to_who_has_the_wrong_password(server: Server, tmp_path: Path) -> None:
+    wrong = secret(tmp_path, "wrong", "not hers")
+    found = server.run("key", "words", "ann@b.test", "--password-file", wrong)
+    assert (found.returncode, found.stdout) == (12, b"")
+
+
+def test_a_disabled_account_is_called_that(server: Server, tmp_path: Path) -> None:
+    invited = as_json(server, "user", "invite", "gil@b.test")
+    code, new = secret(tmp_path, "code", str(invited["invitation"])), secret(tmp_path, "new", "new")
+    other = secret(tmp_path, "other", new_invitation().decode())
+    joining = ("user", "join", "gil@b.test", "--password-file", new, "--invitation-file")
+    assert "  fix   ask whoever sent it for a new one\n" in done(server, *joining, other, code=12)
+    done(server, "user", "disable", "gil@b.test")
+    error = done(server, *joining, code, code=1)
+    assert "  why   the account is disabled: nothing opens it\n  fix   mailstead user enable" in error
+    done(server, "user", "enable", "gil@b.test")
+    done(server, *joining, code)
 
 
 def test_what_is_typed_and_is_no_text_is_said(server: Server) -> None:

@@ -1,11 +1,11 @@
-"""Logging in: a credential becomes an `UnlockedAccount`, or one error whatever was wrong."""
+"""Logging in: a credential becomes an `UnlockedAccount`, or an error that tells a stranger nothing."""
 
 import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mailstead.accounts.accessentries import Door, Outcome
-from mailstead.accounts.accessnotes import account_of, seen
+from mailstead.accounts.accessnotes import seen
 from mailstead.accounts.attendance import Ended
 from mailstead.accounts.keychange import drop_old_epochs
 from mailstead.accounts.keys import SessionKeys
@@ -34,9 +34,8 @@ async def unlock(office: "Office", address: str, credential: Credential) -> Unlo
     """Open an account for reading and writing mail, for a process with one session of it.
 
     Raises:
-        Refused: LOGIN_FAILED, whatever was wrong with address or credential; OUT_OF_SCOPE when it
-            was right and opens no mail; DAMAGED when it was right and the keys are not what this
-            account wrote.
+        Refused: as `enter_here`; OUT_OF_SCOPE when it was right and opens no mail; DAMAGED when it
+            was right and the keys are not what this account wrote.
     """
     return await unlock_way(office, await enter_here(office, address, credential))
 
@@ -45,14 +44,17 @@ async def enter_here(office: "Office", address: str, credential: Credential) -> 
     """Open a way in for a command on this machine, of which the owner's access log will tell.
 
     Raises:
-        Refused: LOGIN_FAILED, whatever was wrong.
+        Refused: ACCOUNT_DISABLED, which whoever runs commands here may know; LOGIN_FAILED, whatever
+            else was wrong.
     """
     try:
         way = await open_way(office, address, credential)
-    except Refused:
-        account_id = await account_of(office.database, address)
-        if account_id is not None:
-            office.witness(account_id, seen(office.now(), Door.COMMAND, Outcome.FAILED))
+    except Refused as failed:
+        found = await office.database.read(lambda tx: rows.find_recipient(tx, address))
+        if found is not None:
+            office.witness(found.account.account_id, seen(office.now(), Door.COMMAND, Outcome.FAILED))
+            if found.account.status != rows.ACTIVE:
+                raise Refused(Reason.ACCOUNT_DISABLED) from failed
         raise
     office.witness(way.account.account_id, seen(office.now(), Door.COMMAND, Outcome.ENTERED, way.slot))
     return way
@@ -122,7 +124,7 @@ async def unlock_root(office: "Office", address: str, credential: Credential) ->
     """Open an account's root, for what changes its keys.
 
     Raises:
-        Refused: LOGIN_FAILED, whatever was wrong; OUT_OF_SCOPE: it is an app password.
+        Refused: as `enter_here`; OUT_OF_SCOPE: it is an app password.
     """
     way = await enter_here(office, address, credential)
     if way.payload is None or Scope.KEYS not in way.scope:

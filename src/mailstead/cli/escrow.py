@@ -9,12 +9,12 @@ from mailstead.accounts.escrow import EscrowSeed, grant, let_back_in
 from mailstead.accounts.provision import INVITATION_SECONDS, Office
 from mailstead.cli.join import show_invitation
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import print_json, time_of
+from mailstead.cli.output import print_json, time_of, when_login_fails
 from mailstead.cli.secrets import credential_from, proof, read_secret
 from mailstead.cli.shares import escrow_options, seed_from, shares_of, write_key
 from mailstead.config import Settings
 from mailstead.crypto.escrow import EscrowKey, new_seed, public_half, seed_text, split
-from mailstead.errors import Exit, MailError, Reason, Trouble
+from mailstead.errors import Exit, Trouble
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -83,19 +83,21 @@ def grant_(
                       exit_code=Exit.USAGE) from error  # fmt: skip
     credential = credential_from(password_file, words_file, f"Password for {address}")
 
-    async def act(office: Office, settings: Settings) -> None:
+    async def act(office: Office, settings: Settings) -> str:
+        canonical = address_of(address, settings)
         try:
-            await grant(office, address_of(address, settings), credential, key, name)
+            await grant(office, canonical, credential, key, name)
         except ValueError as error:
             raise Trouble("that cannot be a name", why=str(error), fix="choose another",
                           exit_code=Exit.USAGE) from error  # fmt: skip
+        return canonical
 
-    with_office(config, f"{address} granted nothing", act)
+    user = with_office(config, f"{address} granted nothing", act)
     if as_json:
-        print_json({"address": address, "name": name, "fingerprint": key.fingerprint})
+        print_json({"address": user, "name": name, "fingerprint": key.fingerprint})
         return
-    click.echo(f'"{name}" ({key.fingerprint}) can let {address} back in from now on.')
-    click.echo(f'Undo: mailstead key revoke {address} "{name}", then mailstead key rotate {address}')
+    click.echo(f'"{name}" ({key.fingerprint}) can let {user} back in from now on.')
+    click.echo(f'Undo: mailstead key revoke {user} "{name}", then mailstead key rotate {user}')
 
 
 @escrow.command("open")
@@ -112,10 +114,8 @@ def open_(
 
     async def act(office: Office, settings: Settings) -> tuple[str, bytes]:
         canonical = address_of(address, settings)
-        try:
+        with when_login_fails(_not_granted(canonical)):
             return canonical, await let_back_in(office, canonical, seed, until)
-        except MailError as error:
-            raise _not_granted(error, address) from error
 
     canonical, code = with_office(config, f"{address} was not opened", act)
     if as_json:
@@ -124,9 +124,7 @@ def open_(
     show_invitation(canonical, code, until)
 
 
-def _not_granted(error: MailError, address: str) -> Exception:
-    if error.reason is not Reason.LOGIN_FAILED:
-        return error
+def _not_granted(address: str) -> Trouble:
     return Trouble(
         f"this key does not open {address}",
         why="its owner never granted it a way in, or took it away",

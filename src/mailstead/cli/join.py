@@ -9,11 +9,11 @@ from mailstead.accounts.newways import Joined
 from mailstead.accounts.newways import join as join_by
 from mailstead.accounts.provision import INVITATION_SECONDS, Invited, Office
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import print_json, time_of
+from mailstead.cli.output import print_json, time_of, when_login_fails
 from mailstead.cli.secrets import invitation_from, new_password_from
 from mailstead.cli.words import show_words
 from mailstead.config import Settings
-from mailstead.errors import Exit, MailError, Reason, Trouble
+from mailstead.errors import Exit, Trouble
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
@@ -77,10 +77,8 @@ def join(
 
     async def act(office: Office, settings: Settings) -> tuple[str, Joined]:
         canonical = address_of(address, settings)
-        try:
+        with when_login_fails(_no_invitation(canonical)):
             return canonical, await join_by(office, canonical, credential, password)
-        except MailError as error:
-            raise _no_invitation(error, address) from error
 
     canonical, joined = with_office(config, f"{address} was not joined", act)
     if as_json:
@@ -93,13 +91,11 @@ def join(
         click.echo("The recovery words that you have stay good.")
 
 
-def _no_invitation(error: MailError, address: str) -> Exception:
-    if error.reason is not Reason.LOGIN_FAILED:
-        return error
+def _no_invitation(address: str) -> Trouble:
     return Trouble(
         f"that invitation does not open {address}",
         why="it is another's, was used already, or has expired",
-        fix="ask for a new one: mailstead user reset, or mailstead key escrow open",
+        fix="ask whoever sent it for a new one",
         exit_code=Exit.WRONG_KEY,
     )
 

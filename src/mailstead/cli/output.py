@@ -1,11 +1,12 @@
 """What commands print: tables for people, JSON for programs, and errors with what, why and fix."""
 
+import contextlib
 import json
 import os
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from datetime import UTC, datetime
 from typing import NoReturn
 
@@ -125,6 +126,17 @@ class Progress:
             self._bar.render_finish()
 
 
+@contextlib.contextmanager
+def when_login_fails(trouble: Trouble) -> Generator[None]:
+    """Have a login that fails be told as *trouble*."""
+    try:
+        yield
+    except MailError as error:
+        if error.reason is not Reason.LOGIN_FAILED:
+            raise
+        raise trouble from error
+
+
 def from_mail_error(error: MailError, what: str) -> Trouble:
     """What a failed act on an account means to the person who asked for it."""
     why, fix, code = _MEANING.get(error.reason, (str(error), "try again, and look at the log", Exit.FAILED))
@@ -134,8 +146,13 @@ def from_mail_error(error: MailError, what: str) -> Trouble:
 _MEANING: dict[Reason, tuple[str, str, Exit]] = {
     Reason.LOGIN_FAILED: (
         "the password or the words do not open this account, or there is no such account",
-        "try again; with the twelve recovery words: mailstead user password --words-file F",
+        "try again; with the twelve recovery words: mailstead user password ADDRESS --words-file F",
         Exit.WRONG_KEY,
+    ),
+    Reason.ACCOUNT_DISABLED: (
+        "the account is disabled: nothing opens it",
+        "mailstead user enable ADDRESS",
+        Exit.FAILED,
     ),
     Reason.OUT_OF_SCOPE: (
         "an app password changes no keys, and one for sending opens no mail",

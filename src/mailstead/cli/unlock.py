@@ -9,11 +9,11 @@ from mailstead.accounts.provision import Office
 from mailstead.accounts.sessions import MOST_SECONDS, Session, begin_session, end_sessions
 from mailstead.cli import sessions
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import print_json, time_of
+from mailstead.cli.output import print_json, time_of, when_login_fails
 from mailstead.cli.secrets import credential_from, proof
 from mailstead.config import Settings
 from mailstead.crypto.slots import SlotType
-from mailstead.errors import Exit, Reason, Refused, Trouble
+from mailstead.errors import Exit, Trouble
 
 _TIME = re.compile(r"([0-9]{1,5})([smh])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600}
@@ -41,12 +41,9 @@ def unlock(
 
     async def act(office: Office, settings: Settings) -> tuple[str, Session, str]:
         canonical = address_of(address, settings)
-        try:
+        keys = await show_keys(office, canonical)
+        with when_login_fails(_does_not_open(keys, words=words_file is not None)):
             session = await begin_session(office, canonical, credential, seconds)
-        except Refused as refused:
-            if refused.reason is not Reason.LOGIN_FAILED:
-                raise
-            raise _does_not_open(await show_keys(office, canonical), words_file is not None) from refused
         return canonical, session, str(sessions.keep(settings, canonical, session, where))
 
     user, session, file = with_office(config, f"{address} was not unlocked", act)
@@ -58,22 +55,50 @@ def unlock(
     click.echo(f"Undo: mailstead key lock {user}")
 
 
-def _does_not_open(keys: ShownKeys, words: bool) -> Trouble:
-    made = max((w.created for w in keys.ways_in if w.type is SlotType.PASSWORD), default=0)
-    changed = made > keys.created
-    day = time_of(made if changed else keys.created)[:10]
+def _does_not_open(keys: ShownKeys, *, words: bool) -> Trouble:
     name = keys.address.partition("@")[0]
     what = "those words do" if words else "that password does"
+    why, fix = _cause_by_words(keys) if words else _cause_by_password(keys)
     return Trouble(
-        f"{what} not open {name}'s key",
-        why=f"the key was last re-wrapped {day}, after a password change" if changed and not words
-        else f"the account is of {day}, and its password is the first" if not words
-        else "they are not the twelve words of this account",
-        fix=f"use the new password, or the 12 words: mailstead key recover {keys.address}"
-        if not words else f"use the password: mailstead key unlock {keys.address}",
-        safe="nothing was changed",
+        f"{what} not open {name}'s key", why=why, fix=fix, safe="nothing was changed",
         exit_code=Exit.WRONG_KEY,
     )  # fmt: skip
+
+
+def _cause_by_words(keys: ShownKeys) -> tuple[str, str]:
+    fix = f"use the password: mailstead key unlock {keys.address}"
+    if not _made(keys, SlotType.RECOVERY):
+        return "this account has no recovery words", fix
+    return "they are not the twelve words of this account", fix
+
+
+def _cause_by_password(keys: ShownKeys) -> tuple[str, str]:
+    """Why a password is wrong, as far as the times tell at which ways in were made.
+
+    A password that is younger than the words took the place of another. One that is not may be the
+    first, of an invitation or a reset: both are made together then.
+    """
+    made, words = _made(keys, SlotType.PASSWORD), _made(keys, SlotType.RECOVERY)
+    by_words = f"the 12 words: mailstead key recover {keys.address}"
+    if not made and _made(keys, SlotType.INVITE):
+        return "nobody has joined yet: it has no password", f"mailstead user join {keys.address}"
+    if not made:
+        return "it has no password", f"use {by_words}"
+    if words and made > max(words, keys.created):
+        day = time_of(made)[:10]
+        return (
+            f"the key was last re-wrapped {day}, after a password change",
+            f"use the new password, or {by_words}",
+        )
+    if made > keys.created:
+        return f"its password was set on {time_of(made)[:10]}", f"try again, or {by_words}"
+    day = time_of(keys.created)[:10]
+    return f"the account is of {day}, and its password is the first", f"try again, or {by_words}"
+
+
+def _made(keys: ShownKeys, kind: SlotType) -> int:
+    """When the newest way in of a kind was made; 0: there is none."""
+    return max((w.created for w in keys.ways_in if w.type is kind and w.state == "active"), default=0)
 
 
 @click.command("lock")
