@@ -40,6 +40,7 @@ class Reason(Enum):
     NAME_TAKEN = auto()
     TOO_MANY_WAYS_IN = auto()
     NO_SUCH_WAY_IN = auto()
+    SEVERAL_WAYS_IN = auto()
     LAST_WAY_IN = auto()
     NOT_AS_LEFT = auto()  # older, or less, than what was written: read only until its owner says so
 

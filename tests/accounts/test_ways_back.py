@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from mailstead.accounts.accessentries import Entry, Outcome
+from mailstead.accounts.apppasswords import revoke, ways_in
 from mailstead.accounts.archives import TOP, open_archives, opens_account
 from mailstead.accounts.escrow import EscrowSeed, grant, let_back_in
 from mailstead.accounts.login import unlock, unlock_root
-from mailstead.accounts.newways import change_password, join, set_words
+from mailstead.accounts.newways import add_way, change_password, join, set_words
 from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office, invite
 from mailstead.accounts.resealing import left_to_reseal, reseal_once
@@ -389,6 +390,26 @@ async def test_an_organisations_key_opens_an_archive(database: Database, tmp_pat
         assert done.stake.keys == ("recovery words", "escrow")
         back = await open_archives(h.office, ANN, LATER, seed)
         assert back.messages == 3
+
+
+async def test_of_several_with_one_name_none_is_revoked(sqlite: Database, tmp_path: Path) -> None:
+    async with house(sqlite, tmp_path) as h:
+        await h.move_in()
+        seed = EscrowSeed(escrow.new_seed())
+        key = escrow.public_half(seed.octets)
+        for name in ("invitation", "recovery words", " password "):
+            assert await refused(grant(h.office, ANN, RIGHT, key, name)) is Reason.NAME_TAKEN
+        unlocked = await unlock_root(h.office, ANN, RIGHT)
+        with unlocked.root:  # as could be done before
+            await add_way(
+                h.office, unlocked, "invitation", lambda m, root: (m.escrow_way("invitation", key, root),)
+            )
+        await let_back_in(h.office, ANN, seed, MORROW)
+        assert await refused(revoke(h.office, ANN, RIGHT, "invitation")) is Reason.SEVERAL_WAYS_IN
+        ways = [w for w in await ways_in(h.office, ANN, RIGHT) if w.name == "invitation"]
+        assert len(ways) == 2
+        await revoke(h.office, ANN, RIGHT, ways[0].id)
+        assert (await revoke(h.office, ANN, RIGHT, "invitation")).slot_id == ways[1].slot_id
 
 
 async def test_a_planted_escrow_slot_opens_nothing(sqlite: Database, tmp_path: Path) -> None:

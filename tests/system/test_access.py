@@ -267,7 +267,7 @@ def test_what_is_wrong_with_unlocking_is_said(server: Server, memory: dict[str, 
     )
     command(server, "user", "disable", "guest@b.test")
     guest = command(
-        server, "key", "unlock", "guest@b.test", "--password-file", "-", stdin=b"x", env=memory, code=1
+        server, "key", "unlock", "guest@b.test", "--password-file", "-", stdin=b"x", env=memory, code=12
     ).stderr.decode()
     assert "  why   the account is disabled: nothing opens it\n  fix   mailstead user enable" in guest
     nobody = command(

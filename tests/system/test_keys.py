@@ -120,7 +120,7 @@ def test_what_is_shown_needs_no_password(server: Server) -> None:
     assert {w["id"]: (w["type"], w["scope"], w["expires"], w["state"]) for w in shown["ways_in"]}[made["id"]] == (
         "app password", "full", "2100-01-01T00:00:00Z", "active",
     )  # fmt: skip
-    assert {w["type"] for w in shown["ways_in"]} == {"password", "recovery", "app password"}
+    assert {w["type"] for w in shown["ways_in"]} == {"password", "recovery words", "app password"}
     text = server.run("key", "show", ANN).stdout.decode()
     assert shown["fingerprint"] in text
     assert "2099-12-31" not in text, "what is good until a midnight is so until the day of it"
@@ -137,6 +137,7 @@ def test_what_is_wrong_is_said(server: Server) -> None:
         (("app", "add", ANN, "x"), phone["password"].encode(), 12, "an app password changes no keys"),
         (("app", "list", ANN), phone["password"].encode(), 12, "use the account's own password"),
         (("app", "add", ANN, "phone"), SECRET, 1, "a way in has this name"),
+        (("app", "add", ANN, "password"), SECRET, 1, "a way in has this name, or would later"),
         (("app", "add", ANN, "a\nb"), SECRET, 2, "that cannot be a name"),
         (("app", "add", ANN, "x", "--expires", "2020-01-01"), SECRET, 2, "2020-01-01 is past"),
         (("app", "add", ANN, "x", "--expires", "0d"), SECRET, 2, "0d is past"),

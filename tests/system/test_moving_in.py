@@ -85,7 +85,7 @@ def test_a_life_with_an_invitation_a_reset_and_words_found_again(server: Server,
     deliver(server, CAROL)
     assert len(listed(server, "another one")) == 1
     shown = as_json(server, "user", "show", CAROL)
-    assert [(a["messages"], a["opened_by"]) for a in shown["archives"]] == [(1, ["recovery"])]  # type: ignore[attr-defined]
+    assert [(a["messages"], a["opened_by"]) for a in shown["archives"]] == [(1, ["recovery words"])]  # type: ignore[attr-defined]
     assert "locked since 20" in done(server, "user", "show", CAROL)
 
     words = secret(tmp_path, "words", " ".join(joined["recovery_words"]))  # type: ignore[arg-type]
@@ -226,7 +226,7 @@ def test_a_disabled_account_is_called_that(server: Server, tmp_path: Path) -> No
     joining = ("user", "join", "gil@b.test", "--password-file", new, "--invitation-file")
     assert "  fix   ask whoever sent it for a new one\n" in done(server, *joining, other, code=12)
     done(server, "user", "disable", "gil@b.test")
-    error = done(server, *joining, code, code=1)
+    error = done(server, *joining, code, code=12)
     assert "  why   the account is disabled: nothing opens it\n  fix   mailstead user enable" in error
     done(server, "user", "enable", "gil@b.test")
     done(server, *joining, code)

@@ -85,7 +85,7 @@ def test_users_come_and_go(server: Server) -> None:
     assert json.loads(again.stdout)["exit"] == 1
     assert "cy@b.test" in [u["address"] for u in json.loads(server.run("user", "list", "--json").stdout)]
     shown = json.loads(server.run("user", "show", "cy@b.test", "--json").stdout)
-    assert sorted(shown["ways_in"]) == ["password", "recovery"]
+    assert sorted(shown["ways_in"]) == ["password", "recovery words"]
     words = " ".join(made["recovery_words"]).upper().encode()
     changed = server.run(
         "user", "password", "cy@b.test", "--words-file", _file(server, "w", words),

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from mailstead.accounts.keychange import Change, Keys, change_keys, maker, to_next_read_key
 from mailstead.accounts.login import unlock_root
 from mailstead.accounts.opening import MOST_APPS, Credential, UnlockedRoot
+from mailstead.accounts.waynames import checked_name
 from mailstead.accounts.waysin import NewApp, root_ring
 from mailstead.crypto.apppasswords import new_app_password
-from mailstead.crypto.keyring import NAME_OCTETS, RingSlot, read_key
+from mailstead.crypto.keyring import RingSlot, read_key
 from mailstead.crypto.slots import MAIL, READ_ONLY, SUBMIT_ONLY, Scope, SlotType
 from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.store import accounts as rows
@@ -76,7 +77,7 @@ async def add_app_password(
         Refused: LOGIN_FAILED, OUT_OF_SCOPE: the credential does not open the account, or not its
             root; NAME_TAKEN; TOO_MANY_WAYS_IN; DAMAGED.
     """
-    name = _name(name)
+    name = checked_name(name)
     unlocked = await unlock_root(office, address, credential)
     made: list[NewAppPassword] = []
 
@@ -105,13 +106,6 @@ async def _login_address(office: "Office", unlocked: UnlockedRoot) -> str:
     """What SCRAM's salt comes from: the same before the first app password and after it."""
     found = await office.database.read(lambda tx: rows.addresses(tx, unlocked.account.account_id))
     return found[0].address
-
-
-def _name(name: str) -> str:
-    name = unicodedata.normalize("NFC", name.strip())
-    if not 1 <= len(name.encode()) <= NAME_OCTETS or not name.isprintable():
-        raise ValueError(f"a name has 1 to {NAME_OCTETS} octets, all of them printable")
-    return name
 
 
 async def ways_in(office: "Office", address: str, credential: Credential) -> list[WayIn]:
@@ -152,8 +146,8 @@ async def revoke(
         apps_only: Look among app passwords only.
 
     Raises:
-        Refused: the credential does not open the account's root; NO_SUCH_WAY_IN; LAST_WAY_IN: no
-            other opens the root; DAMAGED.
+        Refused: the credential does not open the account's root; NO_SUCH_WAY_IN; SEVERAL_WAYS_IN have
+            this name; LAST_WAY_IN: no other opens the root; DAMAGED.
     """
     unlocked = await unlock_root(office, address, credential)
     gone: list[WayIn] = []
@@ -175,7 +169,7 @@ def _found(keys: Keys, which: str, *, apps_only: bool) -> WayIn:
     meant = [w for w in ways if w.type is SlotType.APP_PASSWORD or not apps_only]
     found = [w for w in meant if w.name == which] or [w for w in meant if w.id == which]
     if len(found) != 1:
-        raise Refused(Reason.NO_SUCH_WAY_IN)
+        raise Refused(Reason.SEVERAL_WAYS_IN if found else Reason.NO_SUCH_WAY_IN)
     (way,) = found
     if not any(Scope.KEYS in w.scope and w.slot_id != way.slot_id and w.row is not None for w in ways):
         raise Refused(Reason.LAST_WAY_IN)

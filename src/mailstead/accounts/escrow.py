@@ -3,7 +3,6 @@
 The organisation reads no mail by it: it hands its owner an invitation, and the owner joins again.
 """
 
-import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from mailstead.accounts.directory import find_account
 from mailstead.accounts.login import unlock_root
 from mailstead.accounts.newways import add_way, invite_again
 from mailstead.accounts.opening import Credential, UnlockedRoot
+from mailstead.accounts.waynames import checked_name
 from mailstead.accounts.waysin import check_listed, checked_header, open_escrow_row, root_ring
 from mailstead.crypto.apppasswords import new_invitation
 from mailstead.crypto.escrow import EscrowKey, public_half
@@ -25,8 +25,6 @@ from mailstead.store.slots import SlotRow, slots
 
 if TYPE_CHECKING:
     from mailstead.accounts.provision import Office
-
-NAME_OCTETS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +44,7 @@ async def grant(office: "Office", address: str, credential: Credential, key: Esc
         ValueError: that can be no name.
         Refused: LOGIN_FAILED, OUT_OF_SCOPE: the credential does not open the root; NAME_TAKEN.
     """
-    name = unicodedata.normalize("NFC", name.strip())
-    if not 1 <= len(name.encode()) <= NAME_OCTETS or not name.isprintable():
-        raise ValueError(f"a name has 1 to {NAME_OCTETS} octets, all of them printable")
+    name = checked_name(name)
     unlocked = await unlock_root(office, address, credential)
     with unlocked.root:
         await add_way(office, unlocked, name, lambda making, root: (making.escrow_way(name, key, root),))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from mailstead.crypto.slots import SlotType
+from mailstead.crypto.slots import kind_name
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow
 from mailstead.store.archives import archived_slots, archives
@@ -61,13 +61,14 @@ def _listed(tx: Tx, account: AccountRow) -> Listed:
         quota_octets=account.quota_octets,
         used_octets=account.used_octets,
         messages=sum(m.messages for m in mailboxes(tx, account.account_id)),
-        ways_in=_kinds(slots(tx, account.account_id)),
+        ways_in=tuple(kind_name(s.type) for s in slots(tx, account.account_id)),
         archives=tuple(
-            ListedArchive(a.created, a.messages, _kinds(archived_slots(tx, account.account_id, a.archive_id)))
+            ListedArchive(a.created, a.messages, kinds(archived_slots(tx, account.account_id, a.archive_id)))
             for a in archives(tx, account.account_id)
         ),
     )
 
 
-def _kinds(ways_in: list[SlotRow]) -> tuple[str, ...]:
-    return tuple(SlotType(s.type).name.lower().replace("_", " ") for s in ways_in)
+def kinds(ways_in: list[SlotRow]) -> tuple[str, ...]:
+    """What kinds of ways in there are, each once."""
+    return tuple(kind_name(kind) for kind in sorted({s.type for s in ways_in}))

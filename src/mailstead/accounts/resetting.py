@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from mailstead.accounts.directory import find_account
 from mailstead.accounts.firstrows import FirstRows
+from mailstead.accounts.listing import kinds
 from mailstead.accounts.newways import Made, Words, first_ways, prepare
 from mailstead.accounts.turns import until_won
 from mailstead.accounts.waysin import Gens, Maker, NewWayIn
@@ -149,7 +150,5 @@ def _write(
 
 
 def _at_stake(tx: Tx, account_id: int, address: str) -> AtStake:
-    kinds = {s.type for s in slots(tx, account_id)}
-    names = {SlotType.RECOVERY: "recovery words", SlotType.ESCROW: "escrow"}
-    keys = tuple(name for kind, name in names.items() if kind in kinds)
+    keys = kinds([s for s in slots(tx, account_id) if s.type in KEPT])
     return AtStake(address, sum(m.messages for m in mailboxes(tx, account_id)), keys)

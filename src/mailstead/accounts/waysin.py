@@ -19,6 +19,7 @@ from mailstead.crypto.slots import (
     SlotType,
     auth_key,
     check_tag,
+    kind_name,
     make_slot,
     not_after_of,
     open_slot,
@@ -31,8 +32,6 @@ from mailstead.store.accounts import AccountRow, EpochKeyRow
 from mailstead.store.database import Tx
 from mailstead.store.records import get_record
 from mailstead.store.slots import SlotRow
-
-_NAMES = {SlotType.PASSWORD: "password", SlotType.RECOVERY: "recovery words", SlotType.INVITE: "invitation"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,13 +86,13 @@ class Maker:
         peppers = self.server_key.peppers
         header = new_header(kind, self.account, peppers[0], cost)
         with slot_secret(self.arena, header, credential, peppers) as secret:
-            return self._way(header, secret, root, _NAMES[kind])
+            return self._way(header, secret, root, kind_name(kind))
 
     def invite_way(self, code: bytes, root: Octets, not_after: int) -> NewWayIn:
         """A slot that opens *root* with an invitation, until *not_after* (seconds since the epoch)."""
         header = invite_header(self.account, not_after)
         with slot_secret(self.arena, header, code, []) as secret:
-            return self._way(header, secret, root, _NAMES[SlotType.INVITE])
+            return self._way(header, secret, root, kind_name(SlotType.INVITE))
 
     def escrow_way(self, name: str, key: EscrowKey, root: Octets) -> NewWayIn:
         """A slot that opens *root* with an organisation's key, of which only the public half is here."""

@@ -10,7 +10,7 @@ from mailstead.cli.output import print_json, print_table, time_of
 from mailstead.cli.secrets import proof
 from mailstead.cli.sessions import credential_for, unlocking
 from mailstead.config import Settings
-from mailstead.crypto.slots import SlotType
+from mailstead.crypto.slots import kind_name
 from mailstead.errors import Exit, Trouble, UnsealError
 
 _DOORS = {Door.COMMAND: "local command", Door.IMAP: "imap", Door.POP3: "pop3", Door.SUBMISSION: "submission"}
@@ -60,7 +60,7 @@ def command(
 
 def _row(one: ShownEntry) -> tuple[str, ...]:
     entry = one.entry
-    kind = _kind(entry.slot_type)
+    kind = kind_name(entry.slot_type) if entry.slot_type else ""
     return (
         time_of(entry.last), time_of(entry.first) if entry.first != entry.last else "", str(entry.count),
         peer_text(entry.peer) or "here", _DOORS[entry.door], f"{kind} {one.id}".strip(), one.name,
@@ -70,7 +70,7 @@ def _row(one: ShownEntry) -> tuple[str, ...]:
 
 def _as_json(one: ShownEntry) -> dict[str, object]:
     entry = one.entry
-    way = {"id": one.id, "type": _kind(entry.slot_type), "name": one.name or None}
+    way = {"id": one.id, "type": kind_name(entry.slot_type), "name": one.name or None}
     return {
         "first": time_of(entry.first),
         "last": time_of(entry.last),
@@ -80,10 +80,3 @@ def _as_json(one: ShownEntry) -> dict[str, object]:
         "way_in": way if entry.slot_type else None,
         "result": _OUTCOMES[entry.outcome],
     }
-
-
-def _kind(slot_type: int) -> str:
-    try:
-        return SlotType(slot_type).name.lower().replace("_", " ") if slot_type else ""
-    except ValueError:
-        return "unknown"

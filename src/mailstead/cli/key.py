@@ -17,7 +17,7 @@ from mailstead.cli.rotate import rotate
 from mailstead.cli.secrets import credential_from, proof
 from mailstead.cli.unlock import lock, unlock
 from mailstead.config import Settings
-from mailstead.crypto.slots import SESSION, Scope, SlotType
+from mailstead.crypto.slots import SESSION, Scope, SlotType, kind_name
 from mailstead.errors import Exit, Trouble
 from mailstead.store.slots import any_app_password
 
@@ -69,7 +69,7 @@ def show(config: str | None, address: str, as_json: bool) -> None:
         ("id", "way in", "scope", "since", "expires", "last used", "state"),
         [
             (
-                w.id, _kind(w.type), _scope(w.scope), _day(w.created), _day(w.not_after),
+                w.id, kind_name(w.type), _scope(w.scope), _day(w.created), _day(w.not_after),
                 _day(w.last_used), w.state,
             )
             for w in shown.ways_in
@@ -89,8 +89,9 @@ def _shown_as_json(shown: ShownKeys) -> dict[str, object]:
         "read_generation": shown.read_gen,
         "ways_in": [
             {
-                "id": w.id, "type": _kind(w.type), "scope": _scope(w.scope), "created": time_of(w.created),
-                "expires": _time(w.not_after), "last_used": _day(w.last_used) or None, "state": w.state,
+                "id": w.id, "type": kind_name(w.type), "scope": _scope(w.scope),
+                "created": time_of(w.created), "expires": _time(w.not_after),
+                "last_used": _day(w.last_used) or None, "state": w.state,
             }
             for w in shown.ways_in
         ],
@@ -247,10 +248,6 @@ def _created(way: WayIn) -> int:
 
 def _last_used(way: WayIn) -> int:
     return 0 if way.row is None else way.row.last_used
-
-
-def _kind(kind: SlotType) -> str:
-    return kind.name.lower().replace("_", " ")
 
 
 def _scope(scope: Scope) -> str:

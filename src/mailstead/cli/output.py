@@ -152,20 +152,25 @@ _MEANING: dict[Reason, tuple[str, str, Exit]] = {
     Reason.ACCOUNT_DISABLED: (
         "the account is disabled: nothing opens it",
         "mailstead user enable ADDRESS",
-        Exit.FAILED,
+        Exit.WRONG_KEY,  # as a server answers over IMAP, which does not say which it is
     ),
     Reason.OUT_OF_SCOPE: (
         "an app password changes no keys, and one for sending opens no mail",
         "use the account's own password",
         Exit.WRONG_KEY,
     ),
-    Reason.NAME_TAKEN: ("a way in has this name", "choose another", Exit.FAILED),
+    Reason.NAME_TAKEN: ("a way in has this name, or would later", "choose another", Exit.FAILED),
     Reason.TOO_MANY_WAYS_IN: (
         "an account has 64 app passwords at most",
         "mailstead key app remove ADDRESS NAME",
         Exit.FAILED,
     ),
     Reason.NO_SUCH_WAY_IN: ("nothing has this name or id", "mailstead key show ADDRESS", Exit.FAILED),
+    Reason.SEVERAL_WAYS_IN: (
+        "several ways in have this name",
+        "use the id instead: mailstead key show ADDRESS",
+        Exit.FAILED,
+    ),
     Reason.LAST_WAY_IN: (
         "nothing else opens the account's keys: its mail would be lost",
         "mailstead user password ADDRESS, to change it",

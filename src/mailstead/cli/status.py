@@ -79,8 +79,8 @@ def _print(found: _Found) -> None:
         ("account", "way in", "by", "sessions", "since", "worker"),
         [
             (
-                _name(found, one), _way(one), one["protocol"], str(one["sessions"]), time_of(one["since"]),
-                str(worker["pid"]),
+                _name(found, one), one["way_in"], one["protocol"], str(one["sessions"]),
+                time_of(one["since"]), str(worker["pid"]),
             )
             for worker in found.workers
             for one in worker["unlocked"]
@@ -100,7 +100,7 @@ def _as_json(found: _Found) -> dict[str, object]:
                 "memory": worker["memory"],
                 "unlocked": [
                     {
-                        "address": _name(found, one), "way_in": _way(one), "protocol": one["protocol"],
+                        "address": _name(found, one), "way_in": one["way_in"], "protocol": one["protocol"],
                         "sessions": one["sessions"], "since": time_of(one["since"]),
                     }
                     for one in worker["unlocked"]
@@ -114,7 +114,3 @@ def _as_json(found: _Found) -> dict[str, object]:
 
 def _name(found: _Found, one: State) -> str:
     return found.names.get(one["account"], f"account {one['account']}")
-
-
-def _way(one: State) -> str:
-    return str(one["way_in"]).lower().replace("_", " ")

@@ -49,6 +49,18 @@ class SlotType(IntEnum):
     INVITE = 9
 
 
+_KIND_NAMES = {SlotType.RECOVERY: "recovery words", SlotType.INVITE: "invitation"}
+
+
+def kind_name(kind: int) -> str:
+    """What people call a kind of way in, wherever one is listed or named."""
+    try:
+        known = SlotType(kind)
+    except ValueError:
+        return "unknown"
+    return _KIND_NAMES.get(known) or known.name.lower().replace("_", " ")
+
+
 class Scope(IntFlag):
     """What a slot may be used for; with KEYS it opens the root."""
 

@@ -124,6 +124,7 @@ FOR_REASON: dict[Reason, Answer] = {
     Reason.NAME_TAKEN: no("Already exists", b"ALREADYEXISTS"),
     Reason.TOO_MANY_WAYS_IN: no("Too many app passwords", b"LIMIT"),
     Reason.NO_SUCH_WAY_IN: no("No such way in", b"NONEXISTENT"),
+    Reason.SEVERAL_WAYS_IN: no("Several ways in have this name", b"CANNOT"),
     Reason.LAST_WAY_IN: no("Nothing else would open the mail", b"CANNOT"),
 }
 

@@ -16,7 +16,7 @@ from mailstead.accounts.presence import Presence
 from mailstead.accounts.provision import Office
 from mailstead.bus.bell import Bell
 from mailstead.clock import Clock, SystemClock
-from mailstead.crypto.slots import SlotType
+from mailstead.crypto.slots import kind_name
 from mailstead.delivery.appending import Appending
 from mailstead.delivery.batch import Batch
 from mailstead.delivery.reception import DeliverySettings, Reception, Transaction
@@ -183,7 +183,7 @@ class Worker:
             "memory": {"keys": self._arena.kind, "rows": self._body_keys.memory},
             "unlocked": [
                 {
-                    "account": one.account_id, "way_in": SlotType(one.slot_type).name,
+                    "account": one.account_id, "way_in": kind_name(one.slot_type),
                     "protocol": one.door.name.lower(), "sessions": one.sessions, "since": one.since,
                 }
                 for one in self._presence.unlocked()

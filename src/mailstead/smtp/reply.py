@@ -121,5 +121,6 @@ FOR_REASON: dict[Reason, Reply] = {
     Reason.NAME_TAKEN: reply(451, "4.3.0 Local error, try again later"),
     Reason.TOO_MANY_WAYS_IN: reply(451, "4.3.0 Local error, try again later"),
     Reason.NO_SUCH_WAY_IN: reply(451, "4.3.0 Local error, try again later"),
+    Reason.SEVERAL_WAYS_IN: reply(451, "4.3.0 Local error, try again later"),
     Reason.LAST_WAY_IN: reply(451, "4.3.0 Local error, try again later"),
 }
