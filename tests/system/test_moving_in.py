@@ -1,11 +1,15 @@
 """Invitations, resets, recovery and escrow at the command line, beside a running server."""
 
+import contextlib
+import fcntl
 import json
 import os
 import pty
 import subprocess
+import termios
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import pytest
 
@@ -70,14 +74,15 @@ def test_a_life_with_an_invitation_a_reset_and_words_found_again(server: Server,
     error = done(server, "user", "join", CAROL, "--invitation-file", code, "--password-file", first, code=12)
     assert f"error: that invitation does not open {CAROL}\n  why   it is another's, was used already" in error
 
-    found = server.run("user", "reset", CAROL, stdin=b"karol@b.test\n")
-    assert found.returncode == 1
-    assert (
-        b"has 1 messages. After a reset they stay sealed and open only with the recovery words"
-        in found.stderr
-    )
+    error = done(server, "user", "reset", CAROL, stdin=f"{CAROL}\n", code=2)
+    assert 'there is no terminal to ask "Type the address to go on"' in error
+    assert "  fix   --yes" in error
+    status, text = answered(server, "user", "reset", CAROL, answer="karol@b.test\n")
+    assert status == 1
+    assert "has 1 messages. After a reset they stay sealed and open only with the recovery words" in text
     assert len(listed(server, "a password of her own")) == 1, "nothing was changed"
-    text = done(server, "user", "reset", CAROL, stdin=f"{CAROL}\n")
+    status, text = answered(server, "user", "reset", CAROL, answer=f"{CAROL}\n")
+    assert status == 0
     assert "1 messages are locked away. They open again with the recovery words of before" in text
     code = secret(tmp_path, "code2", next(line for line in text.split() if line.startswith("msi-")))
     second = secret(tmp_path, "second", "another one\n")
@@ -233,17 +238,30 @@ def test_a_disabled_account_is_called_that(server: Server, tmp_path: Path) -> No
 
 
 def test_what_is_typed_and_is_no_text_is_said(server: Server) -> None:
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "--config", str(server.config), "key", "rotate", "ann@b.test"], stdin=follower,
-        stdout=follower, stderr=follower, env=ENVIRONMENT | {"LC_ALL": "C.UTF-8"}, start_new_session=True,
-    )  # fmt: skip
-    os.close(follower)
-    _until(leader, "Password for ann@b.test: ")
-    os.write(leader, b"p\xff\n")
-    assert "error: what was typed is not text of this terminal" in _until(leader, "  fix ")
-    assert process.wait(30) == 2
-    os.close(leader)
+    status, text = answered(server, "key", "rotate", "ann@b.test", answer=b"p\xff\n")
+    assert status == 2
+    assert "error: what was typed is not text of this terminal" in text
+
+
+def test_a_question_that_nobody_answers_is_no_answer(server: Server, tmp_path: Path) -> None:
+    error = done(server, "user", "remove", "ann@b.test", code=2)
+    assert 'there is no terminal to ask "Delete ann@b.test and all its mail?' in error
+    assert "  fix   --yes" in error
+    status, text = answered(server, "user", "remove", "ann@b.test", answer="n\n")
+    assert (status, "stopped" in text) == (1, True)
+    status, text = answered(server, "key", "rotate", "ann@b.test", "--json", answer=b"\x03")
+    assert (status, json.loads(text[text.index("{") :])["error"]) == (1, "stopped")
+    password = secret(tmp_path, "password", "hers")
+    printed = tmp_path / "printed"
+    with printed.open("wb") as file:
+        status, text = answered(
+            server, "user", "add", "ivy@b.test", "--password-file", password, answer=b"\x03", stdout=file
+        )
+    assert status == 1
+    assert "please: " in text
+    assert "please: " not in printed.read_text(), "the question is for who is there"
+    assert "error: ivy@b.test is made; its words were not checked" in text
+    assert "  fix   mailstead key words ivy@b.test" in text
 
 
 def test_on_a_terminal_two_of_the_words_are_asked_back(server: Server, tmp_path: Path) -> None:
@@ -266,6 +284,30 @@ def test_on_a_terminal_two_of_the_words_are_asked_back(server: Server, tmp_path:
     assert "ok" in _until(leader, "ok\r\n")
     assert process.wait(30) == 0
     os.close(leader)
+
+
+def answered(
+    server: Server, *arguments: str, answer: str | bytes, stdout: BinaryIO | None = None
+) -> tuple[int, str]:
+    """How a command ends on a terminal where its first question gets *answer*, and what it shows."""
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [*COMMAND, "--config", str(server.config), *arguments], stdin=follower, stdout=stdout or follower,
+        stderr=follower, env=ENVIRONMENT | {"LC_ALL": "C.UTF-8"}, start_new_session=True,
+        preexec_fn=_own_terminal,  # noqa: PLW1509  # no other thread is here
+    )  # fmt: skip
+    os.close(follower)
+    text = _until(leader, ": ")
+    os.write(leader, answer if isinstance(answer, bytes) else answer.encode())
+    with contextlib.suppress(OSError):  # the terminal is closed
+        while came := os.read(leader, 4096):
+            text += came.decode()
+    os.close(leader)
+    return process.wait(30), text
+
+
+def _own_terminal() -> None:
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that what is typed can interrupt
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:

@@ -8,13 +8,15 @@ from mailstead.accounts import provision, resetting
 from mailstead.accounts.newways import Joined
 from mailstead.accounts.newways import join as join_by
 from mailstead.accounts.provision import INVITATION_SECONDS, Invited, Office
+from mailstead.cli.asking import need_terminal
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json, time_of, when_login_fails
 from mailstead.cli.secrets import invitation_from, new_password_from
-from mailstead.cli.words import show_words
+from mailstead.cli.words import show_words_of
 from mailstead.config import Settings
 from mailstead.errors import Exit, Trouble
 
+_TYPE_IT = "Type the address to go on"
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
@@ -86,7 +88,7 @@ def join(
         return
     click.echo(f"{canonical} is yours: nobody else has its key.\n")
     if joined.words:
-        show_words(joined.words)
+        show_words_of(canonical, joined.words)
     else:
         click.echo("The recovery words that you have stay good.")
 
@@ -114,13 +116,14 @@ def reset(config: str | None, address: str, password_file: str | None, yes: bool
     """
     password = None if password_file is None else new_password_from(password_file, "")
     if not yes:
+        need_terminal(_TYPE_IT, "--yes, not to be asked")
 
         async def look(office: Office, settings: Settings) -> resetting.AtStake:
             return await resetting.at_stake(office, address_of(address, settings))
 
         stake = with_office(config, f"{address} was not reset", look)
         click.echo(_warning(stake), err=True)
-        if click.prompt("Type the address to go on", err=True) != stake.address:
+        if click.prompt(_TYPE_IT, err=True) != stake.address:
             raise Trouble(
                 "nothing was changed", why="the address was not typed", fix="--yes, not to be asked"
             )
@@ -137,7 +140,7 @@ def reset(config: str | None, address: str, password_file: str | None, yes: bool
     if done.code:
         show_invitation(done.stake.address, done.code, done.not_after)
     else:
-        show_words(done.words)
+        show_words_of(done.stake.address, done.words)
 
 
 def _warning(stake: resetting.AtStake) -> str:

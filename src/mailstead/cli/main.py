@@ -98,6 +98,8 @@ def run() -> None:
     except click.ClickException as error:
         fail(_usage(error), as_json=wants_json(sys.argv))
     except (click.Abort, KeyboardInterrupt):
+        if wants_json(sys.argv):
+            fail(Trouble("stopped", why="it was interrupted", fix="run it again"), as_json=True)
         click.echo("stopped", err=True)
         sys.exit(Exit.FAILED)
     except BrokenPipeError:

@@ -7,10 +7,11 @@ from mailstead.accounts.listing import Listed, ListedArchive, list_accounts
 from mailstead.accounts.newways import change_password
 from mailstead.accounts.provision import Office
 from mailstead.cli import join
+from mailstead.cli.asking import need_terminal
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import print_json, print_table, time_of
 from mailstead.cli.secrets import credential_from, new_password_from
-from mailstead.cli.words import show_words
+from mailstead.cli.words import show_words_of
 from mailstead.config import Settings
 from mailstead.errors import Trouble
 from mailstead.store.accounts import ACTIVE, DISABLED
@@ -62,7 +63,7 @@ def add(config: str | None, address: str, password_file: str | None, quota: int,
         print_json({"address": made.address, "account": made.uuid.hex(), "recovery_words": words})
         return
     click.echo(f"{made.address} lives here now.\n")
-    show_words(made.words)
+    show_words_of(made.address, made.words)
 
 
 @command.command("list")
@@ -175,7 +176,9 @@ def _set_status(config: str | None, address: str, status: int) -> None:
 def remove(config: str | None, address: str, yes: bool) -> None:
     """Delete an account, its keys and all its mail, for good."""
     if not yes:
-        click.confirm(f"Delete {address} and all its mail? Nothing brings it back", abort=True, err=True)
+        question = f"Delete {address} and all its mail? Nothing brings it back"
+        need_terminal(question, "--yes, not to be asked")
+        click.confirm(question, abort=True, err=True)
 
     async def act(office: Office, settings: Settings) -> None:
         await provision.remove_account(office, address_of(address, settings))

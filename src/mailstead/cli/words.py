@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 
 import click
 
+from mailstead.errors import Trouble
+
 
 def show_words(words: Sequence[str]) -> None:
     """Print them, and ask two of them back where there is somebody to ask."""
@@ -15,7 +17,23 @@ def show_words(words: Sequence[str]) -> None:
         click.echo("  " + "  ".join(cells))
     click.echo("\nWithout the password or these words, this mail cannot be read by anyone.")
     if sys.stdin.isatty():
-        ask_back(words, lambda question: click.prompt(question, type=str))
+        ask_back(words, lambda question: click.prompt(question, type=str, err=True))
+
+
+def show_words_of(address: str, words: Sequence[str]) -> None:
+    """As `show_words`, of an account that is made, whatever is answered.
+
+    Raises:
+        Trouble: nothing was answered.
+    """
+    try:
+        show_words(words)
+    except click.Abort as error:
+        raise Trouble(
+            f"{address} is made; its words were not checked",
+            why="two of them were asked for, and not given",
+            fix=f"mailstead key words {address}, for others, if you have no list of these",
+        ) from error
 
 
 def ask_back(words: Sequence[str], ask: Callable[[str], str]) -> None:
@@ -23,5 +41,5 @@ def ask_back(words: Sequence[str], ask: Callable[[str], str]) -> None:
     one, other = sorted(secrets.SystemRandom().sample(range(len(words)), 2))
     expected = [words[one], words[other]]
     while ask(f"Words {one + 1} and {other + 1}, please").lower().split() != expected:
-        click.echo("That is not what stands there: look at your list again.")
-    click.echo("ok")
+        click.echo("That is not what stands there: look at your list again.", err=True)
+    click.echo("ok", err=True)
