@@ -143,13 +143,20 @@ def test_what_is_wrong_is_said(server: Server) -> None:
         (("app", "add", ANN, "x", "--expires", "0d"), SECRET, 2, "0d is past"),
         (("app", "add", ANN, "x", "--expires", "soon"), SECRET, 2, '"soon" is no date'),
         (("app", "add", ANN, "x", "--scope", "all"), SECRET, 2, "full"),
-        (("app", "remove", ANN, "password"), SECRET, 1, "nothing has this name or id"),
+        (
+            ("app", "remove", ANN, "password"),
+            SECRET,
+            1,
+            "no app password has this name or id\n  fix   mailstead key app list ann@b.test",
+        ),
         (("revoke", ANN, "nothing"), SECRET, 1, "mailstead key show ADDRESS"),
     ):
         assert words in key(server, *arguments, password=password, code=code), arguments
     key(server, "revoke", ANN, "recovery words")
     assert "its mail would be lost" in key(server, "revoke", ANN, "password", code=1)
-    assert server.run("key", "show", "nobody@b.test").returncode == 1
+    for noun in ("key", "user"):
+        nobody = server.run(noun, "show", "nobody@b.test")
+        assert (nobody.returncode, b"nobody has this address" in nobody.stderr) == (1, True)
     looks_like_one = server.run(
         "user", "add", "eve@b.test", "--password-file", "-", stdin=phone["password"].encode()
     )

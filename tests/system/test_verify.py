@@ -53,7 +53,7 @@ def test_verify_says_and_accepts(tmp_path: Path) -> None:
     assert f"INBOX, {words}" in error
     code, out, error = told("verify")
     assert code == 4
-    assert "mailstead verify --accept" in error
+    assert "mailstead verify --user ann@b.test --accept" in error
     code, out, error = told("verify", "--accept")
     assert code == 0
     assert f"INBOX, {words}" in out

@@ -18,7 +18,7 @@ from mailstead.cli.secrets import credential_from, proof
 from mailstead.cli.unlock import lock, unlock
 from mailstead.config import Settings
 from mailstead.crypto.slots import SESSION, Scope, SlotType, kind_name
-from mailstead.errors import Exit, Trouble
+from mailstead.errors import Exit, Reason, Refused, Trouble
 from mailstead.store.slots import any_app_password
 
 _DAYS = re.compile(r"([0-9]{1,5})d")
@@ -118,7 +118,13 @@ def _revoke(
 
     async def act(office: Office, settings: Settings) -> WayIn:
         canonical = address_of(address, settings)
-        return await apppasswords.revoke(office, canonical, credential, way, apps_only=apps_only)
+        try:
+            return await apppasswords.revoke(office, canonical, credential, way, apps_only=apps_only)
+        except Refused as refused:
+            if not apps_only or refused.reason is not Reason.NO_SUCH_WAY_IN:
+                raise
+            raise Trouble(f'"{way}" was not revoked', why="no app password has this name or id",
+                          fix=f"mailstead key app list {canonical}") from refused  # fmt: skip
 
     gone = with_office(config, f'"{way}" was not revoked', act)
     click.echo(f'"{gone.name}" opens nothing any more.')

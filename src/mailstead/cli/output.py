@@ -186,7 +186,7 @@ _MEANING: dict[Reason, tuple[str, str, Exit]] = {
     Reason.STORAGE_UNAVAILABLE: ("the database does not answer", "try again later", Exit.TRY_LATER),
     Reason.NOT_AS_LEFT: (
         "what is stored is older, or less, than what was written",
-        "mailstead verify says what; after --accept it can be changed again",
+        "mailstead verify --user ADDRESS says what; with --accept it can be changed again",
         Exit.PROBLEMS_FOUND,
     ),
     Reason.DAMAGED: (

@@ -13,7 +13,7 @@ from mailstead.cli.output import print_json, print_table, time_of
 from mailstead.cli.secrets import credential_from, new_password_from
 from mailstead.cli.words import show_words_of
 from mailstead.config import Settings
-from mailstead.errors import Trouble
+from mailstead.errors import Reason, Refused
 from mailstead.store.accounts import ACTIVE, DISABLED
 
 
@@ -98,7 +98,7 @@ def show(config: str | None, address: str, as_json: bool) -> None:
         for account in await list_accounts(office.database):
             if canonical in (account.address, *account.aliases):
                 return account
-        raise Trouble(f"nobody has the address {canonical}", why="", fix="mailstead user list")
+        raise Refused(Reason.NO_SUCH_ACCOUNT)
 
     account = with_office(config, f"{address} cannot be shown", act)
     if as_json:

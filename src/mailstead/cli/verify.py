@@ -60,12 +60,12 @@ def command(
             {"ok": not said, "accepted": accept and bool(said), "mailboxes": mailboxes, "differences": listed}
         )
     else:
-        _say(mailboxes, said, accept)
+        _say(user, mailboxes, said, accept)
     if said and not accept:
         sys.exit(int(Exit.PROBLEMS_FOUND))
 
 
-def _say(mailboxes: int, said: list[Difference], accept: bool) -> None:
+def _say(user: str, mailboxes: int, said: list[Difference], accept: bool) -> None:
     for difference in said:
         click.echo(str(difference))
     if not said:
@@ -77,7 +77,7 @@ def _say(mailboxes: int, said: list[Difference], accept: bool) -> None:
         where = "the account" if of_account else f"{len({d.mailbox for d in said})} mailboxes"
         click.echo(
             f"{len(said)} differences in {where}, which can only be read."
-            " If you know why: mailstead verify --accept",
+            f" If you know why: mailstead verify --user {user} --accept",
             err=True,
         )
 
