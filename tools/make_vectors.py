@@ -369,6 +369,7 @@ def ledger() -> list[Vector]:
         Line(LineType.REVOKED, ACCOUNT, b"s" * 16, 1_800_000_000, 0, bytes(16), 1_700_000_001),
         Line(LineType.RESTORED, ACCOUNT, ZERO_ID, 0, 0, bytes(16), 1_700_000_002),
         Line(LineType.ANCHORED, ACCOUNT, ZERO_ID, 9, 0, b"w" * 16, 1_700_000_003),
+        Line(LineType.GONE, ACCOUNT, MAILBOX, 0, 0, bytes(16), 1_700_000_004),
     ]
     octets = ServerKey(SERVER_KEY).rows.ledger.write(START, lines)
     return [
