@@ -44,7 +44,7 @@ from mailstead.mail.summary import Provenance, summarise
 from mailstead.mail.threadlist import Piece
 from mailstead.mail.threads import Algorithm
 from mailstead.secretmem import Arena
-from mailstead.store.orders import Contents, answer_id, order_id
+from mailstead.store.orders import answer_id, order_id
 
 FILE = Path(__file__).parent.parent / "tests" / "vectors" / "mailstead.json"
 ACCOUNT, MAILBOX = bytes(range(16)), bytes(range(16, 32))
@@ -391,7 +391,6 @@ def _orders() -> list[tuple[Kind, bytes, int, int, bytes, bytes]]:
         (Extra.LINKS, list(zip((257, 258, 260), links, strict=True))),
     ]
     uids = array("I", [257, 258, 260])
-    name = answerrows.found_of(Contents({1: (9, b"w" * 16)}, [(260, b"t" * 32)]), uids)
     reverse = (Criterion(By.SUBJECT, reverse=True), Criterion(By.DATE))
     answers: list[tuple[answerrows.Question, Finished]] = [
         (reverse, Finished(uids, uids, array("I", [2, 0, 1]))),
@@ -399,7 +398,7 @@ def _orders() -> list[tuple[Kind, bytes, int, int, bytes, bytes]]:
     ]
     made = [(order_id(NUMBERS[f], 1), encode_order(f, (9, b"w" * 16), marks, texts)) for f, marks in columns]
     made += [
-        (answer_id(answerrows.question_id(question)), answerrows.encode(name, answer))
+        (answer_id(answerrows.question_id(question)), answerrows.encode(answer))
         for question, answer in answers
     ]
     return [(Kind.ORDER, MAILBOX, 0, 0, object_id, content) for object_id, content in made]
