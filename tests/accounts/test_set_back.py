@@ -25,9 +25,10 @@ from mailstead.mail.mailbox import Uid
 from mailstead.secretmem import Arena
 from mailstead.store.accounts import DISABLED
 from mailstead.store.database import Database
+from tests.accounts.test_anchoring import anchor_of
 from tests.accounts.test_leaves import SEEN
 from tests.accounts.test_presence import QUICK, Worker, eventually, worker
-from tests.accounts.test_standing import KEYRING, Rows, dump, load, said_of, verified
+from tests.accounts.test_standing import KEYRING, MBOXES, Rows, dump, load, said_of, verified
 from tests.support.house import PASSWORD, House, house
 
 ANN = "ann@b.test"
@@ -96,6 +97,28 @@ async def test_an_account_that_was_set_back_gets_no_other_keys(sqlite: Database,
         await account.verifying.accept(await verified(account))
         account.close()
         await h.app("phone")
+
+
+async def test_older_names_are_not_believed_of_a_mailbox_that_is_missing(
+    sqlite: Database, tmp_path: Path
+) -> None:
+    """A session that is open would take it for deleted, and forget what it was left like."""
+    async with house(sqlite, tmp_path, noted=True) as h:
+        inbox = await used(h)
+        was = await sqlite.read(dump)
+        account = await h.unlock()
+        box = await account.create_mailbox("work")
+        await account.copy(inbox, [Uid(1)], box)
+        now = await sqlite.read(dump)
+        mixed = with_box_of(now, was, box)  # which was not there yet
+        names = [row for row in was["record"] if row[1] == MBOXES]
+        mixed["record"] = [row for row in mixed["record"] if row[1] != MBOXES] + names
+        await sqlite.write(load(mixed))
+        await account.change_flags(inbox, [Uid(1)], SEEN)
+        account.close()
+        reader = await h.unlock()
+        assert box in (await anchor_of(reader)).mailboxes
+        reader.close()
 
 
 async def test_what_a_reset_ended_stays_so(sqlite: Database, tmp_path: Path) -> None:

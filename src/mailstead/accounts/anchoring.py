@@ -13,7 +13,7 @@ from mailstead.accounts.anchor import Anchor, open_anchor, seal_anchor
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.standing import AccountHeads, anchor_behind, named, read_account
 from mailstead.accounts.turns import until_won
-from mailstead.crypto.sealed import Kind, SealedRecord
+from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
 from mailstead.errors import MailError, UnsealError
 from mailstead.log import Log
 from mailstead.store.accounts import Stale, fence
@@ -137,9 +137,15 @@ def _next(tx: Tx, keys: SessionKeys, known: Known) -> tuple[Anchored, Anchored]:
 
 
 def _gone(keys: SessionKeys, heads: AccountHeads, old: Anchor) -> set[bytes]:
-    """Mailboxes that have a floor and are deleted: not only their rows are missing, but their names."""
+    """Mailboxes that have a floor and are deleted: not only their rows are missing, but their names.
+
+    The names are those that were written last, or nothing is known.
+    """
     missing = old.mailboxes.keys() - heads.mailboxes.keys()
-    if not missing or heads.names is None:
+    if not missing or heads.names is None or heads.leaf is None or heads.leaf.version < old.leaf[0]:
+        return set()
+    written = open_account_leaf(keys, heads.leaf).writes.get((Kind.MBOXES, ZERO_ID))
+    if written != (heads.names.version, heads.names.write_id):
         return set()
     return missing - named(keys, heads.names)
 
