@@ -13,6 +13,7 @@ from typing import BinaryIO
 
 import pytest
 
+from mailstead.cli.words import show_words
 from mailstead.crypto.apppasswords import new_invitation
 from tests.support.imaptalk import ImapTalk
 from tests.support.server import COMMAND, ENVIRONMENT, PASSWORD, Server, run
@@ -224,6 +225,24 @@ def test_new_words_are_not_shown_to_who_has_the_wrong_password(server: Server, t
     assert (found.returncode, found.stdout) == (12, b"")
 
 
+def test_the_words_of_an_invitation_and_of_help(server: Server) -> None:
+    text = done(server, "user", "invite", "jo@b.test")
+    assert text.startswith("Invitation for jo@b.test (valid 7 days, single use):\n\n  msi-")
+    assert text.endswith("Recovery: only by Jo's words.\n")
+    shown = run("key", "--help").stdout.decode()
+    assert "Prove who you are once: commands that open mail" in shown
+
+
+def test_words_stand_below_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    show_words(["orbit", "rice", "velvet", "zoo", "abandon", "absolute"] * 2)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[2:4] == [
+        "   1 orbit      2 rice       3 velvet     4 zoo        5 abandon    6 absolute",
+        "   7 orbit      8 rice       9 velvet    10 zoo       11 abandon   12 absolute",
+    ]
+    assert lines[-1] == "Without your password or these words, your mail cannot be read by anyone."
+
+
 def test_a_disabled_account_is_called_that(server: Server, tmp_path: Path) -> None:
     invited = as_json(server, "user", "invite", "gil@b.test")
     code, new = secret(tmp_path, "code", str(invited["invitation"])), secret(tmp_path, "new", "new")
@@ -297,7 +316,9 @@ def answered(
         preexec_fn=_own_terminal,  # noqa: PLW1509  # no other thread is here
     )  # fmt: skip
     os.close(follower)
-    text = _until(leader, ": ")
+    text = ""
+    while not text.endswith(": "):  # it waits now, and flushes nothing that is typed
+        text += os.read(leader, 4096).decode()
     os.write(leader, answer if isinstance(answer, bytes) else answer.encode())
     with contextlib.suppress(OSError):  # the terminal is closed
         while came := os.read(leader, 4096):

@@ -121,7 +121,7 @@ def open_(
     if as_json:
         print_json({"address": canonical, "invitation": code.decode(), "expires": time_of(until)})
         return
-    show_invitation(canonical, code, until)
+    show_invitation(canonical, code)
 
 
 def _not_granted(address: str) -> Trouble:

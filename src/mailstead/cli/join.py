@@ -47,15 +47,15 @@ def invite(config: str | None, address: str, quota: int, as_json: bool) -> None:
             }
         )  # fmt: skip
         return
-    show_invitation(made.address, made.code, made.not_after)
-    click.echo("Recovery: only by the words that are shown then.")
+    show_invitation(made.address, made.code)
+    name = made.address.partition("@")[0]
+    click.echo(f"Recovery: only by {name[:1].upper()}{name[1:]}'s words.")
 
 
-def show_invitation(address: str, code: bytes, not_after: int) -> None:
+def show_invitation(address: str, code: bytes) -> None:
     """Print an invitation, and what to do with it."""
-    click.echo(
-        f"Invitation for {address} (valid until {time_of(not_after)}, single use):\n\n  {code.decode()}\n"
-    )
+    days = INVITATION_SECONDS // 86400
+    click.echo(f"Invitation for {address} (valid {days} days, single use):\n\n  {code.decode()}\n")
     click.echo(
         f"Whoever has it chooses the password, so nobody else ever has the key: mailstead user join {address}"
     )
@@ -138,7 +138,7 @@ def reset(config: str | None, address: str, password_file: str | None, yes: bool
         return
     click.echo(_locked(done.stake) + "\n")
     if done.code:
-        show_invitation(done.stake.address, done.code, done.not_after)
+        show_invitation(done.stake.address, done.code)
     else:
         show_words_of(done.stake.address, done.words)
 

@@ -27,7 +27,7 @@ _SCOPE_NAMES = {scope: name for name, scope in SCOPES.items()} | {SESSION: "read
 
 @click.group("key")
 def command() -> None:
-    """Keys, and the ways to them: show, recover, rotate, revoke; words, app passwords, escrow."""
+    """Keys and ways to them: show, unlock, lock, rotate, recover, revoke; words, app passwords, escrow."""
 
 
 for _command in (rotate, recover.recover, recover.words, escrow, unlock, lock):

@@ -31,9 +31,10 @@ def unlock(
     config: str | None, address: str, time: str, password_file: str | None, words_file: str | None,
     as_json: bool,
 ) -> None:  # fmt: skip
-    """Prove who you are once: `mail ... --data` and `access-log` ask for no password for a while.
+    """Prove who you are once: commands that open mail ask for no password for a while.
 
-    They get a token that opens your mail and changes no key. It lies in memory, for you alone.
+    `mail list|search|read|export --data` and `access-log` get a token that opens your mail and changes
+    no key. It lies in memory, for you alone.
     """
     seconds = _seconds(time)
     where = sessions.folder(sessions.places())

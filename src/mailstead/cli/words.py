@@ -13,9 +13,9 @@ def show_words(words: Sequence[str]) -> None:
     """Print them, and ask two of them back where there is somebody to ask."""
     click.echo("Recovery words, shown once; write them down:\n")
     for row in range(0, len(words), 6):
-        cells = [f"{i + 1:2} {w}" for i, w in enumerate(words) if row <= i < row + 6]
-        click.echo("  " + "  ".join(cells))
-    click.echo("\nWithout the password or these words, this mail cannot be read by anyone.")
+        cells = [f"{i + 1:2} {w:<8}" for i, w in enumerate(words) if row <= i < row + 6]
+        click.echo("  " + "  ".join(cells).rstrip())
+    click.echo("\nWithout your password or these words, your mail cannot be read by anyone.")
     if sys.stdin.isatty():
         ask_back(words, lambda question: click.prompt(question, type=str, err=True))
 
