@@ -40,7 +40,6 @@ class Recovered:
         tops: The mailboxes that the recovered ones are below, one for each archive.
     """
 
-    archives: int
     messages: int
     mailboxes: int
     tops: tuple[str, ...]
@@ -184,7 +183,7 @@ async def _bring_back(office: "Office", unlocked: UnlockedRoot, opened: list[_Op
             lambda tx: _unarchive(tx, account.account_id, opened),
         )  # fmt: skip
     office.ring((account.account_id,))
-    return Recovered(len(opened), messages, sum(map(len, groups)), tuple(tops))
+    return Recovered(messages, sum(map(len, groups)), tuple(tops))
 
 
 def _unarchive(tx: Tx, account_id: int, opened: list[_Opened]) -> None:
