@@ -6,7 +6,7 @@ from mailstead.accounts.accessentries import Door, Outcome, peer_text
 from mailstead.accounts.accessview import ShownEntry, ShownLog, show_access
 from mailstead.accounts.provision import Office
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import print_json, print_table, time_of
+from mailstead.cli.output import json_option, print_json, print_table, time_of
 from mailstead.cli.secrets import proof
 from mailstead.cli.sessions import credential_for, unlocking
 from mailstead.config import Settings
@@ -21,7 +21,7 @@ _OUTCOMES = {Outcome.ENTERED: "in", Outcome.FAILED: "failed", Outcome.REFUSED: "
 @click.option("--user", required=True, metavar="ADDRESS", help="Whose.")
 @proof
 @click.option("-n", "most", type=click.IntRange(min=1), metavar="N", help="The newest N.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_obj
 def command(
     config: str | None, user: str, password_file: str | None, words_file: str | None, most: int | None,

@@ -9,14 +9,12 @@ from mailstead.accounts.escrow import EscrowSeed, grant, let_back_in
 from mailstead.accounts.provision import INVITATION_SECONDS, Office
 from mailstead.cli.join import show_invitation
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import print_json, time_of, when_login_fails
+from mailstead.cli.output import json_option, print_json, time_of, when_login_fails
 from mailstead.cli.secrets import credential_from, proof, read_secret
 from mailstead.cli.shares import escrow_options, seed_from, shares_of, write_key
 from mailstead.config import Settings
 from mailstead.crypto.escrow import EscrowKey, new_seed, public_half, seed_text, split
 from mailstead.errors import Exit, Trouble
-
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.group("escrow")
@@ -27,7 +25,7 @@ def escrow() -> None:
 @escrow.command("make")
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--shares", metavar="K/N", help="Write N shares, any K of which are the key, and no key.")
-@_json
+@json_option
 def make(file: Path, shares: str | None, as_json: bool) -> None:
     """Make a key: its public half goes to FILE.pub, its private half to FILE, or shares to FILE.1 to FILE.N.
 
@@ -64,7 +62,7 @@ def make(file: Path, shares: str | None, as_json: bool) -> None:
 @click.option("--to", "public", required=True, metavar="F.pub", help="The public half of the key.")
 @click.option("--name", default="escrow", show_default=True, help="What you call it.")
 @proof
-@_json
+@json_option
 @click.pass_obj
 def grant_(
     config: str | None,
@@ -103,7 +101,7 @@ def grant_(
 @escrow.command("open")
 @click.argument("address")
 @escrow_options
-@_json
+@json_option
 @click.pass_obj
 def open_(
     config: str | None, address: str, escrow_key: str | None, share: tuple[str, ...], as_json: bool

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from mailstead.cli.newfile import write_new
-from mailstead.cli.output import print_json
+from mailstead.cli.output import json_option, print_json
 from mailstead.errors import Exit, Trouble
 
 SETTINGS = """\
@@ -44,7 +44,7 @@ argon2_passes = {argon2_passes}
     required=True,
     help="A domain to receive mail for; may be repeated.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def command(folder: str, hostname: str, domains: tuple[str, ...], as_json: bool) -> None:
     """Make DIR with settings, server key and certificate.
 

@@ -10,14 +10,13 @@ from mailstead.accounts.newways import join as join_by
 from mailstead.accounts.provision import INVITATION_SECONDS, Invited, Office
 from mailstead.cli.asking import need_terminal
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import print_json, time_of, when_login_fails
+from mailstead.cli.output import json_option, print_json, time_of, when_login_fails
 from mailstead.cli.secrets import invitation_from, new_password_from
 from mailstead.cli.words import show_words_of
 from mailstead.config import Settings
 from mailstead.errors import Exit, Trouble
 
 _TYPE_IT = "Type the address to go on"
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command("invite")
@@ -26,7 +25,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
     "--quota", type=click.IntRange(min=0), default=0, metavar="N",
     help="Octets of sealed mail; 0: the settings' quota.",
 )  # fmt: skip
-@_json
+@json_option
 @click.pass_obj
 def invite(config: str | None, address: str, quota: int, as_json: bool) -> None:
     """Let somebody move in who chooses the password alone: prints an invitation, once.
@@ -65,7 +64,7 @@ def show_invitation(address: str, code: bytes) -> None:
 @click.argument("address")
 @click.option("--invitation-file", metavar="F|-", help="Read the invitation from a file.")
 @click.option("--password-file", metavar="F|-", help="Read the new password from a file.")
-@_json
+@json_option
 @click.pass_obj
 def join(
     config: str | None, address: str, invitation_file: str | None, password_file: str | None, as_json: bool
@@ -106,7 +105,7 @@ def _no_invitation(address: str) -> Trouble:
 @click.argument("address")
 @click.option("--password-file", metavar="F|-", help="Set this password instead of printing an invitation.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_json
+@json_option
 @click.pass_obj
 def reset(config: str | None, address: str, password_file: str | None, yes: bool, as_json: bool) -> None:
     """Give an account new keys when nothing opens it any more; its mail is locked away, not deleted.

@@ -12,7 +12,7 @@ from mailstead.accounts.provision import Office
 from mailstead.cli import recover
 from mailstead.cli.escrow import escrow
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import print_json, print_table, time_of
+from mailstead.cli.output import json_option, print_json, print_table, time_of
 from mailstead.cli.rotate import rotate
 from mailstead.cli.secrets import credential_from, proof
 from mailstead.cli.unlock import lock, unlock
@@ -39,12 +39,9 @@ def app() -> None:
     """App passwords, one for each mail program: add, list, remove."""
 
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-
-
 @command.command("show")
 @click.argument("address")
-@_json
+@json_option
 @click.pass_obj
 def show(config: str | None, address: str, as_json: bool) -> None:
     """An account's key, and the ways to it; no password is needed, so app passwords have no names here."""
@@ -141,7 +138,7 @@ def _revoke(
 )  # fmt: skip
 @click.option("--expires", metavar="DATE|Nd", help="The last day on which it is good (UTC), or in N days.")
 @proof
-@_json
+@json_option
 @click.pass_obj
 def add(
     config: str | None,
@@ -199,7 +196,7 @@ _MAY = {
 @app.command("list")
 @click.argument("address")
 @proof
-@_json
+@json_option
 @click.pass_obj
 def list_(
     config: str | None, address: str, password_file: str | None, words_file: str | None, as_json: bool

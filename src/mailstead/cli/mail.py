@@ -9,7 +9,7 @@ import click
 
 from mailstead.cli.access import Access, open_mail, owner_options
 from mailstead.cli.opened import Opened, Row
-from mailstead.cli.output import fancy, page, print_json, print_table
+from mailstead.cli.output import fancy, json_option, page, print_json, print_table
 from mailstead.cli.query import parse
 from mailstead.cli.send import send
 from mailstead.mail.mailbox import Uid
@@ -28,7 +28,7 @@ command.add_command(send)
 
 @command.command("list")
 @owner_options
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def list_(access: Access, as_json: bool) -> None:
     """The messages of a mailbox, oldest first."""
 
@@ -44,7 +44,7 @@ def list_(access: Access, as_json: bool) -> None:
 @command.command("search")
 @owner_options
 @click.argument("query")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def search(access: Access, query: str, as_json: bool) -> None:
     """The messages of a mailbox that have all the words of QUERY.
 
@@ -99,7 +99,7 @@ def _show(message: str) -> None:
 @command.command("export")
 @owner_options
 @click.argument("folder", metavar="DIR")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def export(access: Access, folder: str, as_json: bool) -> None:
     """Write every message of a mailbox to DIR/MAILBOX/UID.eml, in clear."""
     names = [name.replace("..", "_") for name in access.mailbox.split("/") if name]

@@ -14,6 +14,8 @@ import click
 
 from mailstead.errors import Exit, MailError, Reason, Trouble
 
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+
 
 def wants_json(arguments: Sequence[str]) -> bool:
     """Whether the command line asks for JSON, also where it could not be parsed."""

@@ -9,15 +9,13 @@ from mailstead.accounts.newways import change_password, set_words
 from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import print_json, when_login_fails
+from mailstead.cli.output import json_option, print_json, when_login_fails
 from mailstead.cli.secrets import credential_from, new_password_from, proof, words_from
 from mailstead.cli.shares import escrow_options, seed_from
 from mailstead.cli.words import show_words
 from mailstead.config import Settings
 from mailstead.crypto.passwords import new_words
 from mailstead.errors import Exit, Trouble
-
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 
 
 @click.command("recover")
@@ -26,7 +24,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @escrow_options
 @click.option("--new-password-file", metavar="F|-", help="Read the new password from a file.")
 @click.option("--password-file", metavar="F|-", help="For mail of before a reset: the present password.")
-@_json
+@json_option
 @click.pass_obj
 def recover(
     config: str | None,
@@ -130,7 +128,7 @@ def _wrong_key(address: str) -> Trouble:
 @click.command("words")
 @click.argument("address")
 @proof
-@_json
+@json_option
 @click.pass_obj
 def words(
     config: str | None, address: str, password_file: str | None, words_file: str | None, as_json: bool

@@ -10,7 +10,7 @@ from mailstead.accounts.accesslog import take_in
 from mailstead.accounts.provision import Office
 from mailstead.accounts.resealing import left_to_reseal, reseal_once
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import Progress, print_json
+from mailstead.cli.output import Progress, json_option, print_json
 from mailstead.cli.secrets import credential_from, proof
 from mailstead.config import Settings
 from mailstead.store.records import LostRace
@@ -28,7 +28,7 @@ class _Done:
 @click.command("rotate")
 @click.argument("address")
 @proof
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_obj
 def rotate(
     config: str | None, address: str, password_file: str | None, words_file: str | None, as_json: bool

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from mailstead.cli.output import print_json
+from mailstead.cli.output import json_option, print_json
 from mailstead.delivery.trace import date_time
 from mailstead.errors import Exit, Trouble
 from mailstead.mail.address import Address, AddressError, parse_mailbox
@@ -49,7 +49,7 @@ from mailstead.net.dial import Dialled, SendError, SmtpClient, TlsMode
 @click.option("--ca", metavar="FILE", help="Trust these certificates.")
 @click.option("--insecure", is_flag=True, help="Encrypt, and ask nobody who is there.")
 @click.option("-v", "verbose", is_flag=True, help="Show the dialogue.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 def send(
     server: str, sender: str, recipients: tuple[str, ...], subject: str, body: str | None,
     files: tuple[str, ...], eml: str | None, tls: TlsMode, ca: str | None, insecure: bool,

@@ -7,7 +7,7 @@ import click
 
 from mailstead.accounts.provision import Office
 from mailstead.cli.office import with_office
-from mailstead.cli.output import print_json, print_table, time_of
+from mailstead.cli.output import json_option, print_json, print_table, time_of
 from mailstead.config import Settings
 from mailstead.errors import Exit, Trouble
 from mailstead.services.state import State, ask
@@ -30,7 +30,7 @@ class _Found:
 
 
 @click.command("status")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_obj
 def command(config: str | None, as_json: bool) -> None:
     """Whose mail is open now in the running server, by way in and protocol, worker by worker.

@@ -9,7 +9,7 @@ from mailstead.accounts.provision import Office
 from mailstead.accounts.sessions import MOST_SECONDS, Session, begin_session, end_sessions
 from mailstead.cli import sessions
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import print_json, time_of, when_login_fails
+from mailstead.cli.output import json_option, print_json, time_of, when_login_fails
 from mailstead.cli.secrets import credential_from, proof
 from mailstead.config import Settings
 from mailstead.crypto.slots import SlotType
@@ -25,7 +25,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600}
     "--for", "time", default="10m", show_default=True, metavar="TIME", help="30s, 10m, 8h; 24h at most."
 )
 @proof
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_obj
 def unlock(
     config: str | None, address: str, time: str, password_file: str | None, words_file: str | None,
@@ -104,7 +104,7 @@ def _made(keys: ShownKeys, kind: SlotType) -> int:
 
 @click.command("lock")
 @click.argument("address")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_obj
 def lock(config: str | None, address: str, as_json: bool) -> None:
     """End all sessions that `key unlock` began for an account; no password is needed."""

@@ -9,7 +9,7 @@ from mailstead.accounts.provision import Office
 from mailstead.cli import join
 from mailstead.cli.asking import need_terminal
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import print_json, print_table, time_of
+from mailstead.cli.output import json_option, print_json, print_table, time_of
 from mailstead.cli.secrets import credential_from, new_password_from
 from mailstead.cli.words import show_words_of
 from mailstead.config import Settings
@@ -27,7 +27,6 @@ command.add_command(join.join)
 command.add_command(join.reset)
 
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _password_file = click.option(
     "--password-file", metavar="F|-", help="Read the password from a file, or from standard input."
 )
@@ -43,7 +42,7 @@ _password_file = click.option(
     metavar="N",
     help="Octets of sealed mail; 0: the settings' quota.",
 )
-@_json
+@json_option
 @click.pass_obj
 def add(config: str | None, address: str, password_file: str | None, quota: int, as_json: bool) -> None:
     """Let somebody move in.
@@ -67,7 +66,7 @@ def add(config: str | None, address: str, password_file: str | None, quota: int,
 
 
 @command.command("list")
-@_json
+@json_option
 @click.pass_obj
 def list_(config: str | None, as_json: bool) -> None:
     """Everybody who lives here."""
@@ -88,7 +87,7 @@ async def _everybody(office: Office, _: Settings) -> list[Listed]:
 
 @command.command("show")
 @click.argument("address")
-@_json
+@json_option
 @click.pass_obj
 def show(config: str | None, address: str, as_json: bool) -> None:
     """One account: its addresses, how full it is, the ways in."""

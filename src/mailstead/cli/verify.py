@@ -8,7 +8,7 @@ from mailstead.accounts.login import unlock
 from mailstead.accounts.provision import Office
 from mailstead.accounts.verifying import Difference
 from mailstead.cli.office import address_of, with_office
-from mailstead.cli.output import print_json
+from mailstead.cli.output import json_option, print_json
 from mailstead.cli.secrets import credential_from, proof
 from mailstead.config import Settings
 from mailstead.crypto.slots import SlotType
@@ -20,7 +20,7 @@ from mailstead.log import Log
 @click.option("--user", required=True, metavar="ADDRESS", help="Whose mail.")
 @proof
 @click.option("--accept", is_flag=True, help="Take what differs as it is, and go on.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@json_option
 @click.pass_obj
 def command(
     config: str | None, user: str, password_file: str | None, words_file: str | None, accept: bool,
