@@ -262,7 +262,7 @@ async def test_with_a_reset_the_log_begins_again(database: Database, tmp_path: P
         account.close()
         (await w.login()).close()
         await notes.flush()
-        await reset(w.house.office, ANN, PASSWORD, 0)
+        await reset(w.house.office, ANN, PASSWORD)
         (await w.login()).close()
         await notes.flush()
         account = await w.house.unlock()

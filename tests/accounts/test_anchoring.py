@@ -413,7 +413,7 @@ async def test_a_reset_and_what_it_locked_away_are_no_difference(database: Datab
         await account.annotations.change(trash, {"/private/comment": b"of the trash"})
         before = (await anchor_of(account)).version
         account.close()
-        await reset(h.office, "ann@b.test", b"a third one", 0)
+        await reset(h.office, "ann@b.test", b"a third one")
         account = await h.unlock(password=b"a third one")
         assert (await anchor_of(account)).version > before, "versions go on"
         assert await verified(account) == []

@@ -27,7 +27,7 @@ from mailstead.accounts import apppasswords
 from mailstead.accounts.archives import open_archives
 from mailstead.accounts.escrow import EscrowSeed, grant, let_back_in
 from mailstead.accounts.login import unlock
-from mailstead.accounts.newways import change_password, join, set_words
+from mailstead.accounts.newways import INVITATION_SECONDS, change_password, join, set_words
 from mailstead.accounts.opening import Credential, open_way
 from mailstead.accounts.resealing import reseal_once
 from mailstead.accounts.resetting import reset
@@ -46,7 +46,6 @@ T = TypeVar("T")
 ANN = "ann@b.test"
 FULL = os.environ.get("MAILSTEAD_CASES") == "full"
 SEED = EscrowSeed(escrow.new_seed())
-DAY = 86400
 
 
 class Killed(BaseException):
@@ -306,8 +305,7 @@ class Lives(RuleBasedStateMachine):
     @precondition(lambda self: self.life.escrow)
     @rule()
     def be_let_back_in(self) -> None:
-        until = int(time.time() + self.later) + DAY
-        code = self.runner.run(let_back_in(self.house.office, ANN, SEED, until))
+        code = self.runner.run(let_back_in(self.house.office, ANN, SEED)).code
         gone = {Credential.invitation(self.life.invitation)} if self.life.invitation else set()
         self._become(replace(self.life, invitation=code), gone)
 
@@ -328,13 +326,12 @@ class Lives(RuleBasedStateMachine):
     @rule(kill=KILLS, inviting=st.booleans())
     def reset(self, kill: int, inviting: bool) -> None:
         new = None if inviting else self._new()
-        until = int(time.time() + self.later) + DAY
         if kill and inviting:
             return  # nobody would ever know the invitation
         done: list[tuple[bytes, tuple[str, ...]]] = []
 
         async def act() -> None:
-            made = await reset(self.house.office, ANN, new, until)
+            made = await reset(self.house.office, ANN, new)
             done.append((made.code, made.words))
 
         before = self.life
@@ -387,9 +384,9 @@ class Lives(RuleBasedStateMachine):
         self._act(act, self.life, kill)
 
     @rule()
-    def a_day_goes_by(self) -> None:
-        self.later += DAY + 1
-        if self.life.invitation is not None:  # it was for a day
+    def a_week_goes_by(self) -> None:
+        self.later += INVITATION_SECONDS + 1
+        if self.life.invitation is not None:  # it was for a week
             self._become(replace(self.life, invitation=None), {Credential.invitation(self.life.invitation)})
             if self.life.password is None and self.life.words is None:
                 self.reset(0, inviting=False)

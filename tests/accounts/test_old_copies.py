@@ -195,7 +195,7 @@ async def test_a_reset_ends_what_an_old_copy_opens_of_what_comes(sqlite: Databas
         await lived_in(h)
         copy = Copy(tmp_path, h)
         root, keys = await copy.taken(RIGHT)
-        await reset(h.office, ANN, NEW, 0)
+        await reset(h.office, ANN, NEW)
         await h.deliver(NEW_MAIL)
         assert not await opens_ring(sqlite, root)
         assert not await opens_pending(sqlite, keys)

@@ -14,7 +14,7 @@ from mailstead.accounts.apppasswords import revoke, ways_in
 from mailstead.accounts.archives import TOP, open_archives, opens_account
 from mailstead.accounts.escrow import EscrowSeed, grant, let_back_in
 from mailstead.accounts.login import unlock, unlock_root
-from mailstead.accounts.newways import add_way, change_password, join, set_words
+from mailstead.accounts.newways import INVITATION_SECONDS, add_way, change_password, join, set_words
 from mailstead.accounts.opening import Credential
 from mailstead.accounts.provision import Office, invite
 from mailstead.accounts.resealing import left_to_reseal, reseal_once
@@ -35,7 +35,6 @@ from tests.support.house import PASSWORD, House, house, read_both_ways
 ANN = "ann@b.test"
 NEW = b"quite another one"
 RIGHT, LATER = Credential.password(PASSWORD), Credential.password(NEW)
-MORROW = int(time.time()) + 86400
 
 
 def letter(n: int) -> bytes:
@@ -142,7 +141,7 @@ async def test_a_reset_locks_mail_away_and_new_mail_works_at_once(database: Data
         words = await lived_in(h)
         app = await h.app()
         assert (await at_stake(h.office, ANN)).messages == 3
-        done = await reset(h.office, ANN, NEW, 0)
+        done = await reset(h.office, ANN, NEW)
         assert (done.stake.messages, done.stake.keys, done.code) == (3, ("recovery words",), b"")
         for gone in (RIGHT, words_of(words), Credential.password(app)):
             assert not await opens(h.office, gone)
@@ -160,7 +159,7 @@ async def test_a_reset_locks_mail_away_and_new_mail_works_at_once(database: Data
 async def test_the_words_of_before_bring_the_mail_back(database: Database, tmp_path: Path) -> None:
     async with house(database, tmp_path) as h:
         words = words_of(await lived_in(h))
-        await reset(h.office, ANN, NEW, 0)
+        await reset(h.office, ANN, NEW)
         await h.deliver(letter(7))
         assert not await opens_account(h.office, ANN, words), "they are of before"
         assert await opens_account(h.office, ANN, LATER)
@@ -181,7 +180,7 @@ async def test_what_came_back_is_sealed_again_under_the_present_key(
     async with worker(database, tmp_path) as w:
         h = w.house
         words = words_of(await lived_in(h))
-        await reset(h.office, ANN, NEW, 0)
+        await reset(h.office, ANN, NEW)
         account = await h.unlock(password=NEW)
         keys = account._online.keys
         assert keys.earlier == (), "what is locked is left alone"
@@ -201,9 +200,9 @@ async def test_what_came_back_is_sealed_again_under_the_present_key(
 async def test_two_resets_are_two_archives_and_each_has_its_words(database: Database, tmp_path: Path) -> None:
     async with house(database, tmp_path) as h:
         first = words_of(await lived_in(h))
-        second = words_of((await reset(h.office, ANN, NEW, 0)).words)
+        second = words_of((await reset(h.office, ANN, NEW)).words)
         await h.deliver(letter(5))
-        await reset(h.office, ANN, PASSWORD, 0)
+        await reset(h.office, ANN, PASSWORD)
         await h.deliver(letter(6))
         await open_archives(h.office, ANN, RIGHT, first)
         account = await h.unlock()
@@ -230,7 +229,7 @@ async def test_two_archives_that_one_key_opens_come_back_side_by_side(
         seed = EscrowSeed(escrow.new_seed())
         for present in (RIGHT, LATER):
             await grant(h.office, ANN, present, escrow.public_half(seed.octets), "Example Ltd")
-            await reset(h.office, ANN, NEW, 0)
+            await reset(h.office, ANN, NEW)
             await h.deliver(letter(5))
         back = await open_archives(h.office, ANN, LATER, seed)
         assert (back.messages, back.tops) == (4, (TOP, f"{TOP} 2"))
@@ -254,7 +253,7 @@ async def test_neither_other_words_nor_a_tampered_archive_open_anything_and_noth
     async with house(database, tmp_path) as h:
         words = words_of(await lived_in(h))
         bob = await h.move_in("bob@b.test")
-        await reset(h.office, ANN, NEW, 0)
+        await reset(h.office, ANN, NEW)
         wrong = words_of(bob.words)
         assert await refused(open_archives(h.office, ANN, LATER, wrong)) is Reason.LOGIN_FAILED
         assert await refused(open_archives(h.office, ANN, RIGHT, words)) is Reason.LOGIN_FAILED
@@ -277,7 +276,7 @@ async def test_a_session_that_is_open_at_a_reset_ends_and_writes_nothing_more(
         await lived_in(w.house)
         ended = asyncio.Event()
         session = await w.login(ended)
-        await reset(w.office, ANN, NEW, 0)
+        await reset(w.office, ANN, NEW)
         async with asyncio.timeout(10):
             await ended.wait()
         with pytest.raises(MailError):
@@ -327,7 +326,7 @@ async def test_a_reset_and_a_delivery_at_once_lose_nothing(database: Database, t
             return isinstance(answer, str)
 
         outcomes = asyncio.gather(*(deliver(octets) for octets in sent))
-        await reset(h.office, ANN, NEW, 0)
+        await reset(h.office, ANN, NEW)
         taken = [octets for octets, ok in zip(sent, await outcomes, strict=True) if ok]
         await open_archives(h.office, ANN, LATER, words)
         account = await h.unlock(password=NEW)
@@ -359,17 +358,19 @@ async def test_an_organisation_lets_its_member_back_in_and_reads_nothing(
     async with house(database, tmp_path) as h:
         words = words_of(await lived_in(h))
         seed = EscrowSeed(escrow.new_seed())
-        assert await refused(let_back_in(h.office, ANN, seed, MORROW)) is Reason.LOGIN_FAILED
+        assert await refused(let_back_in(h.office, ANN, seed)) is Reason.LOGIN_FAILED
         await grant(h.office, ANN, RIGHT, escrow.public_half(seed.octets), "Example Ltd")
         again = grant(h.office, ANN, RIGHT, escrow.public_half(seed.octets), "Example Ltd")
         assert await refused(again) is Reason.NAME_TAKEN
         await rotate_all(h)  # and it is carried over, without its private half
         told: list[Entry] = []
-        telling = replace(h.office, witness=lambda _, entry: told.append(entry))
-        code = await let_back_in(telling, ANN, seed, MORROW)
+        clock = int(time.time()) + 86400
+        telling = replace(h.office, witness=lambda _, entry: told.append(entry), now=lambda: clock)
+        invitation = await let_back_in(telling, ANN, seed)
+        assert invitation.not_after == clock + INVITATION_SECONDS
         assert [(e.slot_type, e.outcome) for e in told] == [(SlotType.ESCROW, Outcome.ENTERED)]
         assert await opens(h.office, RIGHT), "nothing is taken away"
-        joined = await join(h.office, ANN, Credential.invitation(code), NEW)
+        joined = await join(h.office, ANN, Credential.invitation(invitation.code), NEW)
         assert joined.words == (), "the words she has stay good"
         assert await opens(h.office, words)
         assert not await opens(h.office, RIGHT)
@@ -378,7 +379,7 @@ async def test_an_organisation_lets_its_member_back_in_and_reads_nothing(
         account.close()
         assert mail == {"INBOX": [letter(0), letter(1)], "private/work": [letter(0)]}
         other = EscrowSeed(escrow.new_seed())
-        assert await refused(let_back_in(h.office, ANN, other, MORROW)) is Reason.LOGIN_FAILED
+        assert await refused(let_back_in(h.office, ANN, other)) is Reason.LOGIN_FAILED
 
 
 async def test_an_organisations_key_opens_an_archive(database: Database, tmp_path: Path) -> None:
@@ -386,7 +387,7 @@ async def test_an_organisations_key_opens_an_archive(database: Database, tmp_pat
         await lived_in(h)
         seed = EscrowSeed(escrow.new_seed())
         await grant(h.office, ANN, RIGHT, escrow.public_half(seed.octets), "Example Ltd")
-        done = await reset(h.office, ANN, NEW, 0)
+        done = await reset(h.office, ANN, NEW)
         assert done.stake.keys == ("recovery words", "escrow")
         back = await open_archives(h.office, ANN, LATER, seed)
         assert back.messages == 3
@@ -404,7 +405,7 @@ async def test_of_several_with_one_name_none_is_revoked(sqlite: Database, tmp_pa
             await add_way(
                 h.office, unlocked, "invitation", lambda m, root: (m.escrow_way("invitation", key, root),)
             )
-        await let_back_in(h.office, ANN, seed, MORROW)
+        await let_back_in(h.office, ANN, seed)
         assert await refused(revoke(h.office, ANN, RIGHT, "invitation")) is Reason.SEVERAL_WAYS_IN
         ways = [w for w in await ways_in(h.office, ANN, RIGHT) if w.name == "invitation"]
         assert len(ways) == 2
@@ -423,13 +424,13 @@ async def test_a_planted_escrow_slot_opens_nothing(sqlite: Database, tmp_path: P
         making = Maker(h.office.arena, h.office.server_key, account.uuid, Gens(1, 1), 0)
         way = making.escrow_way("mine", key, planted.view)
         await sqlite.write(lambda tx: add_slot(tx, account.account_id, way.row))
-        assert await refused(let_back_in(h.office, ANN, seed, MORROW)) is Reason.DAMAGED
+        assert await refused(let_back_in(h.office, ANN, seed)) is Reason.DAMAGED
         own = await unlock_root(h.office, ANN, RIGHT)
         true = making.escrow_way("mine", key, own.root.view)  # the true root, but never listed
         own.root.release()
         await sqlite.write(lambda tx: tx.execute("DELETE FROM slot WHERE type = 4"))
         await sqlite.write(lambda tx: add_slot(tx, account.account_id, true.row))
-        assert await refused(let_back_in(h.office, ANN, seed, MORROW)) is Reason.DAMAGED
+        assert await refused(let_back_in(h.office, ANN, seed)) is Reason.DAMAGED
         assert await opens(h.office, RIGHT)
 
 
@@ -444,7 +445,7 @@ async def test_an_archive_opens_by_no_escrow_slot_that_its_owner_did_not_list(
         way = making.escrow_way("mine", escrow.public_half(seed.octets), own.root.view)  # the true root
         own.root.release()
         await sqlite.write(lambda tx: add_slot(tx, own.account.account_id, way.row))
-        await reset(h.office, ANN, NEW, 0)
+        await reset(h.office, ANN, NEW)
         assert await refused(open_archives(h.office, ANN, LATER, seed)) is Reason.DAMAGED
         assert (await open_archives(h.office, ANN, LATER, words)).messages == 3
 

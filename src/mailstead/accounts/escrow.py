@@ -10,11 +10,10 @@ from mailstead.accounts.accessentries import Door, Outcome
 from mailstead.accounts.accessnotes import seen
 from mailstead.accounts.directory import find_account
 from mailstead.accounts.login import unlock_root
-from mailstead.accounts.newways import add_way, invite_again
+from mailstead.accounts.newways import Invitation, add_way, invite_again, make_invitation
 from mailstead.accounts.opening import Credential, UnlockedRoot
 from mailstead.accounts.waynames import checked_name
 from mailstead.accounts.waysin import check_listed, checked_header, open_escrow_row, root_ring
-from mailstead.crypto.apppasswords import new_invitation
 from mailstead.crypto.escrow import EscrowKey, public_half
 from mailstead.crypto.keyring import Ring
 from mailstead.crypto.slots import SlotType
@@ -50,12 +49,9 @@ async def grant(office: "Office", address: str, credential: Credential, key: Esc
         await add_way(office, unlocked, name, lambda making, root: (making.escrow_way(name, key, root),))
 
 
-async def let_back_in(office: "Office", address: str, seed: EscrowSeed, not_after: int) -> bytes:
+async def let_back_in(office: "Office", address: str, seed: EscrowSeed) -> Invitation:
     """An invitation for an account that granted this key a way in; what else opens it stays, and its owner
     finds it in the access log.
-
-    Args:
-        not_after: When the invitation expires, in seconds since the epoch.
 
     Raises:
         Refused: NO_SUCH_ACCOUNT; LOGIN_FAILED: the key has no way in; DAMAGED.
@@ -70,11 +66,11 @@ async def let_back_in(office: "Office", address: str, seed: EscrowSeed, not_afte
             ring = await office.database.read(lambda tx: root_ring(tx, account, root.view))
             row = listed(ring, ways_in, seed)
             office.witness(account.account_id, seen(office.now(), Door.COMMAND, Outcome.ENTERED, row))
-            code = new_invitation()
-            await invite_again(office, UnlockedRoot(account, row, root), code, not_after)
+            invitation = make_invitation(office)
+            await invite_again(office, UnlockedRoot(account, row, root), invitation)
     except UnsealError as error:
         raise Refused(Reason.DAMAGED, str(error)) from error
-    return code
+    return invitation
 
 
 def open_by_seed(

@@ -15,7 +15,7 @@ from mailstead.accounts.opening import Credential, UnlockedRoot
 from mailstead.accounts.rotation import Fresh, next_gens, rotated
 from mailstead.accounts.waysin import Maker, NewWayIn
 from mailstead.crypto import passwords
-from mailstead.crypto.apppasswords import locator_of
+from mailstead.crypto.apppasswords import locator_of, new_invitation
 from mailstead.crypto.keyring import ROTATE, RingSlot
 from mailstead.crypto.primitives import Octets
 from mailstead.crypto.slots import SlotType
@@ -25,6 +25,7 @@ from mailstead.secretmem import Secret
 if TYPE_CHECKING:
     from mailstead.accounts.provision import Office
 
+INVITATION_SECONDS = 7 * 86400
 Words = tuple[str, ...]
 Made = Callable[[Maker, Octets], Sequence[NewWayIn]]
 
@@ -38,6 +39,31 @@ class Joined:
     """
 
     words: Words = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation that was just made; it is shown once and kept nowhere.
+
+    Args:
+        not_after: When it expires, in seconds since the epoch.
+    """
+
+    code: bytes = field(repr=False)
+    not_after: int
+
+    def way(self) -> Made:
+        """The way in that it opens."""
+
+        def make(making: Maker, root: Octets) -> Sequence[NewWayIn]:
+            return (making.invite_way(self.code, root, self.not_after),)
+
+        return make
+
+
+def make_invitation(office: "Office") -> Invitation:
+    """A new one, for nobody yet."""
+    return Invitation(new_invitation(), int(office.now()) + INVITATION_SECONDS)
 
 
 def prepare(password: bytes) -> bytes:
@@ -136,17 +162,9 @@ async def join(office: "Office", address: str, code: Credential, password: bytes
     return Joined(words[0])
 
 
-async def invite_again(office: "Office", unlocked: UnlockedRoot, code: bytes, not_after: int) -> None:
-    """Have an invitation open an account beside what opens it now.
-
-    Args:
-        not_after: Seconds since the epoch.
-    """
-
-    def make(making: Maker, root: Octets) -> Sequence[NewWayIn]:
-        return (making.invite_way(code, root, not_after),)
-
-    await _replace(office, unlocked, _of(SlotType.INVITE), make)
+async def invite_again(office: "Office", unlocked: UnlockedRoot, invitation: Invitation) -> None:
+    """Have an invitation open an account beside what opens it now."""
+    await _replace(office, unlocked, _of(SlotType.INVITE), invitation.way())
 
 
 def _of(kind: SlotType) -> Callable[[RingSlot], bool]:

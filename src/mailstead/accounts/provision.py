@@ -1,7 +1,7 @@
 """Moving in and out: by a password that whoever lets somebody in has set, or by an invitation."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from mailstead.accounts.accessnotes import Witness
@@ -9,13 +9,11 @@ from mailstead.accounts.decoy import Decoy
 from mailstead.accounts.directory import ALIAS, LOGIN, find_account
 from mailstead.accounts.firstrows import FirstRows
 from mailstead.accounts.hashing import Hashing
-from mailstead.accounts.newways import Made, first_ways, prepare
+from mailstead.accounts.newways import Made, first_ways, make_invitation, prepare
 from mailstead.accounts.online import Ringer, silence
 from mailstead.accounts.turns import until_won
-from mailstead.accounts.waysin import Gens, Maker, NewWayIn
+from mailstead.accounts.waysin import Gens, Maker
 from mailstead.crypto import passwords
-from mailstead.crypto.apppasswords import new_invitation
-from mailstead.crypto.primitives import Octets
 from mailstead.crypto.rows import RowMacs
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.slots import Cost
@@ -27,7 +25,6 @@ from mailstead.store.database import Database, Tx
 from mailstead.store.ledger import Ledger
 
 FIRST = Gens(1, 1)
-INVITATION_SECONDS = 7 * 86400
 ALWAYS = ("postmaster", "abuse")  # RFC 5321 section 4.5.1, RFC 2142
 
 
@@ -107,14 +104,9 @@ async def invite(office: Office, address: str, quota_octets: int = 0) -> Invited
         Refused: the address is taken.
         Unavailable: it could not be stored.
     """
-    code = new_invitation()
-    not_after = int(office.now()) + INVITATION_SECONDS
-
-    def make(making: Maker, root: Octets) -> Sequence[NewWayIn]:
-        return (making.invite_way(code, root, not_after),)
-
-    uuid = await _move_in(office, address, make, quota_octets)
-    return Invited(address, uuid, code, not_after)
+    made = make_invitation(office)
+    uuid = await _move_in(office, address, made.way(), quota_octets)
+    return Invited(address, uuid, made.code, made.not_after)
 
 
 async def _move_in(office: Office, address: str, make: Made, quota_octets: int) -> bytes:

@@ -5,19 +5,16 @@ or an organisation's key of that time open later (`archives`).
 """
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mailstead.accounts.directory import find_account
 from mailstead.accounts.firstrows import FirstRows
 from mailstead.accounts.listing import kinds
-from mailstead.accounts.newways import Made, Words, first_ways, prepare
+from mailstead.accounts.newways import Invitation, Made, Words, first_ways, make_invitation, prepare
 from mailstead.accounts.turns import until_won
-from mailstead.accounts.waysin import Gens, Maker, NewWayIn
+from mailstead.accounts.waysin import Gens, Maker
 from mailstead.crypto import passwords
-from mailstead.crypto.apppasswords import new_invitation
-from mailstead.crypto.primitives import Octets
 from mailstead.crypto.sealed import Kind
 from mailstead.crypto.slots import SlotType
 from mailstead.store import accounts as rows
@@ -72,21 +69,21 @@ async def at_stake(office: "Office", address: str) -> AtStake:
     return await office.database.read(lambda tx: _at_stake(tx, account.account_id, address))
 
 
-async def reset(office: "Office", address: str, password: bytes | None, not_after: int) -> Reset:
+async def reset(office: "Office", address: str, password: bytes | None) -> Reset:
     """Give an account new keys, and lock away what the old ones open.
 
     Args:
-        password: As typed; None: an invitation opens it, until *not_after* (seconds since the epoch).
+        password: As typed; None: an invitation opens it.
 
     Raises:
         ValueError: the password cannot be one.
         Refused: NO_SUCH_ACCOUNT; DAMAGED: its row is not this server's.
     """
-    code = b""
     words: Words = ()
+    invitation = Invitation(b"", 0)
     if password is None:
-        code = new_invitation()
-        make = _invitation(code, not_after)
+        invitation = make_invitation(office)
+        make = invitation.way()
     else:
         words = passwords.new_words()
         make = first_ways(office, prepare(password), words)
@@ -103,14 +100,7 @@ async def reset(office: "Office", address: str, password: bytes | None, not_afte
         return account.account_id
 
     office.ring((await until_won(turn),))
-    return Reset(stake[0], code, words, not_after if code else 0)
-
-
-def _invitation(code: bytes, not_after: int) -> Made:
-    def make(making: Maker, root: Octets) -> Sequence[NewWayIn]:
-        return (making.invite_way(code, root, not_after),)
-
-    return make
+    return Reset(stake[0], invitation.code, words, invitation.not_after)
 
 
 async def _first_rows(office: "Office", account: AccountRow, make: Made) -> FirstRows:

@@ -1,12 +1,12 @@
 """`mailstead key escrow`: a key that an organisation keeps offline, to let people back in."""
 
-import time
 from pathlib import Path
 
 import click
 
 from mailstead.accounts.escrow import EscrowSeed, grant, let_back_in
-from mailstead.accounts.provision import INVITATION_SECONDS, Office
+from mailstead.accounts.newways import Invitation
+from mailstead.accounts.provision import Office
 from mailstead.cli.join import show_invitation
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import json_option, print_json, time_of, when_login_fails
@@ -108,18 +108,19 @@ def open_(
 ) -> None:
     """Let somebody back in who granted this key a way in: prints an invitation, once; no mail is read."""
     seed = EscrowSeed(seed_from(escrow_key, share))
-    until = int(time.time()) + INVITATION_SECONDS
 
-    async def act(office: Office, settings: Settings) -> tuple[str, bytes]:
+    async def act(office: Office, settings: Settings) -> tuple[str, Invitation]:
         canonical = address_of(address, settings)
         with when_login_fails(_not_granted(canonical)):
-            return canonical, await let_back_in(office, canonical, seed, until)
+            return canonical, await let_back_in(office, canonical, seed)
 
-    canonical, code = with_office(config, f"{address} was not opened", act)
+    canonical, made = with_office(config, f"{address} was not opened", act)
     if as_json:
-        print_json({"address": canonical, "invitation": code.decode(), "expires": time_of(until)})
+        print_json(
+            {"address": canonical, "invitation": made.code.decode(), "expires": time_of(made.not_after)}
+        )
         return
-    show_invitation(canonical, code)
+    show_invitation(canonical, made.code)
 
 
 def _not_granted(address: str) -> Trouble:

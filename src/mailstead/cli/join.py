@@ -1,13 +1,11 @@
 """`mailstead user invite`, `join`, `reset`: moving in, and in again, and nobody else has the key."""
 
-import time
-
 import click
 
 from mailstead.accounts import provision, resetting
-from mailstead.accounts.newways import Joined
+from mailstead.accounts.newways import INVITATION_SECONDS, Joined
 from mailstead.accounts.newways import join as join_by
-from mailstead.accounts.provision import INVITATION_SECONDS, Invited, Office
+from mailstead.accounts.provision import Invited, Office
 from mailstead.cli.asking import need_terminal
 from mailstead.cli.office import address_of, with_office
 from mailstead.cli.output import json_option, print_json, time_of, when_login_fails
@@ -128,8 +126,7 @@ def reset(config: str | None, address: str, password_file: str | None, yes: bool
             )
 
     async def act(office: Office, settings: Settings) -> resetting.Reset:
-        canonical, until = address_of(address, settings), int(time.time()) + INVITATION_SECONDS
-        return await resetting.reset(office, canonical, password, until)
+        return await resetting.reset(office, address_of(address, settings), password)
 
     done = with_office(config, f"{address} was not reset", act)
     if as_json:
