@@ -434,6 +434,22 @@ async def test_a_planted_escrow_slot_opens_nothing(sqlite: Database, tmp_path: P
         assert await opens(h.office, RIGHT)
 
 
+async def test_of_two_grants_of_one_key_one_is_enough(sqlite: Database, tmp_path: Path) -> None:
+    async with house(sqlite, tmp_path, noted=True) as h:
+        await lived_in(h)
+        seed = EscrowSeed(escrow.new_seed())
+        for name in ("Ltd", "Ltd again"):
+            await grant(h.office, ANN, RIGHT, escrow.public_half(seed.octets), name)
+        await sqlite.write(
+            lambda tx: tx.execute(
+                "UPDATE slot SET tag = ? WHERE slot_id = (SELECT slot_id FROM slot WHERE type = 4"
+                " ORDER BY created, slot_id LIMIT 1)",
+                (bytes(32),),
+            )
+        )
+        assert await let_back_in(h.office, ANN, seed)
+
+
 async def test_an_archive_opens_by_no_escrow_slot_that_its_owner_did_not_list(
     sqlite: Database, tmp_path: Path
 ) -> None:
