@@ -5,6 +5,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from mailstead.store.ledger import sync_folder
+
 PRIVATE, PUBLIC = 0o600, 0o644
 
 
@@ -21,6 +23,7 @@ def write_new(path: Path, octets: bytes, mode: int = PRIVATE) -> None:
             file.write(octets)
             file.flush()
             os.fsync(descriptor)
+        sync_folder(path.parent)
     except BaseException:
         path.unlink()
         raise

@@ -158,7 +158,7 @@ class Ledger:
             file.flush()
             os.fsync(file.fileno())  # some of it was on the disk, and may have been said to be
             made.replace(self._path)
-            _sync_folder(self._folder)  # before anybody writes into it
+            sync_folder(self._folder)  # before anybody writes into it
 
     # Reading
 
@@ -273,7 +273,8 @@ def _append(fd: int, end: int, octets: bytes) -> None:
     raise OSError("no room")
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Have the names in a folder on the disk."""
     fd = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(fd)

@@ -20,7 +20,7 @@ from mailstead.services.imap.resync import NOT_ENABLED, catch_up
 from mailstead.services.imap.selected import Selected
 
 CLOSED = ok("The other mailbox is closed", b"CLOSED").octets()  # RFC 7162 section 3.2.11, RFC 9051
-READ_WHAT_IS_LEFT = "It can only be read until its owner runs: mailstead verify --accept"
+READ_WHAT_IS_LEFT = "It can only be read until its owner runs: mailstead verify --user ADDRESS --accept"
 ALERTS = 10  # differences that are told of one mailbox
 UNSEEN_ROWS = 4  # rows of pendings that are opened to find the first message that is not \Seen
 
