@@ -39,6 +39,7 @@ from mailstead.store.accounts import Stale
 from mailstead.store.archives import archives
 from mailstead.store.database import Database, Row, SqlValue, Tx, Work
 from mailstead.store.opening import StoreSettings, open_database
+from mailstead.store.records import LostRace
 from mailstead.store.slots import slots as ways
 from tests.support.house import PASSWORD, House, read_both_ways
 
@@ -484,5 +485,5 @@ def test_any_life() -> None:
 
 @pytest.mark.usefixtures("cheap_words")
 def test_half_a_transaction_is_found() -> None:
-    with pytest.raises((AssertionError, MailError, UnsealError, Stale)):
+    with pytest.raises((AssertionError, MailError, UnsealError, Stale, LostRace)):
         lives(HalfLives, 12, 20, Phase.generate)

@@ -1,7 +1,6 @@
 """What was set back is not written on, and what does not open stops nothing else."""
 
 import asyncio
-import time
 from pathlib import Path
 
 import pytest
@@ -125,7 +124,7 @@ async def test_what_a_reset_ended_stays_so(sqlite: Database, tmp_path: Path) -> 
     async with house(sqlite, tmp_path, noted=True) as h:
         await used(h)
         was = await sqlite.read(dump)
-        await reset(h.office, ANN, NEW, 0)
+        await reset(h.office, ANN, NEW)
         await sqlite.write(load(was))
         with pytest.raises(Refused) as caught:
             await h.unlock()
@@ -286,7 +285,7 @@ async def test_what_was_deleted_before_a_reset_is_in_nobodys_way(database: Datab
         await account.copy(inbox, [Uid(1)], box)
         await account._online.folders.delete("gone")  # and its server dies before it purges
         account.close()
-        await reset(h.office, ANN, NEW, 0)
+        await reset(h.office, ANN, NEW)
         for n in range(70):
             await h.deliver(b"Subject: %d\r\n\r\n" % n)
         session = await w.logins.login("ann", NEW, "192.0.2.1", lambda: None)
@@ -337,7 +336,7 @@ async def test_a_reset_hashes_once_however_much_mail_comes(
 
         monkeypatch.setattr(Hashing, "run", slow)
         async with asyncio.timeout(20):
-            await reset(h.office, ANN, NEW, int(time.time()) + 1000)
+            await reset(h.office, ANN, NEW)
         assert hashed == 1
         monkeypatch.undo()
         await h.deliver(b"Subject: after\r\n\r\n")

@@ -299,7 +299,7 @@ async def test_a_session_that_is_open_when_mail_comes_back_ends_and_puts_none_of
     async with worker(database, tmp_path) as w:
         h, ended = w.house, asyncio.Event()
         words = await lived_in(h)
-        await reset(h.office, ANN, NEW, 0)
+        await reset(h.office, ANN, NEW)
         phone = await w.logins.login("ann", NEW, "192.0.2.1", ended.set)
         await open_archives(h.office, ANN, LATER, words_of(words))
         w.bell.ring((1,))
