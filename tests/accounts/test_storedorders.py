@@ -17,6 +17,7 @@ from mailstead.accounts.resealing import left_to_reseal, reseal_once
 from mailstead.accounts.rotation import rotate
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.crypto.sealed import Kind
+from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import SystemFlag, Uid
 from mailstead.mail.sortkeys import By, Criterion
 from mailstead.mail.threads import Algorithm
@@ -64,6 +65,20 @@ async def test_a_row_with_an_envelope_that_had_no_room_is_not_made_when_it_is_ab
         async with d.session() as (account, _):
             await account.absorb(d.inbox)
             await account._online.stored_orders.write()
+        assert await d.stored() == {}
+
+
+async def test_what_cannot_be_sorted_is_absorbed_all_the_same(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def malformed(*_: object) -> None:
+        raise UnsealError("the ENVELOPE is malformed")
+
+    async with desk(sqlite, tmp_path, 0) as d:
+        await d.deliver(range(256))
+        monkeypatch.setattr("mailstead.accounts.preparing.Making.make", malformed)
+        async with d.session() as (account, _):
+            assert await account.absorb(d.inbox) == 256
         assert await d.stored() == {}
 
 

@@ -94,7 +94,7 @@ async def _reseal(online: Online) -> None:
 
     Not in what is not as it was left, which would be lifted above what it should be.
     """
-    if online.resealed:
+    if online.resealed or not online.keys.earlier:
         return
     while True:
         await online.intact()
