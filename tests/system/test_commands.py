@@ -2,8 +2,6 @@
 
 import datetime
 import json
-import os
-import pty
 import re
 import signal
 import socket
@@ -23,6 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from mailstead.cli.serve import warn_of_plaintext
 from mailstead.config import read
 from tests.support.server import COMMAND, ENVIRONMENT, PASSWORD, Server, run
+from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.system
 
@@ -36,25 +35,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def on_a_terminal(server: Server, *arguments: str, typed: str = "", env: dict[str, str] | None = None) -> str:
     """What a person sees on a terminal of 24 lines; *typed* answers the first question."""
-    parent, child = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "--config", str(server.config), *arguments],
-        stdin=child, stdout=child, stderr=child, start_new_session=True,
-        env=ENVIRONMENT | {"TERM": "xterm", "LINES": "24", "COLUMNS": "100"} | (env or {}),
-    )  # fmt: skip
-    os.close(child)
-    shown, asked = b"", False
-    try:
-        while came := os.read(parent, 65536):
-            shown += came
-            if typed and not asked and b"assword" in shown:
-                asked = True
-                os.write(parent, typed.encode() + b"\n")
-    except OSError:
-        pass  # the terminal is closed
-    process.wait(30)
-    os.close(parent)
-    return shown.decode()
+    command = [*COMMAND, "--config", str(server.config), *arguments]
+    size = {"TERM": "xterm", "LINES": "24", "COLUMNS": "100"}
+    with Terminal(command, env=size | (env or {})) as terminal:
+        if typed:
+            terminal.until("assword for ann@b.test: ")
+            terminal.type(typed + "\n")
+        terminal.ends()
+        return terminal.shown
 
 
 def deliver(server: Server, octets: bytes) -> None:

@@ -1,12 +1,7 @@
 """Invitations, resets, recovery and escrow at the command line, beside a running server."""
 
-import contextlib
-import fcntl
 import json
 import os
-import pty
-import subprocess
-import termios
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +11,8 @@ import pytest
 from mailstead.cli.words import show_words
 from mailstead.crypto.apppasswords import new_invitation
 from tests.support.imaptalk import ImapTalk
-from tests.support.server import COMMAND, ENVIRONMENT, PASSWORD, Server, run
+from tests.support.server import COMMAND, PASSWORD, Server, run
+from tests.support.terminal import Terminal
 
 pytestmark = pytest.mark.system
 CAROL = "carol@b.test"
@@ -268,13 +264,13 @@ def test_a_question_that_nobody_answers_is_no_answer(server: Server, tmp_path: P
     assert "  fix   --yes" in error
     status, text = answered(server, "user", "remove", "ann@b.test", answer="n\n")
     assert (status, "stopped" in text) == (1, True)
-    status, text = answered(server, "key", "rotate", "ann@b.test", "--json", answer=b"\x03")
+    status, text = answered(server, "key", "rotate", "ann@b.test", "--json", answer=None)
     assert (status, json.loads(text[text.index("{") :])["error"]) == (1, "stopped")
     password = secret(tmp_path, "password", "hers")
     printed = tmp_path / "printed"
     with printed.open("wb") as file:
         status, text = answered(
-            server, "user", "add", "ivy@b.test", "--password-file", password, answer=b"\x03", stdout=file
+            server, "user", "add", "ivy@b.test", "--password-file", password, answer=None, stdout=file
         )
     assert status == 1
     assert "please: " in text
@@ -284,51 +280,31 @@ def test_a_question_that_nobody_answers_is_no_answer(server: Server, tmp_path: P
 
 
 def test_on_a_terminal_two_of_the_words_are_asked_back(server: Server, tmp_path: Path) -> None:
-    leader, follower = pty.openpty()
     password = secret(tmp_path, "password", "typed\n")
-    process = subprocess.Popen(
-        [*COMMAND, "--config", str(server.config), "user", "add", "eve@b.test", "--password-file", password],
-        stdin=follower, stdout=follower, stderr=follower, env=ENVIRONMENT | {"NO_COLOR": "1"},
-    )  # fmt: skip
-    os.close(follower)
-    text = _until(leader, "please: ")
-    places = [
-        int(n) for n in text.rsplit("Words ", 1)[1].replace(" and", "").replace(", please:", "").split()[:2]
-    ]
-    os.write(leader, b"not those\n")
-    text += _until(leader, "please: ")
-    assert "look at your list again" in text
-    words = {int(n): w for n, w in _pairs(text)}
-    os.write(leader, " ".join(words[n] for n in places).upper().encode() + b"\n")
-    assert "ok" in _until(leader, "ok\r\n")
-    assert process.wait(30) == 0
-    os.close(leader)
+    command = ("user", "add", "eve@b.test", "--password-file", password)
+    with Terminal([*COMMAND, "--config", str(server.config), *command], env={"NO_COLOR": "1"}) as terminal:
+        asked = terminal.until("please: ").rsplit("Words ", 1)[1]
+        places = [int(n) for n in asked.replace(" and", "").replace(", please:", "").split()[:2]]
+        terminal.type("not those\n")
+        text = terminal.until("please: ")
+        assert "look at your list again" in text
+        words = {int(n): w for n, w in _pairs(text)}
+        terminal.type(" ".join(words[n] for n in places).upper() + "\n")
+        assert terminal.ends() == 0
+        assert "ok\r\n" in terminal.shown
 
 
 def answered(
-    server: Server, *arguments: str, answer: str | bytes, stdout: BinaryIO | None = None
+    server: Server, *arguments: str, answer: str | bytes | None, stdout: BinaryIO | None = None
 ) -> tuple[int, str]:
-    """How a command ends on a terminal where its first question gets *answer*, and what it shows."""
-    leader, follower = pty.openpty()
-    process = subprocess.Popen(
-        [*COMMAND, "--config", str(server.config), *arguments], stdin=follower, stdout=stdout or follower,
-        stderr=follower, env=ENVIRONMENT | {"LC_ALL": "C.UTF-8"}, start_new_session=True,
-        preexec_fn=_own_terminal,  # noqa: PLW1509  # no other thread is here
-    )  # fmt: skip
-    os.close(follower)
-    text = ""
-    while not text.endswith(": "):  # it waits now, and flushes nothing that is typed
-        text += os.read(leader, 4096).decode()
-    os.write(leader, answer if isinstance(answer, bytes) else answer.encode())
-    with contextlib.suppress(OSError):  # the terminal is closed
-        while came := os.read(leader, 4096):
-            text += came.decode()
-    os.close(leader)
-    return process.wait(30), text
-
-
-def _own_terminal() -> None:
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that what is typed can interrupt
+    """How a command ends on a terminal where its first question gets *answer*, or ^C, and what it shows."""
+    with Terminal([*COMMAND, "--config", str(server.config), *arguments], stdout=stdout) as terminal:
+        terminal.until(": ")  # it waits now, and flushes nothing that is typed
+        if answer is None:
+            terminal.interrupt()
+        else:
+            terminal.type(answer)
+        return terminal.ends(), terminal.shown
 
 
 def _pairs(text: str) -> Iterator[tuple[str, str]]:
@@ -336,10 +312,3 @@ def _pairs(text: str) -> Iterator[tuple[str, str]]:
         cells = line.split()
         if len(cells) == 12 and cells[0] in ("1", "7"):
             yield from zip(cells[::2], cells[1::2], strict=True)
-
-
-def _until(terminal: int, end: str) -> str:
-    text = ""
-    while end not in text:
-        text += os.read(terminal, 4096).decode()
-    return text
