@@ -17,8 +17,8 @@ from mailstead.mail.mailbox import Uid
 from mailstead.mail.sortkeys import By
 from mailstead.store.messages import GROUP_A
 
-# The first SORT by these took three times as long as Dovecot's; by FROM, which costs more to make, it does.
-FIELDS = (By.SIZE, By.SUBJECT)
+# The first SORT by these took up to eight times as long as Dovecot's; by dates it does not.
+FIELDS = (By.SIZE, By.SUBJECT, By.FROM, By.TO, By.CC, By.DISPLAYFROM, By.DISPLAYTO)
 AT_ONCE = 64  # messages, then others get their turn
 
 
