@@ -90,7 +90,7 @@ def test_what_is_ruled_out_of_a_header_is_not_there(lines: list[str], wanted: st
 
 PLAIN = b"Content-Type: text/plain\r\n\r\nnothing here\r\n"
 PICTURE = b"Content-Type: image/png; name=a\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n"
-QUOTED = part("nothing here", "text/html", "utf-8", "quoted-printable")
+QUOTED = part("nothing here", "text/plain", "utf-8", "quoted-printable")
 
 
 @pytest.mark.parametrize("message", [

@@ -15,7 +15,12 @@ from mailstead.store.database import Tx
 from mailstead.store.records import get_record, put_record
 
 MAGIC = b"EMA1"
-NAMED = (Kind.MBOXES, Kind.METADATA)
+NAMED = (Kind.MBOXES, Kind.METADATA, Kind.SEGMENT)
+_NAMES = {
+    int(Kind.MBOXES): "the list of mailboxes",
+    int(Kind.METADATA): "annotations",
+    int(Kind.SEGMENT): "the search index",
+}
 _HEAD = struct.Struct(">4sQI")  # magic, version, n
 _ENTRY = struct.Struct(">B16sQ16s")  # kind, place, version, write id
 
@@ -126,7 +131,7 @@ def difference(kind: int, found: Write | None, wanted: Write | None) -> str:
     """How a record is not the one that was written, in words; empty when it is."""
     if found == wanted:
         return ""
-    name = "the list of mailboxes" if kind == Kind.MBOXES else "annotations"
+    name = _NAMES.get(kind, "a record")
     there = f"version {found[0]} found" if found else "nothing found"
     if wanted is None:
         return f"{name}: {there}, nothing was written"

@@ -13,10 +13,12 @@ from mailstead.accounts.annotations import Annotations
 from mailstead.accounts.bodies import Bodies
 from mailstead.accounts.bodykeys import BodyKeys
 from mailstead.accounts.folders import Folders
+from mailstead.accounts.indexing import Indexing
 from mailstead.accounts.keptorders import KeptOrders
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.orders import Orders
 from mailstead.accounts.reading import Reader
+from mailstead.accounts.searchindex import SearchIndex
 from mailstead.accounts.snapshot import Snapshots
 from mailstead.accounts.standing import AS_LEFT, Standing, compare, read_account
 from mailstead.accounts.status import Statuses
@@ -76,9 +78,12 @@ class Online:
     orders: Orders = field(init=False)
     stored_orders: StoredOrders = field(init=False)
     verifying: Verifying = field(init=False)
+    search_index: SearchIndex = field(init=False)
+    indexing: Indexing = field(init=False)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     resealed: bool = False  # nothing is left under the keys of an earlier epoch
     stirred: asyncio.Event = field(default_factory=asyncio.Event)  # there may be something to tidy
+    absorbed: asyncio.Event = field(default_factory=asyncio.Event)  # there may be something to index
     watches: set[Watch] = field(default_factory=set[Watch])
 
     def __post_init__(self) -> None:
@@ -86,10 +91,14 @@ class Online:
         self.statuses = Statuses(self.database, self.keys)
         self.folders = Folders(self.database, self.keys)
         self.verifying = Verifying(self.database, self.keys, self.folders, self.snapshots, self.ledger)
+        self.search_index = SearchIndex(self.database, self.keys)
         self.anchoring = Anchoring(self.database, self.keys, self.ledger)
         self.annotations = Annotations(self.database, self.keys, self.folders, self.writing)
         self.reader = Reader(self.database, self.keys, self.body_keys)
         self.bodies = Bodies(self.database, self.keys)
+        self.indexing = Indexing(
+            self.database, self.keys, self.snapshots, self.reader, self.bodies, self.search_index
+        )
         summaries = Summaries(self.reader, self.bodies)
         self.stored_orders = StoredOrders(self.database, self.keys)
         self.orders = Orders(self.account_id, self.snapshots, summaries, self.kept_orders, self.stored_orders)

@@ -104,7 +104,7 @@ def _read(tx: Tx, keys: SessionKeys, but: Collection[bytes]) -> _Batch | None:
         return None
     derived = [n for n in named if n.kind is Kind.ORDER]
     kept = [n for n in named if n.kind not in (Kind.LEAF, Kind.ORDER)]
-    found = [(n, get_record(tx, account_id, n.kind, n.place)) for n in kept]
+    found = [(n, get_record(tx, account_id, n.kind, n.place, n.object_id)) for n in kept]
     records = [(name, record) for name, record in found if record is not None]
     leaf = None if len(derived) == len(named) else read_account_leaf(tx, account_id)
     return _Batch(b"", None, [], [], records, leaf, bool(derived))

@@ -16,6 +16,7 @@ from mailstead.accounts.online import Online
 from mailstead.accounts.purging import deleted, purge
 from mailstead.accounts.resealing import reseal_once
 from mailstead.errors import MailError, UnsealError
+from mailstead.index.segment import Damaged
 from mailstead.log import Log
 from mailstead.store.accounts import Stale
 from mailstead.store.messages import waiting
@@ -25,7 +26,7 @@ WAITING = 64  # pendings that are absorbed without waiting for a quiet moment
 
 
 async def tidy(online: Online, log: Log, quiet: float, erased: Callable[[], None]) -> None:
-    """Purge what was deleted, absorb what was delivered and store what was sorted, as long as it is online.
+    """Purge what was deleted, absorb what was delivered, store what was sorted, and index it, while online.
 
     Args:
         quiet: Seconds in which nothing happens before little is absorbed.
@@ -33,6 +34,7 @@ async def tidy(online: Online, log: Log, quiet: float, erased: Callable[[], None
     """
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_store_orders(online, log))
+        tasks.create_task(_index(online, log))
         await _tidy(online, log, quiet, erased)
 
 
@@ -46,6 +48,7 @@ async def _tidy(online: Online, log: Log, quiet: float, erased: Callable[[], Non
         for stage in stages:
             with _putting_off(online, log):
                 await stage()
+        online.absorbed.set()
         await online.stirred.wait()
 
 
@@ -87,6 +90,38 @@ async def _store_orders(online: Online, log: Log) -> None:
             log.warning("presence.orders.put-off", account=online.account_id, why=str(error))
         except Exception as error:  # the top of a job: the worker goes on
             log.error("presence.orders.failed", account=online.account_id, error=type(error).__name__)
+
+
+async def _index(online: Online, log: Log) -> None:
+    """Keep the search index as long as the account is online, a piece of work at a time."""
+    while True:
+        await online.absorbed.wait()
+        online.absorbed.clear()
+        try:
+            while await _index_step(online, log):
+                pass
+        except Stale:  # its sessions end
+            return
+        except (MailError, UnsealError) as error:
+            log.warning("presence.index.put-off", account=online.account_id, why=str(error))
+        except Exception as error:  # the top of a job: the worker goes on
+            log.error("presence.index.failed", account=online.account_id, error=type(error).__name__)
+
+
+async def _index_step(online: Online, log: Log) -> bool:
+    try:
+        await online.intact()
+        done = await online.indexing.step()
+    except LostRace:  # another worker is at it
+        await asyncio.sleep(random.uniform(1.0, 5.0))  # noqa: S311  # not a secret
+        return True
+    except (Damaged, UnsealError) as error:
+        log.warning("presence.index.begun-again", account=online.account_id, why=str(error))
+        await online.indexing.begin_again()
+        return True
+    if done:
+        await online.wrote(soon=False)
+    return done
 
 
 async def _reseal(online: Online) -> None:

@@ -4,7 +4,7 @@ Only a login makes an `UnlockedAccount`. IMAP, POP3, JMAP, webmail and the comma
 spellings of it: what is a method here is written once, what is not is protocol.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Collection, Iterable
 
 from mailstead.accounts.absorb import absorb_batch
 from mailstead.accounts.accessentries import Entries
@@ -19,6 +19,7 @@ from mailstead.accounts.online import Watch, Watcher
 from mailstead.accounts.orders import Orders
 from mailstead.accounts.reading import Columns, Fetched, Located
 from mailstead.accounts.replacing import Replacing
+from mailstead.accounts.searchindex import Hits, Question
 from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.verifying import Verifying
 from mailstead.errors import Reason, Refused, UnsealError
@@ -159,6 +160,12 @@ class UnlockedAccount(NamedMailboxes):
     async def read_small(self, messages: Iterable[BodyKey]) -> dict[Uid, bytes | Refused | UnsealError]:
         """All octets of messages of up to `bodies.SMALL`, or why not (`Bodies.small`)."""
         return await self._online.bodies.small(messages)
+
+    async def look_up(
+        self, mailbox_id: bytes, questions: Collection[Question]
+    ) -> dict[Question, Hits] | None:
+        """What the search index says of a mailbox (`SearchIndex.ask`)."""
+        return await self._online.search_index.ask(mailbox_id, questions)
 
     async def change_flags(
         self,

@@ -48,6 +48,7 @@ CAPS: dict[Kind, int] = {
     Kind.METADATA: 128 << 10,
     Kind.ACCESSLOG: 256 << 10,
     Kind.ORDER: 4 << 20,
+    Kind.SEGMENT: 4 << 20,  # the head; a piece has 32 KiB
 }
 
 

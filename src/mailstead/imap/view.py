@@ -10,7 +10,7 @@ to it or to take from it: 4 octets a message then, and a pointer before.
 
 from array import array
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from typing import cast
 
 from mailstead.imap.news import Exists, Expunge, FlagsChanged, FlagsDefined, News, Recent
@@ -103,6 +103,24 @@ class MailboxView:
         if gone:
             return [m for m in self.select(messages) if m[1] not in gone]
         return list(self.select(messages))
+
+    def numbered(self, uids: Set[int]) -> list[tuple[SeqNumber, Uid]]:
+        """Number and UID of those of *uids* that it knows of, ascending, without those known to be gone."""
+        told, gone = self._told, self._gone
+        if len(uids) * 8 < len(told):
+            numbers = ((self.number(uid), uid) for uid in sorted(uids) if uid not in gone)
+            return [(number, Uid(uid)) for number, uid in numbers if number is not None]
+        some = [(SeqNumber(n), Uid(uid)) for n, uid in enumerate(told, 1) if uid in uids]
+        return [m for m in some if m[1] not in gone] if gone else some
+
+    def outside(self, known: UidSet) -> list[tuple[SeqNumber, Uid]]:
+        """Number and UID of the messages that are not in *known*, ascending; of no gone one."""
+        found: list[tuple[SeqNumber, Uid]] = []
+        at = 0
+        for p in (*known.among(self._told), range(len(self._told), len(self._told))):
+            found += [(SeqNumber(n + 1), Uid(self._told[n])) for n in range(at, p.start)]
+            at = p.stop
+        return [m for m in found if m[1] not in self._gone] if self._gone else found
 
     def whole(self) -> tuple[Sequence[int], "array[int]"]:
         """Numbers and UIDs of all messages it knows of, ascending, without those known to be gone."""

@@ -12,7 +12,8 @@ from mailstead.mail.transfer import quoted_printable
 
 _SPACE = re.compile(r"[\s:]+")  # what a folded field, or a field's name, may have more or less of
 # Charsets in which octets of ASCII are other characters.
-_UNLIKE_ASCII = re.compile(rb"UTF-?16|2022|SHIFT")
+_UNLIKE_ASCII = re.compile(rb"UTF-?(?:16|32|7)|UNICODE|2022|JIS|HZ|864|31J|JOHAB")
+_CODED_NAME = re.compile(rb'\*"|=\?|NAME" "[^"]*\\')  # of a file: RFC 2231, an encoded word, a quoted pair
 _STRING = rb'(?:NIL|"[^"\\]*+")'
 # body-type-basic of BODYSTRUCTURE, up to an encoding that is never undone for a search.
 _NO_TEXT = re.compile(
@@ -50,6 +51,8 @@ class Probe:
             bool(shown)
             and b"}\r\n" not in shown  # a literal, which may look like anything
             and b'"MESSAGE"' not in shown  # whose header may have encoded words
+            and b'"HTML"' not in shown  # whose tags and entities are undone
+            and _CODED_NAME.search(shown) is None
             and shown.count(b'"BASE64"') == len(_NO_TEXT.findall(shown))
             and _UNLIKE_ASCII.search(shown) is None
             and self._not_in(body)

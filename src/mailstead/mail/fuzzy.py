@@ -20,16 +20,18 @@ TYPO_WORDS = 200  # of a field that are looked at for it
 HELD = 100  # characters of a word that goes on in the next piece
 
 # What stands between words, in the form that `casemap.fold` makes.
-_GAP = re.compile("[\\x00-/:-@\\[-`{-\xbf\xd7\xf7\u2000-\u206f\u2190-\u2bff\u3000-\u303f\u30fb\ufffd]")
+GAPS = "\\x00-/:-@\\[-`{-\xbf\xd7\xf7\u2000-\u206f\u2190-\u2bff\u3000-\u303f\u30fb\ufffd"
+_GAP = re.compile(f"[{GAPS}]")
 _ASCII = {n: chr(n).lower() if chr(n).isalnum() else " " for n in range(128)}
 # Accents of Latin, Greek and Cyrillic, points of Hebrew and Arabic; others change what a letter is.
 _MARK = re.compile(
     "[\u0300-\u036f\u0483-\u0487\u0591-\u05bd\u05bf-\u05c7\u064b-\u065f\u0670\u1ab0-\u1aff\u1dc0-\u1dff]+"
 )
 # Thai, Lao, Burmese, Khmer, kana and Han.
-_UNSPACED = re.compile(
-    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\U00020000-\U0003ffff]"
+UNSPACED = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30fa\u30fc-\u30ff\u3400-\u9fff\U00020000-\U0003ffff"
 )
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 _ADDRESSES = frozenset((b"bcc", b"cc", b"from", b"reply-to", b"sender", b"to"))
 
 Values = dict[str, float]  # of words that were found: more than 0, and 1 at most

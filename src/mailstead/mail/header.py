@@ -33,6 +33,14 @@ def fields(block: bytes) -> Iterator[tuple[bytes, bytes]]:
         yield name.lower(), unfold(value)
 
 
+def header_block(octets: bytes) -> bytes:
+    """The header block of a message, with the blank line behind it."""
+    if octets.startswith(b"\r\n"):
+        return octets[:2]
+    end = octets.find(b"\r\n\r\n")
+    return octets if end < 0 else octets[: end + 4]
+
+
 def chosen(block: bytes, names: frozenset[bytes]) -> dict[bytes, list[bytes]]:
     """The values of the fields called *names* (lower case), in order; as `fields`, and cheaper."""
     found: dict[bytes, list[bytes]] = {}

@@ -14,11 +14,14 @@ from mailstead.mail.casemap import border, fold
 from mailstead.mail.encodedwords import text
 from mailstead.mail.fuzzy import Counter
 from mailstead.mail.header import fields
+from mailstead.mail.html import visible_text
+from mailstead.mail.names import file_name
 from mailstead.mail.part import Part
 from mailstead.mail.structure import Scanner
 from mailstead.mail.text import decoded, decoded_pieces
 
 PIECE = 64 << 10  # octets that are decoded together
+HTML_CAP = 1 << 20  # octets of an HTML part; a longer one is looked through as it stands, with its tags
 
 
 def field_texts(header: bytes, name: bytes) -> Iterator[str]:
@@ -28,9 +31,32 @@ def field_texts(header: bytes, name: bytes) -> Iterator[str]:
             yield fold(text(value))
 
 
+# Fields that servers sign and trace with: what they say is different in each message, and no word.
+MACHINES = frozenset(
+    (
+        b"arc-authentication-results", b"arc-message-signature", b"arc-seal", b"authentication-results",
+        b"autocrypt", b"dkim-signature", b"domainkey-signature", b"face", b"received", b"received-spf",
+        b"x-face", b"x-gm-message-state", b"x-google-dkim-signature", b"x-google-smtp-source", b"x-received",
+    )
+)  # fmt: skip
+_MACHINE_PREFIXES = (b"arc-", b"x-microsoft-antispam", b"x-ms-exchange-", b"x-ms-office365-", b"x-forefront-")
+
+
+def is_searched(name: bytes) -> bool:
+    """Whether the field called *name* (lower case) is among what TEXT looks through."""
+    return name not in MACHINES and not name.startswith(_MACHINE_PREFIXES)
+
+
+def header_lines(header: bytes) -> Iterator[tuple[bytes, str]]:
+    """Name and folded value of the fields that TEXT looks through."""
+    for name, value in fields(header):
+        if is_searched(name):
+            yield name, fold(text(value))
+
+
 def header_text(header: bytes) -> str:
-    """A header block, folded: a line for each field."""
-    return "\n".join(fold(f"{name.decode()}: {text(value)}") for name, value in fields(header))
+    """A header block as TEXT looks through it, folded: a line for each field."""
+    return "\n".join(f"{fold(name.decode())}: {value}" for name, value in header_lines(header))
 
 
 class Piece(NamedTuple):
@@ -42,11 +68,17 @@ class Piece(NamedTuple):
 
 
 def body_pieces(root: Part, octets: bytes) -> Iterator[Piece]:
-    """The folded texts of a whole message's body: its text parts, and the headers of enclosed messages."""
+    """The folded texts of a whole message's body.
+
+    They are its text parts, of HTML what is visible, the headers of enclosed messages, and the names that
+    parts of it have as files.
+    """
     waiting = [root]
     while waiting:
         part = waiting.pop()
         waiting.extend(reversed(part.children))
+        if part is not root and (name := file_name(part)):
+            yield Piece(fold(name), len(name))
         if part.children:
             enclosed = part.children[0]
             if part.kind() == b"message":
@@ -54,7 +86,10 @@ def body_pieces(root: Part, octets: bytes) -> Iterator[Piece]:
                 yield Piece(header_text(header), len(header))
         elif part.kind() in (b"text", b"message"):
             size = part.body_end - part.body_start
-            if size <= PIECE:
+            if part.media[1].lower() == b"html" and size <= HTML_CAP:
+                shown = visible_text(decoded(part, octets[part.body_start : part.body_end]))
+                yield Piece(fold(shown), size)
+            elif size <= PIECE:
                 yield Piece(fold(decoded(part, octets[part.body_start : part.body_end])), size)
             else:
                 yield from _large_text(part, octets)

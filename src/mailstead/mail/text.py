@@ -3,7 +3,6 @@
 What a sender wrote is untrusted: no control character of his reaches a terminal.
 """
 
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 
@@ -11,6 +10,7 @@ from mailstead.mail import transfer
 from mailstead.mail.charset import decode, decode_pieces
 from mailstead.mail.encodedwords import base64, text
 from mailstead.mail.header import fields
+from mailstead.mail.html import visible_text
 from mailstead.mail.part import Part, Structure
 from mailstead.mail.structure import Scanner
 from mailstead.mail.transfer import Identity, decoder, quoted_printable
@@ -18,9 +18,6 @@ from mailstead.mail.transfer import Identity, decoder, quoted_printable
 PREVIEW_CHARACTERS = 200  # RFC 8970 section 3
 _PREVIEW_READ = 800  # characters looked at for them, space included
 _SHOWN = (b"from", b"to", b"cc", b"subject", b"date")
-# Element content that is not text, then any tag: neither can run past its end.
-_TAG = re.compile(r"<[^<>]*>?")
-_ENTITY = {"&nbsp;": " ", "&lt;": "<", "&gt;": ">", "&quot;": '"', "&#39;": "'", "&amp;": "&"}
 
 
 def preview(structure: Structure) -> str:
@@ -30,7 +27,7 @@ def preview(structure: Structure) -> str:
         return ""
     readable = decoded(*found)
     if structure.text is None:
-        readable = _strip_html(readable)
+        readable = visible_text(readable)
     line = " ".join(readable[:_PREVIEW_READ].split())
     return safe(line[:PREVIEW_CHARACTERS])
 
@@ -58,29 +55,6 @@ def _charset(part: Part) -> bytes | None:
     return part.content_type.param(b"charset") if part.content_type else None
 
 
-def _strip_html(html: str) -> str:
-    for name in ("style", "script", "head"):
-        html = _drop_element(html, name)
-    plain = _TAG.sub(" ", html)
-    for entity, character in _ENTITY.items():
-        plain = plain.replace(entity, character)
-    return plain
-
-
-def _drop_element(html: str, name: str) -> str:
-    kept: list[str] = []
-    lower = html.lower()
-    at = 0
-    while (start := lower.find(f"<{name}", at)) >= 0:
-        kept.append(html[at:start])
-        end = lower.find(f"</{name}", start)
-        if end < 0:
-            return "".join(kept)
-        at = end
-    kept.append(html[at:])
-    return "".join(kept)
-
-
 def safe(shown: str) -> str:
     """Text with control and formatting characters made visible; line ends and tabs stay."""
     if shown.isprintable():
@@ -106,5 +80,5 @@ def display(octets: bytes) -> str:
         lines.append("[no text]")
     else:
         body = decoded(part, octets[part.body_start : part.body_end])
-        lines.append(safe(body if structure.text else _strip_html(body)).rstrip())
+        lines.append(safe(body if structure.text else visible_text(body)).rstrip())
     return "\n".join(lines)

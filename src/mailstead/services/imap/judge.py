@@ -1,11 +1,12 @@
 """Whether a message is what a SEARCH looks for, as far as it has been opened."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum
 
 from mailstead.accounts.entries import Described, EntryA, EntryB
+from mailstead.accounts.searchindex import Hits
 from mailstead.imap.dates import day as day_shown
 from mailstead.imap.objectid import email_id
 from mailstead.imap.searchkeys import (
@@ -33,7 +34,7 @@ from mailstead.imap.searchkeys import (
 from mailstead.mail.absence import Probe
 from mailstead.mail.casemap import fold
 from mailstead.mail.dates import day_of
-from mailstead.mail.header import first
+from mailstead.mail.header import first, header_block
 from mailstead.mail.mailbox import SeqNumber, Uid
 from mailstead.mail.searching import InBody, field_texts, header_text
 from mailstead.mail.uidset import SavedNumbers, SavedUids, SeqSet
@@ -75,10 +76,7 @@ class Candidate:
         """The header block, or None while it is not here."""
         if self.b is not None and self.b.header_whole and self.described is not None:
             return self.described.header
-        if self.octets is None:
-            return None
-        end = self.octets.find(b"\r\n\r\n")
-        return self.octets if end < 0 else self.octets[: end + 4]
+        return None if self.octets is None else header_block(self.octets)
 
 
 Verdict = bool | None  # None: it must be opened further
@@ -101,6 +99,7 @@ class Judge:
         self.asks_flags = False
         self.wanted: set[str] = set()  # folded strings that are looked for in bodies
         self.words: set[str] = set()  # and words
+        self.hits: Mapping[TextKey, Hits] = {}  # what the index knows
         self.scores: dict[int, int] = {}  # of the UIDs that match, where they are asked for
         test = self._test(key)
         self.of: Test = self._scoring(key, test) if scored else test
@@ -208,6 +207,19 @@ class Judge:
         return sent
 
     def _text(self, key: TextKey) -> Test:
+        test = self._by_looking(key)
+
+        def by_index(c: Candidate) -> Verdict:
+            hits = self.hits.get(key)
+            if hits is None or c.uid not in hits.known:
+                return test(c)
+            if c.uid not in hits.uids:
+                return False
+            return True if hits.sure else test(c)
+
+        return by_index
+
+    def _by_looking(self, key: TextKey) -> Test:
         self._needs(Depth.COLUMN_B if isinstance(key, HeaderHas) else Depth.BODY)
         if key.words:
             self.words.update(() if isinstance(key, HeaderHas) else key.words)

@@ -5,6 +5,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from mailstead.accounts.searchindex import Hits
 from mailstead.errors import MailError, UnsealError
 from mailstead.imap import responses as answers
 from mailstead.imap.esearch import EVERYTHING, Result, Return, correlator, esearch
@@ -15,10 +16,14 @@ from mailstead.imap.sort import Sort
 from mailstead.mail.uidset import STAR, SavedNumbers, SeqSet, UidSet
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.contexts import TAG_REUSE, begin, reuses_tag
+from mailstead.services.imap.indexed import Narrowing, question_of, text_keys
 from mailstead.services.imap.judge import Judge
 from mailstead.services.imap.looking import judged
+from mailstead.services.imap.relevancy import TextKey
 from mailstead.services.imap.selected import Selected
 from mailstead.services.imap.store import NOT_TOLD
+
+WORTH_ASKING = 64  # messages: fewer are looked at as fast
 
 
 class Found(NamedTuple):
@@ -130,11 +135,25 @@ async def matching_in(context: Context, selected: Selected, key: Key, *, scored:
     if isinstance(key, Everything) and not scored:
         context.progress.step(len(view))
         return Found(*view.whole(), now, with_modseq=False)
-    messages = view.present(SeqSet([(1, STAR)]))
     judge = Judge(selected, key, now, scored=scored)
-    matching_ones = await judged(context, judge, messages)
+    judge.hits = await _hits(context, selected, key)
+    if judge.hits:
+        narrowed = Narrowing(view, judge.hits, scored=scored).narrow(key)
+        context.progress.step(len(view) - len(narrowed.perhaps))
+        matching_ones = sorted([*narrowed.sure, *await judged(context, judge, narrowed.perhaps)])
+    else:
+        matching_ones = await judged(context, judge, view.present(SeqSet([(1, STAR)])))
     numbers_of, uids = [number for number, _ in matching_ones], [uid for _, uid in matching_ones]
     return Found(numbers_of, uids, now, with_modseq, judge.scores)
+
+
+async def _hits(context: Context, selected: Selected, key: Key) -> Mapping[TextKey, Hits]:
+    """What the index knows of the keys that ask for text, as far as it is asked."""
+    if len(selected.view) < WORTH_ASKING:
+        return {}
+    asked = {k: question for k in text_keys(key) if (question := question_of(k)) is not None}
+    found = await context.owner.look_up(selected.mailbox.id, asked.values()) if asked else None
+    return {} if found is None else {k: found[question] for k, question in asked.items()}
 
 
 def _leaves(key: Key) -> Iterator[Leaf]:
