@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from mailstead.cli.query import parse, spelled
 from mailstead.errors import Exit, Trouble
-from mailstead.imap.searchkeys import BodyHas, Dated, HasFlag, HeaderHas, Not, TextHas, When
+from mailstead.imap.searchkeys import BodyHas, Dated, HasAttachment, HasFlag, HeaderHas, Not, TextHas, When
 from mailstead.mail.mailbox import SystemFlag
 
 SEEN, FLAGGED = SystemFlag.SEEN, SystemFlag.FLAGGED
@@ -30,17 +30,19 @@ SEEN, FLAGGED = SystemFlag.SEEN, SystemFlag.FLAGGED
         ("https://a.test/x", [TextHas("https://a.test/x")]),
         ("Re: 12:30", [TextHas("Re:"), TextHas("12:30")]),
         ('"from:ann"', [TextHas("from:ann")]),
+        ("has:attachment -has:attachment", [HasAttachment(), Not(HasAttachment())]),
         ("subject:a:b", [HeaderHas(b"subject", "a:b")]),
     ],
 )  # fmt: skip
 def test_a_query_is_these_keys(query: str, keys: list[object]) -> None:
-    assert parse(query) == keys
+    assert parse(query) == (keys, None)
 
 
 @pytest.mark.parametrize(
     ("query", "why"),
     [
         ("", "nothing"), ("  ", "nothing"), ('""', "between the quotes"), ("form:bob", '"form:" is not one of'),
+        ("has:wings", "has:wings is not has:attachment"), ("-in:Sent", "in: names one mailbox"), ("in:a in:b", "in: names one mailbox"),
         ("is:new", "is:new is not one of is:unread"), ("before:yesterday", "not a day"), ("after:2026-02-30", "not a day"),
         ('"open', "from here on"), ('a"b', "from here on"), ("from:", "nothing behind from:"), ("-is:  x", "nothing behind is:"), ('"a"b', "from here on"),
     ],
@@ -50,6 +52,11 @@ def test_what_makes_no_sense_is_said(query: str, why: str) -> None:
         parse(query)
     assert caught.value.exit_code is Exit.USAGE
     assert why in caught.value.why
+
+
+def test_a_query_may_name_a_mailbox() -> None:
+    assert parse("lunch in:Archive") == ([TextHas("lunch")], "Archive")
+    assert parse('in:"two words"') == ([], "two words")
 
 
 @pytest.mark.parametrize(
@@ -66,13 +73,13 @@ def test_what_makes_no_sense_is_said(query: str, why: str) -> None:
     ],
 )
 def test_imap_is_asked_for_it(query: str, words: tuple[str, str]) -> None:
-    assert spelled(parse(query)[0]) == words
+    assert spelled(parse(query).keys[0]) == words
 
 
 @given(st.text(max_size=80))
 def test_any_text_is_a_query_or_an_error(text: str) -> None:
     try:
-        keys = parse(text)
+        keys = parse(text).keys
     except Trouble:
         return
     for key in keys:

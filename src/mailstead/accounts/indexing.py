@@ -115,6 +115,8 @@ class Indexing:
             Refused: the account is not as it was left.
             UnsealError, Damaged: the index is not what was written.
         """
+        if self._index.damage:
+            raise UnsealError(self._index.damage)
         head = await self._index.head() or IndexHead(0, random_octets(16))
         if not self._swept:
             await self._store.sweep(head)
@@ -128,6 +130,7 @@ class Indexing:
     async def begin_again(self) -> None:
         """Give up an index that is not what was written; another one is made of the mail."""
         await self._store.begin_again()
+        self._index.damage = ""
         self._swept = False
 
     async def waiting(self, head: IndexHead) -> list[Waiting]:
@@ -150,17 +153,18 @@ class Indexing:
             if made.full:
                 break
             made.marks[some.mailbox_id] = some.last
-        segments = head.segments
+        segments, segment = head.segments, None
         if len(made.batch):
             writer = PieceWriter(self._keys)
             for _ in made.batch.write(writer.put):
                 await asyncio.sleep(0)
             writer.finish()
             await self._store.write_ahead(writer, rest=True)
-            segments = (*segments, segment_of(writer, made.batch.documents, head.next_document // SPAN))
+            segment = segment_of(writer, made.batch.documents, head.next_document // SPAN)
+            segments = (*segments, segment)
         marks = {**head.marks, **made.marks}
         after = replace(head, next_document=made.next, segments=segments, marks=marks)
-        await self._store.commit(after, made.rows, [])
+        await self._store.commit(after, made.rows, segment)
 
     async def _read_mailbox(self, head: IndexHead, waiting: Waiting, made: _Made) -> None:
         uids = map(Uid, waiting.uids)

@@ -68,7 +68,8 @@ class Merging:
         made = segment_of(writer, documents, some[0].span)
         kept = [s for s in head.segments if s not in some]
         segments = tuple(sorted([*kept, made], key=lambda s: (s.span, s.lo)))
-        await self._store.commit(replace(head, segments=segments), {}, [s.segment_id for s in some])
+        gone_ones = [s.segment_id for s in some]
+        await self._store.commit(replace(head, segments=segments), made=made, dropped=gone_ones)
 
     async def table(self, segment: Segment) -> list[tuple[int, bytes]]:
         """The documents of a segment: lower halves, ascending, and the ids of their bodies.
@@ -95,7 +96,7 @@ class Merging:
             gone = frozenset(lower for lower, name in await self.table(segment) if name not in there)
             if len(gone) == segment.documents:
                 kept = tuple(s for s in head.segments if s is not segment)
-                await self._store.commit(replace(head, segments=kept), {}, [segment.segment_id])
+                await self._store.commit(replace(head, segments=kept), dropped=[segment.segment_id])
                 return True
             if len(gone) * 5 >= segment.documents:
                 await self._merge(head, [segment], [gone])

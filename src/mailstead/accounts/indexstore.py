@@ -5,6 +5,7 @@ Nothing here reads mail. A head is written by compare-and-swap, with the account
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 from mailstead.accounts.accountleaf import (
     open_account_leaf,
@@ -13,12 +14,13 @@ from mailstead.accounts.accountleaf import (
     seal_account_leaf,
     written,
 )
-from mailstead.accounts.indexhead import IndexHead, encode_row
+from mailstead.accounts.indexhead import IndexHead, Segment, encode_row
 from mailstead.accounts.indexpieces import NamedPiece, PieceWriter
 from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.searchindex import open_row
 from mailstead.crypto.primitives import random_octets
 from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
+from mailstead.errors import UnsealError
 from mailstead.mail.mailbox import Uid
 from mailstead.store.accounts import fence
 from mailstead.store.database import Database, Tx
@@ -59,11 +61,18 @@ class IndexStore:
 
         await self._database.write(work)
 
-    async def commit(self, head: IndexHead, rows: Rows, dropped: Collection[bytes]) -> None:
+    async def commit(
+        self,
+        head: IndexHead,
+        rows: Rows = MappingProxyType({}),
+        made: Segment | None = None,
+        dropped: Collection[bytes] = (),
+    ) -> None:
         """Write a head, with what is new of mailboxes, and then delete segments.
 
         Args:
             head: Of the version of the one that it takes the place of.
+            made: The segment that it names and the one before did not.
 
         Raises:
             LostRace: another session wrote one, or took away what this one names.
@@ -94,7 +103,7 @@ class IndexStore:
 
         def work(tx: Tx) -> None:
             fence(tx, account_id, keys.root_gen, keys.read_gen, 0)
-            if any(count_pieces(tx, account_id, s.segment_id) != s.pieces for s in head.segments):
+            if made is not None and count_pieces(tx, account_id, made.segment_id) != made.pieces:
                 raise LostRace  # somebody took them for what was left over
             for box, name, row in sealed:
                 put_record(tx, account_id, Kind.SEGMENT, row, box, name)
@@ -109,18 +118,35 @@ class IndexStore:
         await self._database.write(lambda tx: drop_segments(tx, self._keys.account_id, segments))
 
     async def sweep(self, head: IndexHead) -> None:
-        """Delete segments that no head names: work that was cut off."""
+        """Delete segments that no head names: work that was cut off.
+
+        Raises:
+            UnsealError: a piece is missing of one that is named.
+        """
         account_id = self._keys.account_id
-        named = {s.segment_id for s in head.segments}
-        left = await self._database.read(lambda tx: segment_ids(tx, account_id)) - named
+
+        def read(tx: Tx) -> tuple[set[bytes], bool]:
+            whole = all(count_pieces(tx, account_id, s.segment_id) == s.pieces for s in head.segments)
+            return segment_ids(tx, account_id) - {s.segment_id for s in head.segments}, whole
+
+        left, whole = await self._database.read(read)
+        if not whole:
+            raise UnsealError("a piece of the search index is missing")
         if left:
-            await self._drop(left)
+            await self._database.write(lambda tx: self._drop_left(tx, head, left))
+
+    def _drop_left(self, tx: Tx, head: IndexHead, left: Collection[bytes]) -> None:
+        keys = self._keys
+        fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 0)
+        record = get_record(tx, keys.account_id, Kind.SEGMENT)
+        if (0 if record is None else record.version) == head.version:  # and so it names none of them
+            drop_segments(tx, keys.account_id, left)
 
     async def begin_again(self) -> None:
         """Give up an index that is not what was written; another one is made of the mail."""
         record = await self._database.read(lambda tx: get_record(tx, self._keys.account_id, Kind.SEGMENT))
         version = 0 if record is None else record.version
-        await self.commit(IndexHead(version, random_octets(16)), {}, [])
+        await self.commit(IndexHead(version, random_octets(16)))
 
     def _row(
         self,

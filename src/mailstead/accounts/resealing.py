@@ -8,7 +8,6 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from mailstead.accounts.accountleaf import (
-    Changed,
     open_account_leaf,
     put_account_leaf,
     read_account_leaf,
@@ -19,7 +18,7 @@ from mailstead.accounts.keys import SessionKeys
 from mailstead.accounts.shelf import Shelf
 from mailstead.accounts.shelfrows import ShelfRows, ShelfWrites, read_shelf
 from mailstead.accounts.turns import ROWS_AT_ONCE
-from mailstead.crypto.sealed import Kind, SealedRecord
+from mailstead.crypto.sealed import ZERO_ID, Kind, SealedRecord
 from mailstead.store.accounts import fence
 from mailstead.store.database import Database, Tx
 from mailstead.store.epochs import OldRecord, count_old, old_leaves, old_records, old_rows
@@ -71,8 +70,8 @@ async def reseal_once(database: Database, keys: SessionKeys, but: Collection[byt
     def work(tx: Tx) -> None:
         fence(tx, keys.account_id, keys.root_gen, keys.read_gen, 0)
         writes.apply(tx, keys.account_id, batch.mailbox_id)
-        for kind, place, record in records:
-            put_record(tx, keys.account_id, kind, record, place)
+        for name, record in records:
+            put_record(tx, keys.account_id, name.kind, record, name.place, name.object_id)
         if account_leaf is not None:
             put_account_leaf(tx, keys.account_id, account_leaf)
         if batch.orders:
@@ -110,19 +109,25 @@ def _read(tx: Tx, keys: SessionKeys, but: Collection[bytes]) -> _Batch | None:
     return _Batch(b"", None, [], [], records, leaf, bool(derived))
 
 
-def _records_again(keys: SessionKeys, batch: _Batch) -> tuple[Changed, SealedRecord | None]:
+def _records_again(
+    keys: SessionKeys, batch: _Batch
+) -> tuple[list[tuple[OldRecord, SealedRecord]], SealedRecord | None]:
     """Records sealed again, and the account leaf that names them."""
     if batch.account_leaf is None:
         return [], None
     leaf = open_account_leaf(keys, batch.account_leaf)
-    changed: Changed = []
+    changed: list[tuple[OldRecord, SealedRecord]] = []
     for name, record in batch.records:
-        # What a deleted mailbox leaves behind is named no more, and is purged soon.
-        if (name.kind, name.place) in leaf.writes:
+        # What a deleted mailbox leaves behind is named no more, and is purged soon; the head of the search
+        # index names its pieces.
+        if name.object_id == ZERO_ID and (name.kind, name.place) in leaf.writes:
             leaf.check(name.kind, name.place, written(record))
-        content = keys.open(name.kind, name.place, 0, 0, record)
-        changed.append(
-            (name.kind, name.place, keys.seal(name.kind, name.place, 0, record.version + 1, 0, content))
-        )
-    kept = [c for c in changed if (c[0], c[1]) in leaf.writes]
+        content = keys.open(name.kind, name.place, 0, 0, record, name.object_id)
+        again = keys.seal(name.kind, name.place, 0, record.version + 1, 0, content, name.object_id)
+        changed.append((name, again))
+    kept = [
+        (name.kind, name.place, again)
+        for name, again in changed
+        if name.object_id == ZERO_ID and (name.kind, name.place) in leaf.writes
+    ]
     return changed, seal_account_leaf(keys, leaf.next(kept))

@@ -73,6 +73,7 @@ class SearchIndex:
         self.pieces = Pieces(database, keys)
         self._database = database
         self._keys = keys
+        self.damage = ""  # what somebody found who asked
         self._head: IndexHead | None = None
         self._head_write = b""
         self._columns: dict[bytes, _Columns] = {}
@@ -88,7 +89,10 @@ class SearchIndex:
                 return None
             clues = list(dict.fromkeys(where for q in questions for group in q.groups for where in group))
             found = await self._look_up([s for s in head.segments if s.span in columns.spans], clues)
-        except (UnsealError, Damaged, Stale):
+        except Stale:
+            return None
+        except (UnsealError, Damaged) as error:
+            self.damage = str(error)
             return None
         return {q: _hits(q, columns, found) for q in questions}
 

@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -48,13 +49,15 @@ def list_(access: Access, as_json: bool) -> None:
 def search(access: Access, query: str, as_json: bool) -> None:
     """The messages of a mailbox that have all the words of QUERY.
 
-    from: to: subject: body: before:DAY after:DAY is:unread is:flagged, or plain words; "a phrase";
-    -not. A QUERY that begins with a minus stands behind --.
+    from: to: subject: body: before:DAY after:DAY is:unread is:flagged has:attachment in:MAILBOX, or
+    plain words; "a phrase"; -not. A QUERY that begins with a minus stands behind --.
     """
-    keys = parse(query)
+    asked = parse(query)
+    if asked.mailbox is not None:
+        access = replace(access, mailbox=asked.mailbox)
 
     async def act(box: Opened) -> list[Row]:
-        return [row async for row in box.found(keys)]
+        return [row async for row in box.found(asked.keys)]
 
     _print(open_mail(access, act), as_json, f"Nothing like that in {access.mailbox}.")
 

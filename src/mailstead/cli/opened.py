@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from mailstead.accounts.mailbox import Mailbox
-from mailstead.accounts.reading import Located
+from mailstead.accounts.reading import Columns, Located
 from mailstead.accounts.snapshot import Snapshot
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.cli.output import time_of
@@ -20,6 +20,7 @@ from mailstead.mail.structure import Scanner
 from mailstead.mail.text import preview, safe
 from mailstead.net.imapclient import ImapClient
 from mailstead.net.imapfetched import RemoteMessage
+from mailstead.services.imap.indexed import Narrowing, hits_of
 from mailstead.services.imap.judge import Candidate, Judge
 from mailstead.services.imap.looking import look_through
 from mailstead.services.imap.selected import Selected
@@ -69,22 +70,25 @@ class OpenedHere:
             yield _row_here(message)
 
     async def found(self, keys: Sequence[Key]) -> AsyncIterator[Row]:
-        """Judged by what judges for IMAP; every message is opened as far as the keys ask."""
+        """Judged by what judges for IMAP; a message is opened only as far as the index leaves it open."""
         await self._absorb()
         snapshot = await self._account.snapshot(self._box.id)
         selected = _selected(self._box, await self._account.opened(snapshot, snapshot.uids))
-        judge = Judge(selected, And(tuple(keys)), self._account.now())
-        async for message in self._account.messages(self._box.id):
-            number = selected.view.number(message.uid)
-            if number is None:
-                continue  # it came a moment ago
-            candidate = Candidate(number, message.uid, message.a, message.b)
-            verdict = judge.of(candidate)
-            if verdict is None:
-                octets = b"".join([p async for p in self._account.read(message.body)])
-                verdict = await look_through(judge, candidate, octets)
-            if verdict:
-                yield _row_here(message)
+        key = And(tuple(keys))
+        judge = Judge(selected, key, self._account.now())
+        judge.hits = await hits_of(self._account, self._box.id, key)
+        looked_at = snapshot.uids if not judge.hits else _narrowed(selected, judge, key)
+        async for row in self._account.fetch(self._box.id, map(Uid, looked_at), Columns.BOTH):
+            for message in (fetched.whole() for fetched in row):
+                number = selected.view.number(message.uid)
+                assert number is not None, "it is of the snapshot"
+                candidate = Candidate(number, message.uid, message.a, message.b)
+                verdict = judge.of(candidate)
+                if verdict is None:
+                    octets = b"".join([p async for p in self._account.read(message.body)])
+                    verdict = await look_through(judge, candidate, octets)
+                if verdict:
+                    yield _row_here(message)
 
     async def whole(self) -> AsyncIterator[tuple[Uid, AsyncIterator[bytes]]]:
         """Every message by its UID, with its octets in pieces."""
@@ -119,6 +123,12 @@ class OpenedHere:
 
 def _selected(box: Mailbox, snapshot: Snapshot) -> Selected:
     return Selected(box, True, snapshot, MailboxView(snapshot.uids), lambda: None)
+
+
+def _narrowed(selected: Selected, judge: Judge, key: Key) -> list[int]:
+    """The UIDs that the index leaves, ascending."""
+    narrowed = Narrowing(selected.view, judge.hits, scored=False).narrow(key)
+    return sorted(uid for _, uid in (*narrowed.sure, *narrowed.perhaps))
 
 
 class OpenedThere:

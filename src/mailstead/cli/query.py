@@ -1,14 +1,25 @@
 """What `mail search` understands: words that a message must all have, as keys of IMAP's SEARCH.
 
-from:ann to:bob subject:lunch body:"half past" before:2026-11-01 after:2026-10-01
-is:unread is:flagged lunch "half past twelve" -tomato
+from:ann to:bob subject:lunch body:"half past" before:2026-11-01 after:2026-10-01 has:attachment
+in:Archive is:unread is:flagged lunch "half past twelve" -tomato
 """
 
 import re
 from datetime import date
+from typing import NamedTuple
 
 from mailstead.errors import Exit, Trouble
-from mailstead.imap.searchkeys import BodyHas, Dated, HasFlag, HeaderHas, Key, Not, TextHas, When
+from mailstead.imap.searchkeys import (
+    BodyHas,
+    Dated,
+    HasAttachment,
+    HasFlag,
+    HeaderHas,
+    Key,
+    Not,
+    TextHas,
+    When,
+)
 from mailstead.mail.mailbox import SystemFlag
 
 # ["-"] [name ":"] ( DQUOTE anything DQUOTE / anything without space )
@@ -20,18 +31,26 @@ _STATES = {
     "read": HasFlag(SystemFlag.SEEN),
     "flagged": HasFlag(SystemFlag.FLAGGED),
 }
-_NAMES = frozenset(f"{name}:" for name in (*_FIELDS, "body", *_DAYS, "is"))
+_NAMES = frozenset(f"{name}:" for name in (*_FIELDS, "body", *_DAYS, "is", "has", "in"))
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _EXAMPLE = "mailstead mail search 'from:ann subject:\"two words\" after:2026-01-31 is:unread -spam'"
 
 
-def parse(query: str) -> list[Key]:
-    """What a message must all be.
+class Query(NamedTuple):
+    """What a message must all be, and the mailbox it is looked for in, if that is said."""
+
+    keys: list[Key]
+    mailbox: str | None
+
+
+def parse(query: str) -> Query:
+    """Read a query.
 
     Raises:
-        Trouble: the query makes no sense.
+        Trouble: it makes no sense.
     """
     keys: list[Key] = []
+    mailbox: str | None = None
     at = 0
     while at < len(query):
         if query[at].isspace():
@@ -44,11 +63,17 @@ def parse(query: str) -> list[Key]:
         negated, name, quoted, bare = found.groups()
         if bare in _NAMES:
             raise _trouble(f"there is nothing behind {bare}")
-        key = _key(name, bare if quoted is None else quoted)
+        value = bare if quoted is None else quoted
+        if name == "in":
+            if negated or mailbox is not None or not value:
+                raise _trouble("in: names one mailbox")
+            mailbox = value
+            continue
+        key = _key(name, value)
         keys.append(Not(key) if negated else key)
-    if not keys:
+    if not keys and mailbox is None:
         raise _trouble("it asks for nothing")
-    return keys
+    return Query(keys, mailbox)
 
 
 def _key(name: str | None, value: str) -> Key:
@@ -66,8 +91,12 @@ def _key(name: str | None, value: str) -> Key:
         if value not in _STATES:
             raise _trouble(f"is:{value} is not one of " + ", ".join(f"is:{state}" for state in _STATES))
         return _STATES[value]
+    if name == "has":
+        if value != "attachment":
+            raise _trouble(f"has:{value} is not has:attachment")
+        return HasAttachment()
     raise _trouble(
-        f'"{name}:" is not one of from: to: subject: body: before: after: is:, quote it to find it'
+        f'"{name}:" is not one of from: to: subject: body: before: after: is: has: in:, quote it to find it'
     )
 
 
@@ -97,6 +126,8 @@ def spelled(key: Key) -> tuple[str, str]:
         case Dated():
             day = key.day
             return f"{key.when.name} {day.day}-{_MONTHS[day.month - 1]}-{day.year:04d}", ""
+        case HasAttachment():
+            return 'HEADER Content-Type "multipart/mixed"', ""  # the nearest that IMAP has
         case _:
             assert isinstance(key, HasFlag), "parse makes no other"
             return f"{'' if key.present else 'UN'}{key.flag.name}", ""

@@ -104,6 +104,11 @@ class Nothing:
 
 
 @dataclass(frozen=True, slots=True)
+class HasAttachment:
+    """A part of it is an attachment, or no text; IMAP has no word for it."""
+
+
+@dataclass(frozen=True, slots=True)
 class HeaderHas:
     """A field of this name (lower case) contains *text*; any such field does when that is empty.
 
@@ -155,6 +160,6 @@ class Or:
 
 Leaf = (
     Everything | HasFlag | HasKeyword | IsRecent | Among | ChangedAt | Within | Dated | Saved | Sized
-    | HasEmailId | Nothing | HeaderHas | BodyHas | TextHas
+    | HasEmailId | Nothing | HasAttachment | HeaderHas | BodyHas | TextHas
 )  # fmt: skip
 Key = Leaf | Not | And | Or

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from mailstead.accounts.searchindex import Hits, Question, Where
+from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.imap.searchkeys import And, BodyHas, Everything, HeaderHas, Key, Not, Or, TextHas
 from mailstead.imap.view import MailboxView
 from mailstead.index.document import FIELD_OF, OTHER
@@ -31,6 +32,13 @@ def text_keys(key: Key) -> Iterator[TextKey]:
             yield key
         case _:
             pass
+
+
+async def hits_of(account: UnlockedAccount, mailbox_id: bytes, key: Key) -> dict[TextKey, Hits]:
+    """What the index of an account knows of the keys in *key* that ask for text; nothing if it knows none."""
+    asked = {k: question for k in text_keys(key) if (question := question_of(k)) is not None}
+    found = await account.look_up(mailbox_id, asked.values()) if asked else None
+    return {} if found is None else {k: found[question] for k, question in asked.items()}
 
 
 def question_of(key: TextKey) -> Question | None:

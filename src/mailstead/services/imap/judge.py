@@ -16,6 +16,7 @@ from mailstead.imap.searchkeys import (
     ChangedAt,
     Dated,
     Everything,
+    HasAttachment,
     HasEmailId,
     HasFlag,
     HasKeyword,
@@ -32,6 +33,7 @@ from mailstead.imap.searchkeys import (
     Within,
 )
 from mailstead.mail.absence import Probe
+from mailstead.mail.attachments import attached
 from mailstead.mail.casemap import fold
 from mailstead.mail.dates import day_of
 from mailstead.mail.header import first, header_block
@@ -167,6 +169,9 @@ class Judge:
                 return self._dated(key)
             case HeaderHas() | BodyHas() | TextHas():
                 return self._text(key)
+            case HasAttachment():
+                self._needs(Depth.COLUMN_B)
+                return lambda c: None if c.described is None else attached(c.described.bodystructure)
             case _:
                 assert isinstance(key, Everything | Nothing)
                 every = isinstance(key, Everything)

@@ -5,7 +5,6 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mailstead.accounts.searchindex import Hits
 from mailstead.errors import MailError, UnsealError
 from mailstead.imap import responses as answers
 from mailstead.imap.esearch import EVERYTHING, Result, Return, correlator, esearch
@@ -16,10 +15,9 @@ from mailstead.imap.sort import Sort
 from mailstead.mail.uidset import STAR, SavedNumbers, SeqSet, UidSet
 from mailstead.services.imap.context import Context
 from mailstead.services.imap.contexts import TAG_REUSE, begin, reuses_tag
-from mailstead.services.imap.indexed import Narrowing, question_of, text_keys
+from mailstead.services.imap.indexed import Narrowing, hits_of
 from mailstead.services.imap.judge import Judge
 from mailstead.services.imap.looking import judged
-from mailstead.services.imap.relevancy import TextKey
 from mailstead.services.imap.selected import Selected
 from mailstead.services.imap.store import NOT_TOLD
 
@@ -136,7 +134,8 @@ async def matching_in(context: Context, selected: Selected, key: Key, *, scored:
         context.progress.step(len(view))
         return Found(*view.whole(), now, with_modseq=False)
     judge = Judge(selected, key, now, scored=scored)
-    judge.hits = await _hits(context, selected, key)
+    if len(view) >= WORTH_ASKING:
+        judge.hits = await hits_of(context.owner, selected.mailbox.id, key)
     if judge.hits:
         narrowed = Narrowing(view, judge.hits, scored=scored).narrow(key)
         context.progress.step(len(view) - len(narrowed.perhaps))
@@ -145,15 +144,6 @@ async def matching_in(context: Context, selected: Selected, key: Key, *, scored:
         matching_ones = await judged(context, judge, view.present(SeqSet([(1, STAR)])))
     numbers_of, uids = [number for number, _ in matching_ones], [uid for _, uid in matching_ones]
     return Found(numbers_of, uids, now, with_modseq, judge.scores)
-
-
-async def _hits(context: Context, selected: Selected, key: Key) -> Mapping[TextKey, Hits]:
-    """What the index knows of the keys that ask for text, as far as it is asked."""
-    if len(selected.view) < WORTH_ASKING:
-        return {}
-    asked = {k: question for k in text_keys(key) if (question := question_of(k)) is not None}
-    found = await context.owner.look_up(selected.mailbox.id, asked.values()) if asked else None
-    return {} if found is None else {k: found[question] for k, question in asked.items()}
 
 
 def _leaves(key: Key) -> Iterator[Leaf]:
