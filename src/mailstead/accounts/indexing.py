@@ -23,20 +23,19 @@ from mailstead.accounts.reading import Columns, Reader
 from mailstead.accounts.searchindex import SearchIndex
 from mailstead.accounts.snapshot import Snapshots
 from mailstead.crypto.primitives import random_octets
+from mailstead.crypto.sealed import Kind
 from mailstead.errors import MailError, Refused, UnsealError
 from mailstead.index.batch import Batch
 from mailstead.index.document import Reading, Terms
 from mailstead.index.segment import SPAN
 from mailstead.mail.mailbox import Uid
-from mailstead.store.database import Database
+from mailstead.store.database import Database, Tx
 from mailstead.store.mailboxes import mailboxes
+from mailstead.store.records import write_id_of
 
 LEAST = 64  # messages that are indexed together
 MOST = 2048
 MOST_OCTETS = 32 << 20  # of their text, about
-PIECES_AT_ONCE = 16  # of a transaction
-OBJECTS_AT_ONCE = 4096
-FAN = 8  # segments of one size that become one
 TURN = 16 << 10  # octets of messages that are read before others get their turn
 
 
@@ -105,6 +104,7 @@ class Indexing:
         self._store = IndexStore(database, keys)
         self._merging = Merging(database, keys, self._store, index.pieces)
         self._swept = False
+        self._done: object = None
 
     async def step(self) -> bool:
         """Do one piece of what is to be done; False when nothing is.
@@ -117,6 +117,9 @@ class Indexing:
         """
         if self._index.damage:
             raise UnsealError(self._index.damage)
+        there = await self._database.read(self._there)
+        if there == self._done:
+            return False
         head = await self._index.head() or IndexHead(0, random_octets(16))
         if not self._swept:
             await self._store.sweep(head)
@@ -125,7 +128,17 @@ class Indexing:
         if sum(len(w.uids) for w in waiting) >= self.least:
             await self._index_some(head, waiting)
             return True
-        return await self._merging.step(head)
+        if await self._merging.step(head):
+            return True
+        self._done = there
+        return False
+
+    def _there(self, tx: Tx) -> object:
+        """What says that there may be something to do when it is not as it was."""
+        rows = mailboxes(tx, self._keys.account_id)
+        return write_id_of(tx, self._keys.account_id, Kind.SEGMENT), [
+            (row.mailbox_id, row.uid_next, row.messages) for row in rows
+        ]
 
     async def begin_again(self) -> None:
         """Give up an index that is not what was written; another one is made of the mail."""

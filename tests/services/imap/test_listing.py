@@ -261,7 +261,7 @@ async def test_annotations_of_a_thousand_mailboxes_are_read_together(
                 return self
 
             def execute(self, sql: str, *args: Any) -> Any:
-                self.statements += "octets FROM record" in sql
+                self.statements += "octets FROM record" in sql and int(Kind.METADATA) in args[0]
                 return self._tx.execute(sql, *args)
 
         monkeypatch.setattr(w.house.database, "read", and_count)
