@@ -67,6 +67,7 @@ def structs() -> list[tuple[str, type[msgspec.Struct]]]:
     tables: list[tuple[str, type[msgspec.Struct]]] = [
         ("listen", configfile.Listen), ("tls", configfile.Tls), ("limits", configfile.Limits), ("auth", configfile.Auth),
         ("seal", configfile.Seal), ("storage", configfile.Storage), ("keys", configfile.Keys), ("log", configfile.LogSettings),
+        ("metrics", configfile.MetricsSettings),
     ]  # fmt: skip
     return tables
 

@@ -7,6 +7,8 @@ can run them on virtual time.
 import time
 from typing import Protocol
 
+ticks = time.perf_counter  # seconds since some moment, for what is measured and decides nothing
+
 
 class Clock(Protocol):
     """Where the time comes from."""

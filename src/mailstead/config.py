@@ -7,17 +7,19 @@ import os
 import re
 from pathlib import Path
 
-from mailstead.configfile import File, Listen, Where, bad, read_file
+from mailstead.configfile import File, Listen, Where, bad, read_file, read_secret
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.delivery.reception import DeliverySettings
 from mailstead.errors import Exit, Trouble
 from mailstead.mail.address import AddressError, canonical_domain, parse_mailbox
+from mailstead.net.listen import is_loopback
 from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.worker import IMPLICIT, WorkerSettings
 from mailstead.store.opening import StoreSettings
 
 PLACES = ("./mailstead.toml", "/etc/mailstead.toml")
 VARIABLE = "MAILSTEAD_CONFIG"
+_TOKEN = re.compile(rb"[A-Za-z0-9._~+/=-]{20,512}")  # RFC 6750 section 2.1
 _MAKE = "mailstead init DIR --hostname H --domain D, then --config DIR/mailstead.toml"
 
 
@@ -65,6 +67,13 @@ class Settings:
             for text in [value] if isinstance(value, str) else value or []:
                 host, port = _host_port(self.path, name, text)
                 found.append((name, host, port))
+                if name == "metrics" and self.file.metrics.token_file is None and not is_loopback(host):
+                    raise Trouble(
+                        f"{self.path}: [listen] metrics is {text}, and there is no token",
+                        why="whoever reaches that address could read how much mail goes in and out",
+                        fix='metrics = "127.0.0.1:9188", or a token: [metrics] token_file = "metrics.token"',
+                        exit_code=Exit.BAD_CONFIG,
+                    )
             if value and name in IMPLICIT and self.file.tls is None:
                 raise bad(self.path, f"listen.{name}", "it needs [tls] certificate and key")
         return found
@@ -83,8 +92,28 @@ class Settings:
                 file.seal.lane_messages,
             ),
             file.limits.connections_per_address, file.auth.insecure_plaintext_login, file.auth.scram,
-            file.auth.scram_plus,
+            file.auth.scram_plus, self.metrics_token(),
         )  # fmt: skip
+
+    def metrics_token(self) -> bytes | None:
+        """What whoever reads the metrics must have; None: nothing.
+
+        Raises:
+            Trouble: its file is missing, readable by others, or holds no token.
+        """
+        name = self.file.metrics.token_file
+        if name is None:
+            return None
+        path = self.at(name)
+        make = f"(umask 077; openssl rand -hex 32 > {path})"
+        token = read_secret(path, "the metrics token", make).removesuffix(b"\n").removesuffix(b"\r")
+        if not _TOKEN.fullmatch(token):
+            raise Trouble(
+                f"{path} is not a metrics token",
+                why="it must be one line of 20 to 512 letters, digits and -._~+/=",
+                fix=make, exit_code=Exit.BAD_CONFIG,
+            )  # fmt: skip
+        return token
 
     def server_key(self) -> ServerKey:
         """The server's own secret.
@@ -100,20 +129,8 @@ class Settings:
         path = self.at(name)
         if credentials is not None and not path.exists():
             path = Path(credentials) / Path(name).name
-        try:
-            mode = path.stat().st_mode
-            octets = path.read_bytes()
-        except OSError as error:
-            raise Trouble(
-                f"the server key {path} cannot be read", why=error.strerror or str(error),
-                fix="set [keys] file, or restore it from your backup; it is never made anew",
-                exit_code=Exit.WRONG_KEY,
-            ) from error  # fmt: skip
-        if mode & 0o077:
-            raise Trouble(
-                f"the server key {path} can be read by others", why=f"its mode is {mode & 0o777:04o}",
-                fix=f"chmod 600 {path}", exit_code=Exit.BAD_CONFIG,
-            )  # fmt: skip
+        fix = "set [keys] file, or restore it from your backup; it is never made anew"
+        octets = read_secret(path, "the server key", fix, Exit.WRONG_KEY)
         if len(octets) != 32:
             raise Trouble(
                 f"{path} is not a server key", why=f"it has {len(octets)} octets instead of 32",

@@ -28,6 +28,7 @@ class Listen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     imaps: Where = None
     pop3: Where = None
     pop3s: Where = None
+    metrics: Where = None
 
 
 class Tls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,6 +78,12 @@ class Keys(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     previous: list[str] = []
 
 
+class MetricsSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """`[metrics]`."""
+
+    token_file: str | None = None
+
+
 class LogSettings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """`[log]`."""
 
@@ -99,6 +106,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     storage: Storage = Storage()
     keys: Keys = Keys()
     log: LogSettings = LogSettings()
+    metrics: MetricsSettings = MetricsSettings()
 
 
 def read_file(path: Path) -> File:
@@ -139,10 +147,37 @@ def _explain(path: Path, message: str) -> Trouble:
     table = unknown[2] or ""
     known: dict[str, type[msgspec.Struct]] = {"": File, "listen": Listen, "tls": Tls, "limits": Limits}
     known |= {"auth": Auth, "seal": Seal, "storage": Storage, "keys": Keys, "log": LogSettings}
+    known |= {"metrics": MetricsSettings}
     close = difflib.get_close_matches(unknown[1], known.get(table, File).__struct_fields__, 1)
     key = f"{table}.{unknown[1]}" if table else unknown[1]
     hint = f"unknown key; did you mean {close[0]}?" if close else "unknown key"
     return bad(path, key, hint)
+
+
+def read_secret(path: Path, what: str, fix: str, absent: Exit = Exit.BAD_CONFIG) -> bytes:
+    """The octets of a file that only the server's user may read.
+
+    Args:
+        what: What is in it, with its article.
+        fix: What to do when it is not there.
+        absent: How the command ends then.
+
+    Raises:
+        Trouble: it cannot be read, or others can read it, too.
+    """
+    try:
+        mode = path.stat().st_mode
+        octets = path.read_bytes()
+    except OSError as error:
+        raise Trouble(
+            f"{what} {path} cannot be read", why=error.strerror or str(error), fix=fix, exit_code=absent
+        ) from error
+    if mode & 0o077:
+        raise Trouble(
+            f"{what} {path} can be read by others", why=f"its mode is {mode & 0o777:04o}",
+            fix=f"chmod 600 {path}", exit_code=Exit.BAD_CONFIG,
+        )  # fmt: skip
+    return octets
 
 
 def bad(path: Path, key: str, why: str) -> Trouble:

@@ -19,6 +19,8 @@ from pathlib import Path
 
 from mailstead.config import Settings
 from mailstead.errors import Exit, Trouble
+from mailstead.metrics.catalogue import Metrics
+from mailstead.metrics.sheet import Sheet, new_sheet
 from mailstead.net.listen import bind
 
 STOP_SECONDS = 30.0
@@ -39,6 +41,7 @@ class Supervisor:
         self._say = say
         self._show_mail = show_mail
         self._workers: dict[int, subprocess.Popen[bytes]] = {}
+        self._sheet: int | None = None  # what all workers count in, if anybody asks for it
         self._stopping = 0
         self._reload = False
 
@@ -51,6 +54,8 @@ class Supervisor:
         lock = _lock(self._settings.data)
         held, listeners = reserve(self._settings.listeners())
         try:
+            if any(service == "metrics" for service, _, _ in listeners):
+                self._sheet = new_sheet(self._settings.workers)
             signal.signal(signal.SIGTERM, self._on_stop)
             signal.signal(signal.SIGINT, self._on_stop)
             signal.signal(signal.SIGHUP, self._on_reload)
@@ -66,6 +71,8 @@ class Supervisor:
             self._stop()
             for sock in held:
                 sock.close()
+            if self._sheet is not None:
+                os.close(self._sheet)
             os.close(lock)
 
     def _start(self, number: int, listeners: list[Listener]) -> None:
@@ -77,10 +84,13 @@ class Supervisor:
                 "parent": os.getpid(),
                 "show_mail": self._show_mail,
                 "ready": writing,
+                "metrics": self._sheet,
+                "number": number,
             }
         )
         command = [sys.executable, "-m", "mailstead", "worker", order]
-        worker = subprocess.Popen(command, pass_fds=[writing], start_new_session=True)  # noqa: S603  # our own interpreter
+        handed = [writing] if self._sheet is None else [writing, self._sheet]
+        worker = subprocess.Popen(command, pass_fds=handed, start_new_session=True)  # noqa: S603  # our own interpreter
         os.close(writing)
         self._workers[number] = worker
         with os.fdopen(reading, "rb") as pipe:
@@ -104,6 +114,8 @@ class Supervisor:
             for number, worker in list(self._workers.items()):
                 if worker.poll() is not None and not self._stopping:
                     self._say(f"worker {number} ended with {worker.returncode}, starting another")
+                    if self._sheet is not None:
+                        Metrics(Sheet(self._sheet).region(number)).forget()
                     time.sleep(RESTART_SECONDS)
                     with contextlib.suppress(Trouble):
                         self._start(number, listeners)

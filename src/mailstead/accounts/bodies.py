@@ -5,6 +5,7 @@ from typing import TypeVar
 
 from mailstead.accounts.entries import BodyKey
 from mailstead.accounts.keys import SessionKeys
+from mailstead.clock import ticks
 from mailstead.crypto.frame import BLOCK
 from mailstead.crypto.sealed import Sealed
 from mailstead.crypto.unseal import BodyReader, RecordName, open_body
@@ -69,7 +70,10 @@ class Bodies:
             raise Refused(Reason.NO_SUCH_MESSAGE, "expunged meanwhile")
         if len(sealed) != 1:
             raise UnsealError("the body is missing" if not sealed else "the body is longer than it was")
-        return open_body(message.key, self._name(message), sealed[0], message.size)
+        began = ticks()
+        octets = open_body(message.key, self._name(message), sealed[0], message.size)
+        self._keys.opening.observe(ticks() - began, "body")
+        return octets
 
     def _name(self, message: BodyKey) -> RecordName:
         return RecordName(self._keys.uuid, message.object_id, message.lane_id, message.ctr, message.flags)
@@ -86,7 +90,9 @@ class Bodies:
             needed = reader.needs(block)
             if not (held[0].start <= needed.start and needed.stop <= held[0].stop):
                 held = (needed, await self._extents(message, needed))
+            began = ticks()
             plain = reader.read(block, held[0].start, held[1])
+            self._keys.opening.observe(ticks() - began, "body")
             base = block * BLOCK
             yield plain[max(0, start - base) : end - base]
 

@@ -238,7 +238,8 @@ def _anchored(office: "Office", keys: Keys, ring: Ring) -> Anchored:
     """The anchor with the floor of the new keyrings, under their present epoch."""
     account = keys.account
     chain = office.server_key.rows.arrivals(account.uuid)
-    session = SessionKeys(office.arena, account.account_id, account.uuid, ring, chain)
+    opening = office.metrics.open
+    session = SessionKeys(office.arena, account.account_id, account.uuid, ring, chain, opening)
     try:
         return anchor_with_keys(session, keys.anchor, ring.version, int(office.now()))
     finally:

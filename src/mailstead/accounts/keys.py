@@ -2,6 +2,7 @@
 
 from mailstead.accounts import mboxes
 from mailstead.accounts.mboxes import MailboxName
+from mailstead.clock import ticks
 from mailstead.crypto.arrivals import ArrivalChain
 from mailstead.crypto.keyring import STORE_KEY_ONLY, Ring
 from mailstead.crypto.keys import StoreKeys
@@ -10,6 +11,8 @@ from mailstead.crypto.primitives import PrivateKey, private_key
 from mailstead.crypto.sealed import ZERO_ID, Kind, Sealed, SealedRecord
 from mailstead.crypto.unseal import LaneReader, open_note
 from mailstead.errors import UnsealError
+from mailstead.metrics.catalogue import Metrics
+from mailstead.metrics.families import Histogram
 from mailstead.secretmem import Arena, Secret
 from mailstead.store.accounts import Stale
 
@@ -19,11 +22,19 @@ class SessionKeys:
 
     Args:
         arrivals: What tells whether this server delivered what is pending.
+        opening: Told how long it took to open something.
     """
 
     def __init__(
-        self, arena: Arena, account_id: int, uuid: bytes, ring: Ring, arrivals: ArrivalChain
+        self,
+        arena: Arena,
+        account_id: int,
+        uuid: bytes,
+        ring: Ring,
+        arrivals: ArrivalChain,
+        opening: Histogram | None = None,
     ) -> None:
+        self.opening = opening or Metrics().open
         self.arrivals = arrivals
         self.account_id = account_id
         self.uuid = uuid
@@ -81,7 +92,10 @@ class SessionKeys:
             raise Stale  # it was sealed again since
         if store is None:
             raise UnsealError(f"there is no key of epoch {record.epoch}")
-        return store.open(kind, place, index, modseq, record, object_id)
+        began = ticks()
+        content = store.open(kind, place, index, modseq, record, object_id)
+        self.opening.observe(ticks() - began, "record")
+        return content
 
     def open_mboxes(self, record: SealedRecord) -> list[MailboxName]:
         """The names of the mailboxes."""
@@ -99,7 +113,10 @@ class SessionKeys:
             if seed is None:
                 raise UnsealError(f"there is no key of epoch {epoch}")
             key = self._private[epoch] = private_key(seed.view)
-        return LaneReader(key, self.uuid, epoch, lane_id, sealed)
+        began = ticks()
+        reader = LaneReader(key, self.uuid, epoch, lane_id, sealed)
+        self.opening.observe(ticks() - began, "lane")
+        return reader
 
     def open_note(self, note: SealedNote) -> bytes:
         """The content of a note of this server.

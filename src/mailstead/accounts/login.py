@@ -105,7 +105,8 @@ async def unlock_here(
 def session_keys(office: "Office", account: AccountRow, ring: Ring) -> SessionKeys:
     """What a session holds of an opened keyring."""
     chain = office.server_key.rows.arrivals(account.uuid)
-    return SessionKeys(office.arena, account.account_id, account.uuid, ring, chain)
+    opening = office.metrics.open
+    return SessionKeys(office.arena, account.account_id, account.uuid, ring, chain, opening)
 
 
 async def use_for_sending(office: "Office", way: OpenedWay) -> None:

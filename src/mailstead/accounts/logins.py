@@ -182,11 +182,31 @@ class Logins:
         door: Door,
         enter: Callable[[OpenedWay], Awaitable[T]],
     ) -> Admitted[T]:
-        """Try what somebody gives, after the delay that failures have earned.
+        """Try what somebody gives, and count what came of it.
 
         Raises:
             Refused, Unavailable: as `admit`.
         """
+        result = "unavailable"
+        try:
+            admitted = await self._try(address, given, peer, door, enter)
+            result = "entered"
+        except Refused as refused:
+            result = "failed" if refused.reason is Reason.LOGIN_FAILED else "refused"
+            raise
+        finally:
+            self._office.metrics.auth_attempts.add(door.name.lower(), result)
+        return admitted
+
+    async def _try(
+        self,
+        address: str,
+        given: bytes | ScramProof,
+        peer: str,
+        door: Door,
+        enter: Callable[[OpenedWay], Awaitable[T]],
+    ) -> Admitted[T]:
+        """Try what somebody gives, after the delay that failures have earned."""
         wait = self._delays.take(address, peer, self._clock.monotonic())
         if wait is None:
             raise Unavailable(Reason.TOO_BUSY, "too many failures")

@@ -24,6 +24,7 @@ from mailstead.bus.bell import Bell
 from mailstead.clock import Clock
 from mailstead.errors import MailError
 from mailstead.log import Log
+from mailstead.metrics.catalogue import Metrics
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccessRow, AccountRow
 from mailstead.store.database import Database, Tx
@@ -59,8 +60,10 @@ class Presence:
         pace: Pace = USUAL,
         body_keys: BodyKeys | None = None,
         ledger: Ledger | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._ledger = ledger
+        self._metrics = metrics or Metrics()
         self._leaving: set[asyncio.Task[None]] = set()
         self._pace = pace
         self._body_keys = body_keys
@@ -106,6 +109,7 @@ class Presence:
             )  # fmt: skip
             here = self._accounts[key] = Account(online)
             self._ids[account.account_id] += 1
+            self._metrics.keys_unlocked.set(len(self._accounts))
             if self._tasks is not None:
                 here.behind = self._behind(self._tasks, here.online)
         since = int(self._clock.now())
@@ -132,6 +136,7 @@ class Presence:
         ]
 
     def _damaged(self, account_id: int, mailbox_id: bytes, said: list[str]) -> None:
+        self._metrics.not_as_left.add()
         self._log.error(
             "presence.mailbox.not-as-left", account=account_id, mailbox=mailbox_id.hex(),
             why=said[0], differences=len(said),
@@ -145,6 +150,7 @@ class Presence:
         if here.sessions:
             return
         del self._accounts[key]
+        self._metrics.keys_unlocked.set(len(self._accounts))
         self._ids[key[0]] -= 1
         if not self._ids[key[0]]:
             del self._ids[key[0]]

@@ -18,6 +18,7 @@ from mailstead.crypto.rows import RowMacs
 from mailstead.crypto.serverkey import ServerKey
 from mailstead.crypto.slots import Cost
 from mailstead.errors import Reason, Refused
+from mailstead.metrics.catalogue import Metrics
 from mailstead.secretmem import Arena
 from mailstead.store import accounts as rows
 from mailstead.store.accounts import AccountRow, AddressRow
@@ -34,6 +35,7 @@ class Office:
 
     Args:
         witness: Told of every login.
+        metrics: Where it is counted what came of logins, and how long it takes to open things.
     """
 
     database: Database
@@ -46,6 +48,7 @@ class Office:
     ring: Ringer = silence
     witness: Witness = silence
     ledger: Ledger | None = None
+    metrics: Metrics = field(default_factory=Metrics)
     decoy: Decoy = field(init=False)
 
     def __post_init__(self) -> None:

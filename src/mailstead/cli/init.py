@@ -23,6 +23,7 @@ submissions = "127.0.0.1:2465"    # for the world: ["0.0.0.0:465", "[::]:465"]
 # imap = "127.0.0.1:2143"         # TLS by STARTTLS; for the world: port 143
 # submission = "127.0.0.1:2587"   # TLS by STARTTLS; for the world: port 587
 # lmtp = "127.0.0.1:2424"         # behind another mail server
+# metrics = "127.0.0.1:9188"      # for Prometheus; /livez and /readyz
 
 [tls]
 certificate = "certificate.pem"   # self-signed; replace it by a real one

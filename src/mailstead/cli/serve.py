@@ -1,7 +1,6 @@
 """`mailstead serve`: the server, in the foreground."""
 
 import asyncio
-import ipaddress
 import os
 
 import click
@@ -10,6 +9,7 @@ from mailstead.cli.office import fit
 from mailstead.config import Settings, load
 from mailstead.crypto.selftest import selftest
 from mailstead.errors import Exit, Trouble, UnsealError
+from mailstead.net.listen import is_loopback
 from mailstead.net.tls import ServerTls
 from mailstead.store.opening import open_database
 from mailstead.supervisor import Supervisor
@@ -58,13 +58,14 @@ def check(settings: Settings) -> None:
             why=str(error),
             fix="pip install --upgrade cryptography",
         ) from error
-    if not settings.listeners():
+    if all(service == "metrics" for service, _, _ in settings.listeners()):
         raise Trouble(
             f"{settings.path}: [listen] names nothing to serve",
             why="without a listener no mail can arrive",
             fix='smtp = "127.0.0.1:2525"',
             exit_code=Exit.BAD_CONFIG,
         )
+    settings.metrics_token()
     tls = load_tls(settings)
     if tls is not None:
         tls.check_date()
@@ -87,17 +88,10 @@ def warn_of_plaintext(listeners: list[tuple[str, str, int]]) -> None:
     """Say where passwords may come without TLS: on loopback only, and nowhere else whatever is set."""
     open_ones: list[str] = []
     for service, host, port in listeners:
-        if service in _LOGINS and _is_loopback(host):
+        if service in _LOGINS and is_loopback(host):
             open_ones.append(f"{service} {f'[{host}]' if ':' in host else host}:{port}")
     where = ", ".join(open_ones) or "no listener: none that it is for is on loopback"
     click.echo(_PLAIN.format(where=where), err=True)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _allow_showing(how: str) -> None:

@@ -20,6 +20,8 @@ from mailstead.cli.serve import load_tls
 from mailstead.config import Settings, read
 from mailstead.errors import Trouble
 from mailstead.log import Log
+from mailstead.metrics.catalogue import Metrics
+from mailstead.metrics.sheet import Sheet
 from mailstead.net.listen import bind
 from mailstead.secretmem import harden_process
 from mailstead.services.show import shower
@@ -62,6 +64,15 @@ def _die_with(parent: int) -> None:
         sys.exit(1)
 
 
+def _metrics(told: dict[str, Any]) -> Metrics:
+    """Where this worker counts: in its region of what all share, if anybody reads it."""
+    if told["metrics"] is None:
+        return Metrics()
+    sheet = Sheet(told["metrics"])
+    os.close(told["metrics"])
+    return Metrics(sheet.region(told["number"]), sheet.total)
+
+
 async def _serve(settings: Settings, told: dict[str, Any], ready: Callable[[], None]) -> None:
     log = Log(addresses=settings.file.log.addresses, level=settings.file.log.level)
     tls = load_tls(settings)
@@ -70,7 +81,9 @@ async def _serve(settings: Settings, told: dict[str, Any], ready: Callable[[], N
     bell = open_bell(store.data, store.database)
     sockets = [Bound(kind, bind(host, port)) for kind, host, port in told["listeners"]]
     show = shower(click.echo) if told["show_mail"] else None
-    worker = Worker(settings.worker(), office, bell, tls, sockets, log, shower=show)
+    metrics = _metrics(told)
+    metrics.begin()
+    worker = Worker(settings.worker(), office, bell, tls, sockets, log, shower=show, metrics=metrics)
 
     def reload() -> None:
         if tls is not None:

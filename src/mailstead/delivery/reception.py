@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mailstead.accounts.directory import Directory, Resident
-from mailstead.clock import Clock
+from mailstead.clock import Clock, ticks
 from mailstead.crypto.body import Compress
 from mailstead.delivery.batch import Batch
 from mailstead.delivery.body import IncomingBody
@@ -123,6 +123,10 @@ class Reception:
         address = self._local(path)
         try:
             resident = await self._directory.find(address, size)
+        except Unavailable as error:
+            if error.reason in (Reason.NO_KEY, Reason.DAMAGED):
+                self._storing.metrics.seal_failures.add()
+            raise
         except Refused as refused:
             local = address.partition("@")[0]
             if refused.reason is Reason.NO_SUCH_RECIPIENT and local in _RESERVED:
@@ -175,12 +179,14 @@ class Reception:
         Returns:
             For each recipient the name shown in the 250, or why not.
         """
+        began = ticks()
         try:
             outcomes = await self._deliver(transaction, each=each)
         except MailError as error:
             return [error] * len(transaction.recipients)
         finally:
             transaction.body.discard()
+            self._storing.metrics.delivery.observe(ticks() - began)
         if self._shower is not None and any(isinstance(o, str) for o in outcomes):
             self._shower(transaction)
         return outcomes

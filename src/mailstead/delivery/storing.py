@@ -10,12 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from mailstead.accounts.directory import Resident
+from mailstead.clock import ticks
 from mailstead.crypto.body import Compress
 from mailstead.delivery.batch import Batch
 from mailstead.delivery.body import IncomingBody, MemoryBudget
 from mailstead.delivery.large import seal_large
 from mailstead.delivery.sealing import Sealing
 from mailstead.errors import Reason, Refused, Unavailable
+from mailstead.metrics.catalogue import Metrics
 from mailstead.store.arrivals import Arrival, Letter, Outcome, Placed, add_arrivals
 from mailstead.store.database import Database, Tx
 
@@ -31,6 +33,7 @@ class Storing:
     Args:
         memory_octets: What all unfinished bodies may hold in memory together.
         single_octets: And each of them.
+        metrics: Where it is counted how long sealing and storing took.
     """
 
     def __init__(
@@ -41,8 +44,10 @@ class Storing:
         compress: Compress,
         memory_octets: int,
         single_octets: int,
+        metrics: Metrics | None = None,
     ) -> None:
         self.batch = batch
+        self.metrics = metrics or Metrics()
         self._database = database
         self._spool = spool
         self._compress: Compress = compress
@@ -81,9 +86,7 @@ class Storing:
             Refused, Unavailable: it is not stored, and that transaction was undone.
         """
         async with self._large if sealing.body.spooled else contextlib.nullcontext():
-            arrival = await seal_large(
-                self._database, sealing, to
-            )  # in a lane of its own: it may take a while
+            arrival = await self._seal_large(sealing, to)  # in a lane of its own: it may take a while
             letter = Letter((replace(arrival, nowhere_else=True),), each=False)
             stored = await within(lambda tx: placed(add_arrivals(tx, [letter])[0][0]))
             self.batch.note([[stored]])
@@ -100,18 +103,30 @@ class Storing:
         # Sealed and not yet written, a few of them are as much memory as this may take.
         async with self._large if spooled else contextlib.nullcontext():
             large = [
-                await seal_large(self._database, *message, whole=spooled and len(messages) > TOGETHER)
+                await self._seal_large(*message, whole=spooled and len(messages) > TOGETHER)
                 for message in messages
             ]
             letter = Letter(tuple(replace(a, nowhere_else=nowhere_else) for a in large), each)
             return await self.batch.add(letter)
 
     def _seal(self, sealing: Sealing, to: Resident, *, nowhere_else: bool) -> Arrival:
+        began = ticks()
         lane = self.batch.lane(to)
-        message = sealing.message(lane, to)
+        try:
+            message = sealing.message(lane, to)
+        except Exception:
+            self.metrics.seal_failures.add()
+            raise
+        self.metrics.seal.observe(ticks() - began)
         return Arrival(
             to.account_id, to.epoch, to.mailbox_id, lane.sealed, message, to.chain, nowhere_else=nowhere_else
         )
+
+    async def _seal_large(self, sealing: Sealing, to: Resident, *, whole: bool = False) -> Arrival:
+        began = ticks()
+        arrival = await seal_large(self._database, sealing, to, whole=whole)
+        self.metrics.seal.observe(ticks() - began)
+        return arrival
 
 
 def placed(outcome: Outcome) -> Placed:

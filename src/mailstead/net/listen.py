@@ -34,6 +34,14 @@ def bind(host: str, port: int) -> socket.socket:
     return sock
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 def source_of(address: str) -> str:
     """Whom a connection from *address* is charged to: IPv6 by its /64."""
     try:

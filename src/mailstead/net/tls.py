@@ -14,6 +14,7 @@ class BoundContext(ssl.SSLContext):
     """A context that knows what connections of its certificate are bound to (RFC 5929 section 4)."""
 
     end_point: bytes | None = None
+    good_until = 0.0
 
 
 class ServerTls:
@@ -28,14 +29,15 @@ class ServerTls:
         self._key = key
         self.context = self._load()
 
-    def _load(self) -> ssl.SSLContext:
+    def _load(self) -> BoundContext:
         context = BoundContext(ssl.PROTOCOL_TLS_SERVER)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.set_ciphers(CIPHERS)
         context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
         try:
             context.load_cert_chain(self._certificate, self._key)
-            context.end_point = end_point(self._certificate.read_bytes())
+            pem = self._certificate.read_bytes()
+            context.end_point, context.good_until = end_point(pem), good_until(pem)
         except (OSError, ssl.SSLError, ValueError) as error:
             raise Trouble(
                 f"the certificate {self._certificate} cannot be used",
@@ -54,6 +56,11 @@ class ServerTls:
 
         context.sni_callback = choose
         return context
+
+    @property
+    def good_until(self) -> float:
+        """When the certificate in use expires, in seconds since the epoch."""
+        return self.context.good_until
 
     def check_date(self) -> None:
         """See that the certificate has not expired.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from mailstead.log import Log
+from mailstead.metrics.families import Gauge
 from mailstead.net.listen import Gate
 from mailstead.net.tls import ServerTls
 from mailstead.net.wire import NEVER, TooLate, Wire
@@ -36,16 +37,22 @@ class Host:
     Args:
         full: What is said to who comes when there are too many.
         failed: The name under which the log says that a dialogue failed.
+        sessions: How many dialogues there are.
+        came: Told of each connection whether it was let in.
     """
 
     gate: Gate
     log: Log
     full: bytes
     failed: str
+    sessions: Gauge
+    came: Callable[[bool], None] = lambda _: None
 
     async def serve(self, wire: Wire, dialogue: Dialogue) -> None:
         """Carry on a dialogue until it ends."""
         allowed = self.gate.enter(wire)
+        self.sessions.move(1)
+        self.came(allowed)
         try:
             if allowed:
                 dialogue.greet()
@@ -61,6 +68,7 @@ class Host:
             wire.abort()
         finally:
             dialogue.forget()
+            self.sessions.move(-1)
             self.gate.leave(wire)
 
 

@@ -8,6 +8,7 @@ from mailstead.errors import MailError, Reason
 from mailstead.log import Log
 from mailstead.mail.address import Address, AddressError
 from mailstead.mail.envelope import Envelope, RecipientOptions
+from mailstead.services.counted import Counted
 from mailstead.smtp import reply as replies
 from mailstead.smtp.commands import MailFrom, RcptTo
 from mailstead.smtp.reply import FOR_REASON, Reply, reply
@@ -28,7 +29,10 @@ class SmtpSettings:
 class MailTransaction:
     """From MAIL to the answer that takes charge of the message, or does not."""
 
-    def __init__(self, settings: SmtpSettings, reception: Reception, log: Log, *, lmtp: bool) -> None:
+    def __init__(
+        self, settings: SmtpSettings, reception: Reception, log: Log, counted: Counted, *, lmtp: bool
+    ) -> None:
+        self._counted = counted
         self._settings = settings
         self._reception = reception
         self._log = log
@@ -70,7 +74,9 @@ class MailTransaction:
         try:
             self._reception.check_space(command.size)
         except MailError as error:
-            return self._refused("smtp.mail.deferred", error)
+            answer = self._refused("smtp.mail.deferred", error)
+            self._counted.message(answer.code, error.reason)
+            return answer
         self.reset()
         self._envelope = Envelope(
             command.reverse_path, (), (), command.size, command.eight_bit, command.smtputf8,
@@ -83,14 +89,18 @@ class MailTransaction:
         assert self._envelope is not None
         path = command.forward_path
         if len(self._recipients) >= self._settings.recipients:
+            self._counted.recipient(None)
             return replies.TOO_MANY_RECIPIENTS
         if not path.is_ascii() and not self._envelope.smtputf8:
+            self._counted.recipient(None)
             return replies.NEEDS_UTF8
         try:
             found = await self._reception.recipient(path, self._envelope.size)
         except AddressError:
+            self._counted.recipient(None)
             return replies.BAD_RECIPIENT
         except MailError as error:
+            self._counted.recipient(error.reason)
             return self._refused("smtp.rcpt.refused", error)
         self._recipients.append(found)
         self._paths.append(path)
@@ -114,16 +124,26 @@ class MailTransaction:
             self._failure = error
             self.discard()
 
+    def cut_off(self, answer: Reply) -> None:
+        """The connection ends with *answer*: a message whose octets were coming is refused by it."""
+        if self.begun:
+            self._counted.message(answer.code, None)
+        self.reset()
+
     async def finish(self, error: Reply | None, *, last: bool) -> list[Reply]:
         """Answer the end of the message, or of a chunk that is not the last.
 
         Args:
             error: Why the message cannot be taken, whatever delivery would say.
         """
+        reason = None
         if error is None and self._failure is not None:
-            error = FOR_REASON[self._failure.reason]
+            reason = self._failure.reason
+            error = FOR_REASON[reason]
         if error is not None:
             answers = [error] * (len(self._recipients) if self._lmtp and last else 1) or [error]
+            for answer in answers:
+                self._counted.message(answer.code, reason)
         elif not last:
             return [reply(250, f"2.0.0 {self.octets} octets received")]
         else:
@@ -134,14 +154,20 @@ class MailTransaction:
     async def _deliver(self) -> list[Reply]:
         assert self._transaction is not None
         answers: list[Reply] = []
+        reasons: list[Reason | None] = []
         for outcome in await self._reception.deliver(self._transaction, each=self._lmtp):
             if isinstance(outcome, str):
                 answers.append(reply(250, f"2.0.0 stored as {outcome}"))
+                reasons.append(None)
             else:
                 answers.append(self._refused("smtp.message.refused", outcome))
-        if self._lmtp:
-            return answers
-        return [next((a for a in answers if not a.positive), answers[0])]
+                reasons.append(outcome.reason)
+        if not self._lmtp:  # all or none, by one answer
+            one = next((n for n, a in enumerate(answers) if not a.positive), 0)
+            answers, reasons = [answers[one]], [reasons[one]]
+        for answer, reason in zip(answers, reasons, strict=True):
+            self._counted.message(answer.code, reason)
+        return answers
 
     def _refused(self, event: str, error: MailError) -> Reply:
         if error.reason not in _COMMON:

@@ -1,15 +1,17 @@
 """SMTP and LMTP on the wire: one coroutine per connection around the sans-IO machine."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailstead.accounts.logins import Logins
 from mailstead.delivery.reception import Reception
 from mailstead.delivery.trace import Peer
 from mailstead.log import Log
+from mailstead.metrics.catalogue import Metrics
 from mailstead.net.listen import Gate
 from mailstead.net.tls import ServerTls
 from mailstead.net.wire import NEVER, TooLate, Wire
+from mailstead.services.counted import Counted, tls_version
 from mailstead.services.dialogue import Host, begin_tls
 from mailstead.services.mailtransaction import MailTransaction, SmtpSettings
 from mailstead.services.stopping import Stopping
@@ -51,11 +53,17 @@ class SmtpService:
     logins: Logins | None = None  # submission: only for who is logged in
     implicit: bool = False  # TLS began with the connection
     plaintext: bool = False
+    listener: str = "smtp"  # its name in the settings
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def serve(self, wire: Wire) -> None:
         """Serve one connection until it ends."""
         full = replies.TOO_MANY_CONNECTIONS.octets()
-        await Host(self.gate, self.log, full, "smtp.session.failed").serve(wire, _Session(self, wire))
+        host = Host(self.gate, self.log, full, "smtp.session.failed", self.metrics.smtp_sessions, self._count)
+        await host.serve(wire, _Session(self, wire))
+
+    def _count(self, accepted: bool) -> None:
+        self.metrics.smtp_connections.add(self.listener, "accepted" if accepted else "refused")
 
 
 class _Session:
@@ -67,7 +75,8 @@ class _Session:
         self._loop = asyncio.get_running_loop()
         settings = service.settings
         self._connection = ServerConnection(lmtp=service.lmtp, size_limit=settings.message_octets)
-        self._mail = MailTransaction(settings, service.reception, service.log, lmtp=service.lmtp)
+        counted = Counted(service.metrics, "in" if service.logins is None else "submission")
+        self._mail = MailTransaction(settings, service.reception, service.log, counted, lmtp=service.lmtp)
         self._hello = Hello("", extended=False)
         self._tls: str | None = None
         self._submitter: Submitter | None = None
@@ -85,6 +94,7 @@ class _Session:
     def secured(self) -> None:
         """TLS has begun; nothing that came before it counts (RFC 3207 section 4.2)."""
         self._tls = self._wire.tls_description()
+        self._service.metrics.smtp_tls.add(tls_version(self._tls))
         self._hello = Hello("", extended=False)
         if self._submitter is not None:
             self._submitter.forget()
@@ -123,7 +133,7 @@ class _Session:
                 await self._end(event)
             case BadCommand(fatal=True):
                 self._wire.write(self._connection.reply(event.reply))
-                self.forget()
+                self._mail.cut_off(event.reply)
                 await self._wire.linger(self._service.settings.message_octets, LINGER_SECONDS)
                 return False
             case BadCommand():

@@ -22,15 +22,21 @@ from mailstead.delivery.batch import Batch
 from mailstead.delivery.reception import DeliverySettings, Reception, Transaction
 from mailstead.delivery.storing import Storing
 from mailstead.log import Log
+from mailstead.metrics.catalogue import Metrics
 from mailstead.net.listen import Gate, listen
 from mailstead.net.sweep import sweep
 from mailstead.net.tls import ServerTls
+from mailstead.net.wire import Wire
 from mailstead.services.imap.session import LARGE_ONES, ImapService
 from mailstead.services.mailtransaction import SmtpSettings
 from mailstead.services.pop3.session import Pop3Service
+from mailstead.services.readiness import Readiness
+from mailstead.services.scrape import Scrape
 from mailstead.services.smtp import SmtpService
 from mailstead.services.state import State, StateSocket
 from mailstead.services.upkeep import give_back, run_upkeep
+from mailstead.services.watching import WatchService
+from mailstead.store.measured import Measured
 
 DRAIN_SECONDS = 25.0
 IMPLICIT = ("imaps", "pop3s", "submissions")  # TLS begins with the connection
@@ -44,6 +50,7 @@ class WorkerSettings:
         insecure_plaintext_login: Listeners on loopback take passwords without TLS.
         scram: App passwords are taken by SCRAM, too.
         scram_plus: Under TLS also bound to the connection.
+        metrics_token: Whoever reads the metrics must have it.
     """
 
     smtp: SmtpSettings
@@ -52,6 +59,7 @@ class WorkerSettings:
     insecure_plaintext_login: bool = False
     scram: bool = True
     scram_plus: bool = True
+    metrics_token: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,9 +94,11 @@ class Worker:
         log: Log,
         clock: Clock | None = None,
         shower: Callable[[Transaction], None] | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         clock = clock or SystemClock()
-        delivery, database = settings.delivery, office.database
+        self._metrics = metrics = metrics or Metrics()
+        delivery, database = settings.delivery, Measured(office.database, metrics)
         directory = Directory(database, office.server_key.rows)
         self._settings = settings
         self._database = database
@@ -101,17 +111,23 @@ class Worker:
         self._batch = Batch(database, delivery.lane_messages, bell.ring, office.ledger)
         storing = Storing(
             database, self._batch, delivery.data / "spool", delivery.compress, delivery.memory_octets,
-            delivery.single_octets,
+            delivery.single_octets, metrics,
         )  # fmt: skip
         self._reception = Reception(delivery, storing, directory, clock, shower)
         self._appending = Appending(storing, directory, clock)
         self._body_keys = BodyKeys()
-        self._presence = Presence(database, bell, clock, log, body_keys=self._body_keys, ledger=office.ledger)
+        self._presence = Presence(
+            database, bell, clock, log, body_keys=self._body_keys, ledger=office.ledger, metrics=metrics
+        )
         self._arena, self._since = office.arena, int(clock.now())
         self._state = StateSocket(delivery.data / "run", self.state, log)
         self._large_ones = asyncio.Semaphore(LARGE_ONES)
         self._notes = AccessNotes(database, directory, log)
-        office = replace(office, ring=bell.ring, witness=self._notes.saw)
+        self._servers: list[asyncio.Server] = []
+        self._readiness = Readiness(database, self._listening, clock)
+        self._scrape = Scrape(metrics, database, delivery.data, tls, clock)
+        self._watchers = dict[Wire, None]()
+        office = replace(office, database=database, metrics=metrics, ring=bell.ring, witness=self._notes.saw)
         self._logins = Logins(
             office, self._presence, delivery.domains, clock, scram=settings.scram,
             scram_plus=settings.scram_plus,
@@ -135,16 +151,18 @@ class Worker:
                 tasks.append(background.create_task(self._ledger.run()))
             await self._logins.look()
             async with asyncio.TaskGroup() as sessions:
-                servers = [
+                self._servers = [
                     await listen(
                         bound.sock, self._service(bound).serve, sessions,
                         self._tls if bound.service in IMPLICIT else None,
                     )
                     for bound in self._sockets
                 ]  # fmt: skip
+                self._metrics.workers.set(1)
                 ready()
                 await self._stopping.wait()
-                for server in servers:
+                self._metrics.workers.set(0)
+                for server in self._servers:
                     server.close()
                 await self._drain()
             await self._notes.flush()
@@ -154,24 +172,35 @@ class Worker:
             for task in tasks:
                 task.cancel()
 
-    def _service(self, bound: Bound) -> SmtpService | ImapService | Pop3Service:
+    def _listening(self) -> bool:
+        """Whether every listener accepts connections, and will go on doing so."""
+        up = len(self._servers) == len(self._sockets) and all(s.is_serving() for s in self._servers)
+        return up and not self._stopping.is_set()
+
+    def _service(self, bound: Bound) -> SmtpService | ImapService | Pop3Service | WatchService:
+        if bound.service == "metrics":
+            return WatchService(
+                self._gate, self._log, self._metrics.watching, self._watchers, self._scrape.text,
+                self._readiness.why_not, self._settings.metrics_token,
+            )  # fmt: skip
         plaintext = self._settings.insecure_plaintext_login and bound.loopback
         implicit = bound.service in IMPLICIT
         if bound.service in ("imap", "imaps"):
             return ImapService(
                 self._settings.smtp.message_octets, self._logins, self._appending, self._gate, self._tls,
                 self._stopping, self._log, implicit=implicit, plaintext=plaintext,
-                hostname=self._settings.smtp.hostname, large_ones=self._large_ones,
+                hostname=self._settings.smtp.hostname, large_ones=self._large_ones, metrics=self._metrics,
             )  # fmt: skip
         if bound.service in ("pop3", "pop3s"):
             return Pop3Service(
                 self._logins, self._gate, self._tls, self._stopping, self._log, implicit=implicit,
-                plaintext=plaintext,
+                plaintext=plaintext, metrics=self._metrics,
             )  # fmt: skip
         logins = self._logins if bound.service in ("submission", "submissions") else None
         return SmtpService(
             self._settings.smtp, self._reception, self._gate, self._tls, self._stopping, self._log,
             lmtp=bound.service == "lmtp", logins=logins, implicit=implicit, plaintext=plaintext,
+            listener=bound.service, metrics=self._metrics,
         )  # fmt: skip
 
     def state(self) -> State:

@@ -1,9 +1,10 @@
-"""Which function answers which command of a session that is logged in."""
+"""Which function answers which command of a session that is logged in, and what commands are counted as."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from mailstead.imap import (
+    append,
     fetch,
     listing,
     mailboxes,
@@ -11,6 +12,7 @@ from mailstead.imap import (
     multisearch,
     notify,
     quota,
+    replace,
     search,
     session,
     sort,
@@ -18,6 +20,7 @@ from mailstead.imap import (
     thread,
     updates,
 )
+from mailstead.imap.events import AppendEnd, AppendNext, SaslResponse
 from mailstead.imap.responses import Answer
 from mailstead.services.imap import folders
 from mailstead.services.imap import listing as naming
@@ -78,4 +81,14 @@ HANDLERS: dict[type, Callable[[Context, Any], Awaitable[Answer]]] = {
     sort.Sort: answer_sort,
     thread.Thread: answer_thread,
     updates.CancelUpdate: cancel_update,
+}
+
+_ELSEWHERE = (session.Capability, session.Logout, session.Login, session.Authenticate, append.Append)
+NAMES: dict[type, str] = {kind: kind.__name__.lower() for kind in (*HANDLERS, *_ELSEWHERE)} | {
+    multisearch.MultiSearch: "esearch",
+    session.Done: "idle",
+    SaslResponse: "authenticate",
+    replace.Replace: "append",  # both end alike
+    AppendNext: "append",
+    AppendEnd: "append",
 }

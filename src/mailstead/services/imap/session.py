@@ -7,6 +7,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from mailstead.accounts.logins import Logins
+from mailstead.clock import ticks
 from mailstead.delivery.appending import Appending
 from mailstead.errors import MailError, Reason, UnsealError
 from mailstead.imap import append, replace, session
@@ -28,6 +29,7 @@ from mailstead.imap.responses import FOR_REASON, Answer, Condition, ok
 from mailstead.imap.server import ServerConnection
 from mailstead.imap.state import State
 from mailstead.log import Log
+from mailstead.metrics.catalogue import Metrics
 from mailstead.net.deflate import Garbled
 from mailstead.net.listen import Gate
 from mailstead.net.tls import ServerTls
@@ -36,7 +38,7 @@ from mailstead.services.dialogue import Host, begin_tls
 from mailstead.services.imap.append import Upload
 from mailstead.services.imap.compress import switch
 from mailstead.services.imap.context import Context, CutOff
-from mailstead.services.imap.handlers import HANDLERS
+from mailstead.services.imap.handlers import HANDLERS, NAMES
 from mailstead.services.imap.login import LOGIN_SECONDS, Entrance
 from mailstead.services.imap.updating import tell, tell_after
 from mailstead.services.stopping import Stopping
@@ -71,11 +73,13 @@ class ImapService:
     plaintext: bool = False
     hostname: str = ""
     large_ones: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LARGE_ONES))
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def serve(self, wire: Wire) -> None:
         """Serve one connection until it ends."""
         full = answers.TOO_MANY_CONNECTIONS.octets()
-        await Host(self.gate, self.log, full, "imap.session.failed").serve(wire, Session(self, wire))
+        host = Host(self.gate, self.log, full, "imap.session.failed", self.metrics.imap_sessions)
+        await host.serve(wire, Session(self, wire))
 
 
 class Session:
@@ -215,19 +219,24 @@ class Session:
 
     async def _try(self, event: Command | SaslResponse | AppendNext | AppendEnd) -> None:
         """Answer a command, whatever becomes of it."""
+        began, metrics = ticks(), self._service.metrics
         try:
             answer = await self._handle(event)
         except MailError as error:
+            if error.reason is Reason.DAMAGED:
+                metrics.open_failures.add("imap")
             if error.reason in (Reason.DAMAGED, Reason.NOT_AS_LEFT, Reason.STORAGE_UNAVAILABLE):
                 self._service.log.warning("imap.command.failed", reason=error.reason.name, detail=str(error))
             answer = FOR_REASON[error.reason]
         except UnsealError as error:
+            metrics.open_failures.add("imap")
             self._service.log.error("imap.command.damaged", detail=str(error))
             answer = FOR_REASON[Reason.DAMAGED]
         if answer is None:
             return
         self._upload.discard()  # of an APPEND that failed before its end
         await tell_after(event, self._context, self._service.log)
+        metrics.imap_command.observe(ticks() - began, NAMES[type(event)])
         await self._answer(answer)
         switch(self._context, event, answer)
 
@@ -238,10 +247,7 @@ class Session:
         await self._context.send(octets)
         if answer.condition is Condition.OK and self._context.account is not None:
             self._errors = 0
-        if answer.condition is not Condition.BAD and answer not in (
-            answers.LOGIN_FAILED,
-            answers.SCRAM_FAILED,
-        ):
+        if answer.condition is not Condition.BAD and answer not in _FAILED_LOGINS:
             return
         self._errors += 1
         if self._errors >= ERRORS:

@@ -1,7 +1,7 @@
 """One POP3 connection: the dialogue around the sans-IO machine (RFC 1939)."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from mailstead.accounts.accessentries import Door
 from mailstead.accounts.logins import Admitted, Logins
@@ -9,6 +9,7 @@ from mailstead.accounts.opening import ScramProof
 from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.errors import MailError, Reason, UnsealError
 from mailstead.log import Log
+from mailstead.metrics.catalogue import Metrics
 from mailstead.net.listen import Gate
 from mailstead.net.tls import ServerTls
 from mailstead.net.wire import NEVER, TooLate, Wire
@@ -45,11 +46,13 @@ class Pop3Service:
     log: Log
     implicit: bool = False
     plaintext: bool = False
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def serve(self, wire: Wire) -> None:
         """Serve one connection until it ends."""
         full = responses.TOO_MANY_CONNECTIONS.octets()
-        await Host(self.gate, self.log, full, "pop3.session.failed").serve(wire, Session(self, wire))
+        host = Host(self.gate, self.log, full, "pop3.session.failed", self.metrics.pop3_sessions)
+        await host.serve(wire, Session(self, wire))
 
 
 class Session:
@@ -173,10 +176,13 @@ class Session:
             assert transaction is not None, "the state table lets nobody here before"
             response = await transaction.answer(event, self._connection.respond)
         except MailError as error:
+            if error.reason is Reason.DAMAGED:
+                self._service.metrics.open_failures.add("pop3")
             if error.reason in (Reason.DAMAGED, Reason.NOT_AS_LEFT, Reason.STORAGE_UNAVAILABLE):
                 self._service.log.warning("pop3.command.failed", reason=error.reason.name, detail=str(error))
             response = responses.FOR_REASON.get(error.reason, responses.NOT_AVAILABLE)
         except UnsealError as error:
+            self._service.metrics.open_failures.add("pop3")
             self._service.log.error("pop3.command.damaged", detail=str(error))
             response = responses.DAMAGED
         if response is not None:
@@ -262,6 +268,8 @@ class Session:
             log.error("pop3.maildrop.failed", user=log.address(name), detail=str(error))
             self.forget()
             damaged = isinstance(error, UnsealError)
+            if damaged:
+                self._service.metrics.open_failures.add("pop3")
             return responses.FOR_REASON[Reason.DAMAGED] if damaged else responses.NOT_AVAILABLE
         log.info("pop3.login", user=log.address(name))
         return ok(f"{self._transaction.count} messages")

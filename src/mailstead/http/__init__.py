@@ -1,0 +1,1 @@
+"""As much HTTP as a question for numbers needs: one request a connection, without I/O."""

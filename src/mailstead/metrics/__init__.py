@@ -1,0 +1,1 @@
+"""Numbers for whoever runs the server: counted where things happen, read by Prometheus."""
