@@ -1,6 +1,7 @@
 """Ready is who listens and can write: against a real database that refuses, hangs and comes back."""
 
 import asyncio
+import resource
 from pathlib import Path
 
 import apsw
@@ -9,7 +10,7 @@ import pytest
 from mailstead.services import readiness
 from mailstead.services.readiness import Readiness
 from mailstead.store.database import Database
-from mailstead.store.migrate import SCHEMA_VERSION, put_meta
+from mailstead.store.migrate import SCHEMA_VERSION, get_meta, put_meta
 from mailstead.store.opening import StoreSettings, open_database
 from mailstead.store.probe import totals
 from tests.support.house import house
@@ -50,30 +51,27 @@ async def test_who_cannot_write_is_not_ready_until_he_can(tmp_path: Path) -> Non
     await database.close()
 
 
-async def test_a_full_disk_is_not_ready(tmp_path: Path) -> None:
+async def test_a_disk_without_room_is_not_ready(tmp_path: Path) -> None:
+    """Only what really writes finds it out: a transaction that writes nothing would be made all the same."""
     database = open_database(StoreSettings(tmp_path))
-    connection = database._engine._connection  # type: ignore[attr-defined]
-    pages = connection.execute("PRAGMA page_count").fetchall()[0][0]
-    await database.write(lambda tx: tx.execute("CREATE TABLE filler (octets BLOB)"))
-    connection.execute(f"PRAGMA max_page_count = {pages + 1}")
     clock = Hand()
-    ready = Readiness(Full(database), lambda: True, clock)
-    assert await ready.why_not() == "the database cannot be written"
+    ready = Readiness(database, lambda: True, clock)
+    assert await ready.why_not() is None
+    written = await database.read(lambda tx: get_meta(tx, "probe"))
+    assert written is not None
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    log = (tmp_path / "mail.db-wal").stat().st_size
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log, before[1]))  # no file of this process grows beyond it
+    try:
+        clock.at += 2
+        assert await ready.why_not() == "the database cannot be written"
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    async with asyncio.timeout(10):
+        while await ready.why_not() is not None:
+            clock.at += 2
+            await asyncio.sleep(0.01)
     await database.close()
-
-
-class Full:
-    """A database whose every write needs more room than SQLite is allowed."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    async def write(self, work):
-        def more(tx):
-            tx.execute("INSERT INTO filler VALUES (zeroblob(100000))")
-            return work(tx)
-
-        return await self._database.write(more)
 
 
 async def test_who_must_wait_is_not_ready_and_all_who_ask_wait_once(

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import io
 import random
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -45,8 +46,11 @@ def service(
 
 
 @asynccontextmanager
-async def served(made: WatchService) -> AsyncIterator[int]:
+async def served(made: WatchService, **options: int) -> AsyncIterator[int]:
+    """Its port; *options* are those of its socket."""
     sock = bind("127.0.0.1", 0)
+    for name, value in options.items():
+        sock.setsockopt(socket.SOL_SOCKET, getattr(socket, name), value)
     async with asyncio.TaskGroup() as tasks:
         server = await listen(sock, made.serve, tasks)
         sweeping = tasks.create_task(sweep(made.gate.wires, every=0.05))
@@ -152,25 +156,33 @@ async def test_a_crowd_of_the_slow_keeps_nobody_out(port: int) -> None:
         await gone(writer)
 
 
-async def test_who_does_not_read_is_cut(log: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("octets", [60_000, 32 << 20])
+async def test_who_does_not_read_is_cut(
+    octets: int, log: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also of an answer that the loop would hold for him, and nobody would see it any more."""
     monkeypatch.setattr("mailstead.services.watching.SECONDS", 0.5)
 
     async def much() -> str:
-        return "x" * (32 << 20)
+        return "x" * octets
 
     made = WatchService(Gate(1000), Log(log), Metrics().watching, {}, much, ready)
-    async with served(made) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port, limit=1)
-        writer.write(b"GET /metrics HTTP/1.1\r\n" + HOST + b"\r\n")
-        async with asyncio.timeout(5):
-            while not made.gate.wires:
-                await asyncio.sleep(0.01)
-            while made.gate.wires:
-                await asyncio.sleep(0.05)
-        assert made.here == {}
-        with contextlib.suppress(ConnectionError):
-            assert len(await reader.read(1 << 30)) < 32 << 20
-        await gone(writer)
+    async with served(made, SO_SNDBUF=4096) as port:
+        with socket.socket() as peer:
+            peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            peer.connect(("127.0.0.1", port))
+            peer.sendall(b"GET /metrics HTTP/1.1\r\n" + HOST + b"\r\n")
+            async with asyncio.timeout(5):
+                while not made.here:
+                    await asyncio.sleep(0.01)
+                while made.here:
+                    await asyncio.sleep(0.05)
+            peer.setblocking(False)
+            loop, taken = asyncio.get_running_loop(), 0
+            with contextlib.suppress(ConnectionError):
+                while came := await loop.sock_recv(peer, 65536):
+                    taken += len(came)
+            assert taken < octets
     assert log.getvalue() == ""
 
 

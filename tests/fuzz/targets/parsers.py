@@ -37,7 +37,7 @@ from mailstead.smtp.client import ReplyError, ReplyReader
 from mailstead.smtp.commands import Bdat, Plain, parse
 from mailstead.smtp.reply import OK, START_INPUT
 from mailstead.smtp.server import BodyChunk, Need, ServerConnection, State
-from tests.fuzz.targets import imap, pop3
+from tests.fuzz.targets import http, imap, pop3
 
 
 def structure(octets: bytes) -> None:
@@ -222,6 +222,7 @@ TARGETS: dict[str, Callable[[bytes], None]] = (
             scram,
         )
     }
+    | http.TARGETS
     | imap.TARGETS
     | pop3.TARGETS
 )
