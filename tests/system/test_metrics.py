@@ -6,7 +6,9 @@ import json
 import os
 import poplib
 import signal
+import smtplib
 import socket
+import ssl
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -77,6 +79,9 @@ def test_the_numbers_are_those_of_all_workers(server: Server) -> None:
     assert send(lmtp, ANN, "bob@local.test") == [250, 250, 250]
     assert lmtp.reply()[0] == 250
     lmtp.close()
+    with smtplib.SMTP("127.0.0.1", server.ports["smtp"]) as client:
+        client.starttls(context=ssl._create_unverified_context())
+        client.ehlo()
     for _ in range(PEERS):
         with imap(server) as client:
             client.select()
@@ -91,7 +96,8 @@ def test_the_numbers_are_those_of_all_workers(server: Server) -> None:
     pop3.quit()
 
     found = eventually(port, nobody_is_here)
-    assert found("smtp_connections_total", listener="smtp", result="accepted") == PEERS + 1
+    assert found("smtp_connections_total", listener="smtp", result="accepted") == PEERS + 2
+    assert found("smtp_tls_total", version="1.3") == found.sum("smtp_tls_total") == 1
     assert found("smtp_connections_total", listener="lmtp", result="accepted") == 1
     assert found("smtp_connections_total", listener="smtp", result="refused") == 0
     into = {"direction": "in"}

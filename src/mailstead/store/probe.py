@@ -22,7 +22,7 @@ def totals(tx: Tx, after: int) -> tuple[int, int, int] | None:
     None when there are none: so all are counted a few at a time, and nobody waits for long.
     """
     rows = tx.execute(
-        "SELECT account_id, used_octets FROM account WHERE account_id > ? ORDER BY account_id LIMIT 1000",
+        "SELECT account_id, used_octets FROM account WHERE account_id > ? ORDER BY account_id LIMIT 250",
         (after,),
     )
     if not rows:

@@ -134,6 +134,8 @@ class Session:
             return await self._read() if event is Need.OCTETS else await self._deal_with(event)
         except CutOff as cut:
             self._service.log.warning("imap.response.cut", detail=str(cut.__cause__))
+            if isinstance(cut.__cause__, UnsealError):
+                self._service.metrics.open_failures.add("imap")
             self._wire.abort()
             return False
 
@@ -223,17 +225,16 @@ class Session:
         try:
             answer = await self._handle(event)
         except MailError as error:
-            if error.reason is Reason.DAMAGED:
-                metrics.open_failures.add("imap")
             if error.reason in (Reason.DAMAGED, Reason.NOT_AS_LEFT, Reason.STORAGE_UNAVAILABLE):
                 self._service.log.warning("imap.command.failed", reason=error.reason.name, detail=str(error))
             answer = FOR_REASON[error.reason]
         except UnsealError as error:
-            metrics.open_failures.add("imap")
             self._service.log.error("imap.command.damaged", detail=str(error))
             answer = FOR_REASON[Reason.DAMAGED]
         if answer is None:
             return
+        if answer is FOR_REASON[Reason.DAMAGED]:
+            metrics.open_failures.add("imap")
         self._upload.discard()  # of an APPEND that failed before its end
         await tell_after(event, self._context, self._service.log)
         metrics.imap_command.observe(ticks() - began, NAMES[type(event)])

@@ -100,6 +100,8 @@ class Session:
             return await self._deal_with(event)
         except CutOff as cut:
             self._service.log.warning("pop3.response.cut", detail=str(cut.__cause__))
+            if isinstance(cut.__cause__, UnsealError):
+                self._service.metrics.open_failures.add("pop3")
             self._wire.abort()
             return False
         finally:
@@ -176,13 +178,10 @@ class Session:
             assert transaction is not None, "the state table lets nobody here before"
             response = await transaction.answer(event, self._connection.respond)
         except MailError as error:
-            if error.reason is Reason.DAMAGED:
-                self._service.metrics.open_failures.add("pop3")
             if error.reason in (Reason.DAMAGED, Reason.NOT_AS_LEFT, Reason.STORAGE_UNAVAILABLE):
                 self._service.log.warning("pop3.command.failed", reason=error.reason.name, detail=str(error))
             response = responses.FOR_REASON.get(error.reason, responses.NOT_AVAILABLE)
         except UnsealError as error:
-            self._service.metrics.open_failures.add("pop3")
             self._service.log.error("pop3.command.damaged", detail=str(error))
             response = responses.DAMAGED
         if response is not None:
@@ -191,6 +190,8 @@ class Session:
     async def _respond(self, response: Response, more: bytes = b"") -> None:
         """Answer the last event. What the peer did wrong counts; what we cannot do now does not."""
         line = self._connection.respond(response)
+        if response in (responses.DAMAGED, responses.FOR_REASON[Reason.DAMAGED]):
+            self._service.metrics.open_failures.add("pop3")
         self._wire.write(line + more if response.positive else line)
         if response.positive:
             if self._account is not None:
@@ -268,8 +269,6 @@ class Session:
             log.error("pop3.maildrop.failed", user=log.address(name), detail=str(error))
             self.forget()
             damaged = isinstance(error, UnsealError)
-            if damaged:
-                self._service.metrics.open_failures.add("pop3")
             return responses.FOR_REASON[Reason.DAMAGED] if damaged else responses.NOT_AVAILABLE
         log.info("pop3.login", user=log.address(name))
         return ok(f"{self._transaction.count} messages")
