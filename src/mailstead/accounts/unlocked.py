@@ -16,6 +16,7 @@ from mailstead.accounts.flagging import FlagChange, FlagOutcome
 from mailstead.accounts.mailbox import Mailbox
 from mailstead.accounts.namedmailboxes import NamedMailboxes
 from mailstead.accounts.online import Watch, Watcher
+from mailstead.accounts.openedrows import OpenedRow, open_row
 from mailstead.accounts.orders import Orders
 from mailstead.accounts.reading import Columns, Fetched, Located
 from mailstead.accounts.replacing import Replacing
@@ -26,6 +27,7 @@ from mailstead.errors import Reason, Refused, UnsealError
 from mailstead.mail.mailbox import INBOX, Modseq, Uid
 from mailstead.store.accounts import addresses, quota
 from mailstead.store.quarantine import quarantined
+from mailstead.store.sealedrows import SealedRow
 
 BEGINNING = Uid(0)
 
@@ -230,3 +232,7 @@ class UnlockedAccount(NamedMailboxes):
     async def quarantined(self) -> list[tuple[bytes, int, str]]:
         """Mailbox id, UID and reason of every message that could not be opened."""
         return await self._online.database.read(lambda tx: quarantined(tx, self.account_id))
+
+    async def open_row(self, row: SealedRow) -> OpenedRow:
+        """One stored row of this account with what is in it (`openedrows.open_row`)."""
+        return await open_row(self, self._online.database, self._online.keys, row)

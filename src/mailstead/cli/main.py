@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "access-log": ("mailstead.cli.accesslog", "Who got into an account, and who tried."),
     "demo": ("mailstead.cli.demo", "Watch a mail arrive, be sealed, be stored and be read."),
     "init": ("mailstead.cli.init", "Make the settings, the server key and a certificate."),
+    "inspect": ("mailstead.cli.inspect", "What sealed octets are, without a key."),
     "key": ("mailstead.cli.key", "Keys, and the ways to them: words, app passwords, escrow."),
     "mail": ("mailstead.cli.mail", "Send mail, and read your own."),
     "serve": ("mailstead.cli.serve", "Run the server in the foreground."),

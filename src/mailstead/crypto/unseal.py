@@ -91,6 +91,15 @@ class RecordName:
         return record_context(head, self.account)
 
 
+def open_frame(key: Octets, name: RecordName, kind: Kind, dictionary: int, sealed: Sealed) -> bytes:
+    """The content of a lane's record as its frame has it, compressed or not.
+
+    Raises:
+        UnsealError: it is not the one that was sealed under this name.
+    """
+    return unframe(open_sealed(key, name.context(kind, dictionary), sealed.octets))
+
+
 def open_summary(key: Octets, name: RecordName, sealed: Sealed) -> bytes:
     """The content of a SUMMARY record.
 
@@ -100,7 +109,7 @@ def open_summary(key: Octets, name: RecordName, sealed: Sealed) -> bytes:
     if name.flags not in (SUMMARY_FLAGS, PADDED):
         raise UnsealError("the summary has flags that make no sense")
     dictionary = DICTIONARY_ID if name.flags == SUMMARY_FLAGS else 0
-    content = unframe(open_sealed(key, name.context(Kind.SUMMARY, dictionary), sealed.octets))
+    content = open_frame(key, name, Kind.SUMMARY, dictionary, sealed)
     return inflate(name.flags, content, CAPS[Kind.SUMMARY])
 
 
@@ -125,7 +134,7 @@ def open_body(key: Octets, name: RecordName, sealed: Sealed, size: int) -> bytes
     """
     if name.flags & ~PADDED not in (0, ZSTD):
         raise UnsealError("the body has flags that make no sense")
-    content = unframe(open_sealed(key, name.context(Kind.BODY), sealed.octets))
+    content = open_frame(key, name, Kind.BODY, 0, sealed)
     plain = inflate(name.flags, content, BLOCK)
     if len(plain) != size:
         raise UnsealError("the body has another length than its summary says")
