@@ -35,7 +35,7 @@ from mailstead.mail.mailbox import Uid
 from mailstead.net.dial import Dialled, SendError, SmtpClient, TlsMode
 from mailstead.net.imapclient import ImapClient, ReadError
 from mailstead.net.tls import ServerTls
-from mailstead.scan import search
+from mailstead.scan import SHORTEST, Scan
 from mailstead.secretmem import Arena
 from mailstead.services.show import shower
 from mailstead.services.worker import Bound, Worker
@@ -178,7 +178,9 @@ class Demo:
         trace_octets = await self._look_at_the_disk(Uid(1))
         read = await asyncio.to_thread(self._read_back, Uid(1))
         proof.sha256_read = hashlib.sha256(read[trace_octets:]).hexdigest()
-        proof.files, proof.hits = search(self.folder, _canaries(proof))
+        scan = Scan({word.decode("utf-8", "replace"): word for word in _canaries(proof)})
+        scan.below(self.folder)
+        proof.files, proof.hits = scan.files, len(scan.hits)
 
     async def send(self, sender: str, octets: bytes) -> None:
         """Send *octets* to alice over SMTP with STARTTLS."""
@@ -254,7 +256,7 @@ def _canaries(proof: Proof) -> list[bytes]:
     lines = proof.sent.partition(b"\r\n\r\n")[2].split(b"\r\n")
     texts = [line[:60] for line in lines if len(line) >= 12]
     subject = proof.subject.encode()
-    return [SENDER.encode(), subject, *texts[:200]]
+    return [word for word in (SENDER.encode(), subject, *texts[:200]) if len(word) >= SHORTEST]
 
 
 def _reserve(base: int, say: Callable[[str], None]) -> tuple[list[socket.socket], list[tuple[str, str, int]]]:

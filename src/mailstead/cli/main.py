@@ -20,6 +20,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "init": ("mailstead.cli.init", "Make the settings, the server key and a certificate."),
     "inspect": ("mailstead.cli.inspect", "What sealed octets are, without a key."),
     "key": ("mailstead.cli.key", "Keys, and the ways to them: words, app passwords, escrow."),
+    "leakcheck": ("mailstead.cli.leakcheck", "Whether anything of mail is written down in clear."),
     "mail": ("mailstead.cli.mail", "Send mail, and read your own."),
     "serve": ("mailstead.cli.serve", "Run the server in the foreground."),
     "status": ("mailstead.cli.status", "Whether the server runs, and whose mail is open in it."),

@@ -3,6 +3,7 @@
 The objects here belong to the thread that seals and opens: the event loop's.
 """
 
+import contextlib
 import hashlib
 import struct
 from importlib import resources
@@ -109,6 +110,20 @@ def decompress_entry(octets: bytes, cap: int = 1 << 20) -> bytes:
         UnsealError: as `decompress`.
     """
     return _decompress(_OPEN_WITH_WORDS, octets, cap)
+
+
+def inflated_part(octets: Octets, most: int) -> bytes:
+    """Up to *most* octets of what a zstd frame holds that begins here, as far as it can be had.
+
+    For who looks for plaintext: nothing is checked, and nothing may be believed of it.
+    """
+    parts: list[bytes] = []
+    with contextlib.suppress(zstandard.ZstdError):
+        reader = _OPEN_WITH_WORDS.stream_reader(octets, read_size=BLOCK)
+        while most > 0 and (part := reader.read(min(most, BLOCK))):
+            parts.append(part)
+            most -= len(part)
+    return b"".join(parts)
 
 
 def _decompress(decompressor: zstandard.ZstdDecompressor, octets: bytes, cap: int) -> bytes:

@@ -80,6 +80,12 @@ def _connect(url: str) -> "psycopg.Connection[Row]":
     return connection
 
 
+def data_directory(tx: Tx) -> str | None:
+    """Where the server keeps its files; None when this role may not know."""
+    found = tx.execute("SELECT setting FROM pg_settings WHERE name = 'data_directory'")
+    return str(found[0][0]) if found and found[0][0] else None
+
+
 def open_postgres(url: str) -> "PostgresDatabase":
     """Connect, and bring the data up to date.
 

@@ -2,7 +2,9 @@
 
 MAILSTEAD_BROKEN chooses what is broken: nothing said, deliveries and changes; "changes", only those;
 "hashing", passwords are hashed where everybody waits for them; "halves", a REPLACE is two transactions;
-"keys", a copy of each store key stays on the heap; "statements", each statement is a transaction.
+"keys", a copy of each store key stays on the heap; "statements", each statement is a transaction;
+"unsealed BODY PAGE", records of these kinds are stored as they are; "spool", what is spooled is not
+sealed; "trace", what comes over the wire is written to a temporary file.
 
 Python imports this module at start when its folder is on the path; the server's own code is as it is.
 """
@@ -18,9 +20,33 @@ CHANGES = ("write_rows.<locals>.work", "Copying._write.<locals>.work")
 
 class _Breaker:
     def find_spec(self, name, path=None, target=None):
-        if name != ("mailstead.store.opening" if BROKEN == "statements" else "mailstead.services.worker"):
+        whole, _, kinds = BROKEN.partition(" ")
+        where = {"statements": "mailstead.store.opening", "unsealed": "mailstead.crypto"}
+        if name != where.get(whole, "mailstead.services.worker"):
             return
         sys.meta_path.remove(self)
+        if kinds:
+            _unseal(kinds.split())
+            return
+        if BROKEN == "spool":
+            from mailstead.crypto.serverbox import ServerBox
+
+            ServerBox.seal = ServerBox.open = lambda self, index, octets: octets
+            return
+        if BROKEN == "trace":
+            import tempfile
+
+            from mailstead.net.wire import Wire
+
+            received = Wire.data_received
+
+            def traced(self, data):
+                with open(os.path.join(tempfile.gettempdir(), "trace"), "ab") as file:
+                    file.write(data)
+                received(self, data)
+
+            Wire.data_received = traced
+            return
         if BROKEN == "statements":
             from mailstead.store.sqlite import Savepoints, SqliteEngine, SqliteTx
 
@@ -107,4 +133,54 @@ class _Breaker:
         return
 
 
-sys.meta_path.insert(0, _Breaker())
+def _unseal(kinds):
+    """Store records of these kinds as they are: of the layout of sealed ones, and openable as they are."""
+    from mailstead.crypto import primitives as p
+    from mailstead.crypto.sealed import Kind
+
+    kinds = {Kind[kind] for kind in kinds}
+    real, seal, open_sealed, access = p.Encryptor, p.seal, p.open_sealed, p.RandomAccess
+
+    def bare(context):
+        return context[:12] in (b"EMS1 record\0", b"EMS1 stored\0") and context[17] in kinds
+
+    def laid_out(frame):
+        pieces = [bytes(frame[at : at + p.CHUNK]) for at in range(0, len(frame) + 1, p.CHUNK)]
+        return os.urandom(p.HEAD) + b"".join(piece + bytes(16) for piece in pieces)
+
+    class Encryptor:
+        def __init__(self, key, context):
+            self.inner = None if bare(context) else real(key, context)
+            self.whole = bytearray()
+
+        def update(self, octets):
+            if self.inner is not None:
+                return self.inner.update(octets)
+            self.whole += octets
+            return b""
+
+        def finalize(self):
+            return laid_out(self.whole) if self.inner is None else self.inner.finalize()
+
+    class RandomAccess(access):
+        def __init__(self, key, context, head, total):
+            self.bare = bare(context)
+            if not self.bare:
+                super().__init__(key, context, head, total)
+            self.chunks, self._last = (
+                (total - p.HEAD) // p.SEALED_CHUNK + 1,
+                (total - p.HEAD) % p.SEALED_CHUNK,
+            )
+
+        def open(self, index, sealed):
+            return bytes(sealed[:-16]) if self.bare else super().open(index, sealed)
+
+    def opened(key, context, payload):
+        return p.open_kept(key, context, payload) if bare(context) else open_sealed(key, context, payload)
+
+    p.Encryptor, p.RandomAccess, p.open_sealed = Encryptor, RandomAccess, opened
+    p.seal = lambda key, context, frame: laid_out(frame) if bare(context) else seal(key, context, frame)
+
+
+if BROKEN:
+    sys.meta_path.insert(0, _Breaker())
