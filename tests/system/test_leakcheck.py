@@ -160,6 +160,15 @@ def test_who_is_interrupted_leaves_nobody_behind(server: Server) -> None:
     assert people(server) == before
 
 
+def test_nobody_is_postmaster_for_a_minute(tmp_path: Path) -> None:
+    server = Server(tmp_path / "box", users=("ann@b.test",)).make()
+    removed = server.run("user", "remove", "ann@b.test", "--yes")
+    assert removed.returncode == 0, removed.stderr
+    said = json.loads(server.run("leakcheck", "--account", "--json").stdout)
+    assert said["error"] == "nobody lives in b.test yet"
+    assert people(server) == []
+
+
 def test_a_server_that_takes_no_mail_proves_nothing(tmp_path: Path) -> None:
     server = Server(tmp_path / "box", extra="[limits]\nmessage_octets = 100000").make()
     done = server.run("leakcheck", "--account", "--json")

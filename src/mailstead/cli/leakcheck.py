@@ -24,6 +24,7 @@ from mailstead.leakcheck.running import Report, Run, look_only
 from mailstead.leakcheck.scene import engine_folder, known_in_clear
 from mailstead.scan import SHORTEST
 from mailstead.services.state import ask
+from mailstead.store.accounts import find_recipient
 
 _WHAT = "the check could not be made"
 _LONGEST = 200  # octets of a word: a line of mail has it whole
@@ -116,9 +117,25 @@ def _in_data(config: str | None, asked: _Asked) -> Report:
             words = {name: word for name, word in asked.words.items() if name not in known}
             if not asked.account:
                 return await look_only(office, words, places, known)
+            await _somebody_lives_in(office, settings.domains[0])
             return await Run(office, settings, log, words, places, _say(asked)).go(known)
 
         return with_office(config, _WHAT, act)
+
+
+async def _somebody_lives_in(office: Office, domain: str) -> None:
+    """See that the postmaster of a domain is somebody who stays.
+
+    Raises:
+        Trouble: there is none.
+    """
+    postmaster = f"postmaster@{domain}"
+    if await office.database.read(lambda tx: find_recipient(tx, postmaster)) is None:
+        raise Trouble(
+            f"nobody lives in {domain} yet",
+            why=f"the first account of a domain gets the mail of {postmaster}, which would go with it",
+            fix=f"mailstead user add NAME@{domain}, or leave --account out",
+        )
 
 
 def _add_engine(places: Places, folder: str | None) -> None:
