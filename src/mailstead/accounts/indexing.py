@@ -82,6 +82,9 @@ class Indexing:
 
     Args:
         least: Messages that are indexed together.
+
+    Attributes:
+        left: How many messages were not indexed when it was last looked.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class Indexing:
         least: int = LEAST,
     ) -> None:
         self.least = least
+        self.left = 0
         self._database = database
         self._keys = keys
         self._snapshots = snapshots
@@ -125,7 +129,8 @@ class Indexing:
             await self._store.sweep(head)
             self._swept = True
         waiting = await self.waiting(head)
-        if sum(len(w.uids) for w in waiting) >= self.least:
+        self.left = sum(len(w.uids) for w in waiting)
+        if self.left >= self.least:
             await self._index_some(head, waiting)
             return True
         if await self._merging.step(head):

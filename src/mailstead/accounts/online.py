@@ -26,6 +26,7 @@ from mailstead.accounts.storedorders import StoredOrders
 from mailstead.accounts.summaries import Summaries
 from mailstead.accounts.verifying import Verifying
 from mailstead.errors import MailError, Reason, Refused
+from mailstead.metrics.families import Histogram
 from mailstead.store.book import Known
 from mailstead.store.database import Database
 from mailstead.store.ledger import Ledger
@@ -54,6 +55,7 @@ class Online:
         kept_orders: What it keeps of mailboxes that were sorted.
         damaged: Told of a mailbox that is not as it was left, and how; of the account without an id.
         ledger: What this node has noted of arrivals and anchors.
+        searching: Counts how long the search index takes.
         alone: Nobody writes the anchor later, so it is written at once.
         standing: What is not as it was left of the account, and of mailboxes as a whole.
     """
@@ -67,6 +69,7 @@ class Online:
     damaged: Callable[[bytes, list[str]], None] = field(default=lambda _, __: None)
     ledger: Ledger | None = None
     alone: bool = False
+    searching: Histogram | None = None
     standing: Standing = AS_LEFT
     anchoring: Anchoring = field(init=False)
     snapshots: Snapshots = field(init=False)
@@ -91,7 +94,7 @@ class Online:
         self.statuses = Statuses(self.database, self.keys)
         self.folders = Folders(self.database, self.keys)
         self.verifying = Verifying(self.database, self.keys, self.folders, self.snapshots, self.ledger)
-        self.search_index = SearchIndex(self.database, self.keys)
+        self.search_index = SearchIndex(self.database, self.keys, self.searching)
         self.anchoring = Anchoring(self.database, self.keys, self.ledger)
         self.annotations = Annotations(self.database, self.keys, self.folders, self.writing)
         self.reader = Reader(self.database, self.keys, self.body_keys)

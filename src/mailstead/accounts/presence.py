@@ -106,6 +106,7 @@ class Presence:
             online = Online(
                 self._database, make_keys(), self._bell.ring, self._erased, self._body_keys,
                 self._kept_orders, partial(self._damaged, account.account_id), self._ledger,
+                searching=self._metrics.search,
             )  # fmt: skip
             here = self._accounts[key] = Account(online)
             self._ids[account.account_id] += 1
@@ -231,6 +232,7 @@ class Presence:
                 await self._look(some)
                 await asyncio.sleep(0)
             self._told(set())
+            self._metrics.index_waiting.set(sum(a.online.indexing.left for a in self._accounts.values()))
 
     async def _wipe_traces(self) -> None:
         """A minute after EXPUNGE no file holds the message's key (docs/security.md)."""

@@ -15,7 +15,7 @@ from mailstead.store.sealedrows import SealedRow
 _OF_ACCOUNT = {
     "mboxes": Kind.MBOXES, "account-leaf": Kind.LEAF, "anchor": Kind.ANCHOR, "accesslog": Kind.ACCESSLOG,
 }  # fmt: skip
-_OF_MAILBOX = {"counts": Kind.COUNTS, "metadata": Kind.METADATA, "order": Kind.ORDER}
+_OF_MAILBOX = {"counts": Kind.COUNTS, "metadata": Kind.METADATA, "order": Kind.ORDER, "search": Kind.SEGMENT}
 
 
 @dataclass(frozen=True, slots=True)

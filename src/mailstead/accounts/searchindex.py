@@ -10,14 +10,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from mailstead.accounts.indexhead import IndexHead, Segment, decode_row
-from mailstead.accounts.indexpieces import Pieces
+from mailstead.accounts.indexpieces import Pieces, Wanted
 from mailstead.accounts.keys import SessionKeys
+from mailstead.clock import ticks
 from mailstead.crypto.sealed import Kind, SealedRecord
 from mailstead.errors import UnsealError
-from mailstead.index.lookup import NOTHING, look_up
+from mailstead.index.lookup import NOTHING, Looking, look_up
 from mailstead.index.segment import SPAN, Damaged, Layout
 from mailstead.index.terms import Clue
 from mailstead.mail.uidset import UidSet
+from mailstead.metrics.families import Histogram
 from mailstead.store.accounts import Stale
 from mailstead.store.database import Database, Tx
 from mailstead.store.records import get_record
@@ -66,10 +68,18 @@ class _Columns:
     known: UidSet
 
 
-class SearchIndex:
-    """The search index of one account, as sessions ask it."""
+_Looking = tuple[Where, Segment, Looking]
 
-    def __init__(self, database: Database, keys: SessionKeys) -> None:
+
+class SearchIndex:
+    """The search index of one account, as sessions ask it.
+
+    Args:
+        searching: Counts how long it takes.
+    """
+
+    def __init__(self, database: Database, keys: SessionKeys, searching: Histogram | None = None) -> None:
+        self._searching = searching
         self.pieces = Pieces(database, keys)
         self._database = database
         self._keys = keys
@@ -80,6 +90,7 @@ class SearchIndex:
 
     async def ask(self, mailbox_id: bytes, questions: Collection[Question]) -> dict[Question, Hits] | None:
         """The answers to *questions* about a mailbox; None while there is no index that could say."""
+        began = ticks()
         try:
             head = await self.head()
             if head is None or not head.segments:
@@ -94,7 +105,10 @@ class SearchIndex:
         except (UnsealError, Damaged) as error:
             self.damage = str(error)
             return None
-        return {q: _hits(q, columns, found) for q in questions}
+        hits = {q: _hits(q, columns, found) for q in questions}
+        if self._searching is not None:
+            self._searching.observe(ticks() - began)
+        return hits
 
     async def head(self) -> IndexHead | None:
         """The newest head; None before there is any.
@@ -156,7 +170,7 @@ class SearchIndex:
         ]
         sent: list[list[bytes] | None] = [None] * len(looking)
         while looking:
-            going, wanted = [], []
+            going, wanted = list[_Looking](), list[Wanted]()
             for one, octets in zip(looking, sent, strict=True):
                 clue, segment, work = one
                 try:

@@ -40,6 +40,10 @@ WORDS: dict[str, Words] = {
         "what 256 messages are sorted or threaded by, or the order of all",
         ("subjects, addresses, dates and message ids", "the order"),
     ),
+    "search": Words(
+        "the search index: its head, a piece of 32 KiB of a segment, or which documents 256 messages are",
+        ("words", "how many messages have one", "how full the last piece of a segment is"),
+    ),
     "leaf": Words("which rows a mailbox should have, by their last writes", (_RECORDS,)),
     "page": Words(
         "what lists show of up to 256 messages (A), or what opens and describes them (B)",

@@ -73,6 +73,12 @@ class Metrics:
             "From a whole IMAP command until its answer, slow peers who take it included.",
             SLOW, command=COMMANDS,
         )  # fmt: skip
+        self.search = make.histogram(
+            "search_seconds", "To ask the search index of one account about one mailbox.", SLOW
+        )
+        self.index_waiting = make.gauge(
+            "index_pending_messages", "Messages of accounts with a session that are not in their index yet."
+        )
         self.pop3_sessions = make.gauge("pop3_sessions", "Open POP3 connections.")
         self.store_messages = make.given("store_messages", "Messages in all mailboxes.")
         self.store_bytes = make.given(

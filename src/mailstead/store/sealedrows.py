@@ -41,6 +41,7 @@ SORTS: dict[str, Sort] = {
     "counts": Sort("record WHERE kind = 27", ("place",), _WRITE),
     "metadata": Sort("record WHERE kind = 28", ("place",), _WRITE),
     "order": Sort("record WHERE kind = 29", ("place", "object_id"), _WRITE),
+    "search": Sort("record WHERE kind = 18", ("place", "object_id"), _WRITE),
     "leaf": Sort("leaf WHERE 0 = 0", ("mailbox_id", "number"), _WRITE),
     "page": Sort("page WHERE 0 = 0", ("mailbox_id", "number", "grp"), _WRITE),
     "state": Sort("state WHERE 0 = 0", ("mailbox_id", "number"), (*_WRITE, "max_modseq")),

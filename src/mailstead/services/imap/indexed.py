@@ -116,7 +116,7 @@ class Narrowing:
         """Which messages match, and which must be looked at."""
         sure, perhaps = self._eval(key)
         if self._scored:
-            sure, perhaps = frozenset(), sure | perhaps
+            sure, perhaps = frozenset[int](), sure | perhaps
         looked_at = self._view.numbered(perhaps) + self._view.outside(self._known)
         return Narrowed(self._view.numbered(sure), sorted(looked_at))
 
