@@ -91,7 +91,7 @@ async def test_what_only_reads_changes_nothing(sqlite: Database, tmp_path: Path)
         assert await sqlite.read(changeable) == before
         account.close()
         reading = {"addresses", "now", "quota", "close", "mailboxes", "names", "mailbox", "annotations", "status",
-            "statuses", "exists", "snapshot", "opened", "watch", "fetch", "messages", "locate", "read", "orders",
+            "statuses", "exists", "snapshot", "opened", "watch", "fetch", "messages", "locate", "open_row", "read", "orders",
             "read_small", "look_up", "absorb", "access_log", "quarantined", "glimpse", "alerts", "damage", "verifying", "account_id", "require_write"}  # fmt: skip
         public = {n for c in (UnlockedAccount, NamedMailboxes) for n in vars(c) if not n.startswith("_")}
         assert public == reading | set(changes), "whatever is new is one or the other"
