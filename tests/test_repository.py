@@ -143,3 +143,12 @@ def test_no_group_is_repeated_possessively() -> None:
     """Python before 3.11.5, Debian 12's among them, matches `(...)*+` wrongly (gh-106052)."""
     for path in SOURCES:
         assert not re.search(r"\)(?:[*+?]|\{[0-9,]+\})\+", path.read_text()), path
+
+
+def test_every_test_that_a_page_names_is_there() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (DOCS / "security.md").read_text())
+    assert len(named) > 15
+    for path, name in named:
+        file = DOCS.parent / path
+        assert file.exists(), path
+        assert not name or f"def {name}(" in file.read_text(), name
