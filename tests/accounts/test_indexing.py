@@ -218,6 +218,7 @@ async def test_what_is_gone_leaves_the_index(box: Indexed) -> None:
     await box.here.expunge(box.inbox, uids[100:])
     await box.work()
     assert (await box.head()).segments == ()
+    assert await box.rows() == 1, "the head, and nothing of rows that are gone"
 
 
 async def test_it_is_sealed_again_when_keys_rotate(box: Indexed) -> None:

@@ -108,6 +108,7 @@ class Indexing:
         self._store = IndexStore(database, keys)
         self._merging = Merging(database, keys, self._store, index.pieces)
         self._swept = False
+        self._boxes: set[bytes] = set()
         self._done: object = None
 
     async def step(self) -> bool:
@@ -154,6 +155,7 @@ class Indexing:
     async def waiting(self, head: IndexHead) -> list[Waiting]:
         """What is not indexed yet, a mailbox at a time."""
         rows = await self._database.read(lambda tx: mailboxes(tx, self._keys.account_id))
+        self._boxes = {row.mailbox_id for row in rows}
         found: list[Waiting] = []
         for row in rows:
             mark = head.marks.get(row.mailbox_id, 0)
@@ -180,7 +182,7 @@ class Indexing:
             await self._store.write_ahead(writer, rest=True)
             segment = segment_of(writer, made.batch.documents, head.next_document // SPAN)
             segments = (*segments, segment)
-        marks = {**head.marks, **made.marks}
+        marks = {box: uid for box, uid in {**head.marks, **made.marks}.items() if box in self._boxes}
         after = replace(head, next_document=made.next, segments=segments, marks=marks)
         await self._store.commit(after, made.rows, segment)
 

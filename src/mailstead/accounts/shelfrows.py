@@ -11,6 +11,7 @@ from mailstead.store.messages import GROUP_A, GROUP_B, StateRow
 from mailstead.store.numbers import LEAF_BITS
 from mailstead.store.orders import drop_orders
 from mailstead.store.records import get_record, put_record
+from mailstead.store.segments import drop_documents
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ class ShelfWrites:
             rows.put_page(tx, account_id, mailbox_id, number, group, record)
         for number, group, version in self.emptied:
             rows.drop_page(tx, account_id, mailbox_id, number, group, version)
+            drop_documents(tx, account_id, mailbox_id, number)
         if self.counts is not None:
             put_record(tx, account_id, Kind.COUNTS, self.counts, mailbox_id)
         for number, record in self.leaves:

@@ -68,6 +68,8 @@ def archived_record(
 def archive(tx: Tx, account_id: int, row: ArchiveRow, kept: tuple[int, int]) -> None:
     """Lock away all mailboxes and account-wide records of an account; nothing of mail is moved.
 
+    The search index is deleted: it is made again of the mail.
+
     The anchor stays, to be followed by another: its versions go on.
 
     Args:
@@ -91,7 +93,7 @@ def archive(tx: Tx, account_id: int, row: ArchiveRow, kept: tuple[int, int]) -> 
     tx.execute(
         "INSERT INTO archived_record (account_id, archive_id, kind, object_id, version, epoch, write_id,"
         " octets) SELECT account_id, ?, kind, object_id, version, epoch, write_id, octets FROM record"
-        " WHERE account_id = ? AND place = ? AND kind <> 24",
+        " WHERE account_id = ? AND place = ? AND kind NOT IN (18, 24)",
         (row.archive_id, account_id, ZERO_ID),
     )
     tx.execute("DELETE FROM record WHERE account_id = ? AND place = ? AND kind <> 24", (account_id, ZERO_ID))

@@ -100,6 +100,14 @@ def document_rows(
     return found if numbers is None else {n: record for n, record in found.items() if n in numbers}
 
 
+def drop_documents(tx: Tx, account_id: int, mailbox_id: bytes, number: int) -> None:
+    """Forget which documents the messages of a row were; it has none any more."""
+    tx.execute(
+        "DELETE FROM record WHERE account_id = ? AND kind = ? AND place = ? AND object_id = ?",
+        (account_id, int(Kind.SEGMENT), mailbox_id, row_id(number)),
+    )
+
+
 def stored_objects(tx: Tx, account_id: int) -> int:
     """How many bodies an account has."""
     return int(tx.execute("SELECT COUNT(*) FROM object WHERE account_id = ?", (account_id,))[0][0])

@@ -182,5 +182,5 @@ def _unseal(kinds):
     p.seal = lambda key, context, frame: laid_out(frame) if bare(context) else seal(key, context, frame)
 
 
-if BROKEN:
+if BROKEN is not None:
     sys.meta_path.insert(0, _Breaker())
