@@ -31,11 +31,15 @@ def broken(how: str) -> dict[str, str]:
 
 
 def run(
-    *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None
+    *arguments: str, stdin: bytes = b"", env: dict[str, str] | None = None, seconds: float = 120
 ) -> subprocess.CompletedProcess[bytes]:
     """Run one command to its end."""
     return subprocess.run(
-        [*COMMAND, *arguments], input=stdin, capture_output=True, timeout=120, env=ENVIRONMENT | (env or {})
+        [*COMMAND, *arguments],
+        input=stdin,
+        capture_output=True,
+        timeout=seconds,
+        env=ENVIRONMENT | (env or {}),
     )
 
 
