@@ -5,6 +5,7 @@ apart here. What is written of it is never changed: later ones are merged from i
 docs/format.md, "Segments".
 """
 
+import re
 import struct
 from array import array
 from collections.abc import Callable, Iterable, Iterator
@@ -27,6 +28,7 @@ _BLOCK = struct.Struct("<IIH")  # octets, where its first postings begin, octets
 _FOOTER = struct.Struct("<4sIQQQQHHI")
 FOOTER_OCTETS = _FOOTER.size
 LEVEL = 3
+_NUMBER = re.compile("[A-F]*[0-9][0-9A-F]*")
 _HEX = frozenset("0123456789ABCDEF")
 _BLOCK_CAP, _INDEX_CAP = 1 << 20, 16 << 20
 
@@ -49,7 +51,7 @@ NUMBERS, WORDS = b"\1", b"\2"  # the halves of a dictionary, by the octet that e
 
 def shelf_of(term: str) -> bytes:
     """In which half of the dictionary a term stands."""
-    return NUMBERS if _HEX.issuperset(term) and not term.isalpha() else WORDS
+    return NUMBERS if _NUMBER.fullmatch(term) else WORDS
 
 
 def shelves_of(beginning: str) -> bytes:
