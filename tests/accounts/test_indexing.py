@@ -19,9 +19,10 @@ from mailstead.accounts.unlocked import UnlockedAccount
 from mailstead.crypto.sealed import Kind
 from mailstead.errors import UnsealError
 from mailstead.index.segment import Damaged
-from mailstead.index.terms import clues
+from mailstead.index.terms import Clue, Place, clues
 from mailstead.mail.casemap import fold
 from mailstead.mail.mailbox import Uid
+from mailstead.scan import Scan
 from mailstead.store.database import Database
 from mailstead.store.records import LostRace
 from mailstead.store.segments import drop_segments, segment_ids
@@ -200,6 +201,23 @@ async def test_an_index_that_is_damaged_is_made_anew(box: Indexed, how: str) -> 
     assert await box.find("w7") == having("w7", range(40))
 
 
+async def test_mail_that_does_not_open_is_passed_over(box: Indexed) -> None:
+    """Nothing is begun again for it, and nothing goes round in circles."""
+    await box.deliver(0, 30)
+    await box.work()
+    await box.deliver(30, 60)
+    other = await box.here.create_mailbox("Other")
+    await box.here.copy(box.inbox, [m.uid async for m in box.here.messages(box.inbox)][:5], other)
+    damage = "UPDATE page SET octets = write_id WHERE mailbox_id = ?"
+    await box.house.database.write(lambda tx: tx.execute(damage, (box.inbox,)))
+    before = await box.head()
+    assert await box.work() < 4
+    after = await box.head()
+    assert after.index_id == before.index_id
+    assert after.marks[other] == 5, "the other mailbox is indexed"
+    assert after.marks[box.inbox] == before.marks[box.inbox]
+
+
 async def test_what_is_gone_leaves_the_index(box: Indexed) -> None:
     await box.deliver(0, 200)
     await box.work()
@@ -252,6 +270,33 @@ async def test_the_size_of_pieces_tells_nothing_of_a_guess(box: Indexed) -> None
     )
     assert len(lengths) == 1
     assert PIECE + 8 == 1 << 15
+
+
+async def test_no_word_of_it_is_on_the_disk(sqlite: Database, tmp_path: Path) -> None:
+    """And the control: sealed by nobody, the same piece shows its words."""
+    async with house(sqlite, tmp_path) as h:
+        await h.move_in()
+        box = Indexed(h)
+        await box.login()
+        async with asyncio.TaskGroup() as tasks:
+            for n in range(70):
+                tasks.create_task(h.deliver(b"Subject: Zq7kanarie%d\r\n\r\nbody Wx9kanarie%d\r\n" % (n, n)))
+        await box.here.absorb(box.inbox)
+        await box.work()
+        question = Question((((Clue("WX9KANARIE33", Place.WHOLE), b"b"),),), sure=True)
+        hits = await box.here.look_up(box.inbox, [question])
+        assert hits is not None
+        assert len(hits[question].uids) == 1
+        words = {w: w.encode() for w in ("Wx9kanarie", "WX9KANARIE", "Zq7kanarie", "ZQ7KANARIE")}
+        scan = Scan(words)
+        scan.below(tmp_path)
+        assert not scan.hits
+        (segment,) = (await box.head()).segments
+        ((piece,),) = await box.here._online.search_index.pieces.read([(segment, [(0, segment.octets)])])
+        control = Scan(words)
+        control.look("a piece", piece)
+        assert control.hits
+        box.here.close()
 
 
 async def test_a_head_that_was_set_back_is_found_out(box: Indexed) -> None:

@@ -8,7 +8,7 @@ messages wait: what a single message adds to the index could be seen by its size
 import asyncio
 import contextlib
 from bisect import bisect_right
-from collections.abc import Collection, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from mailstead.accounts.indexmerging import Merging, segment_of
 from mailstead.accounts.indexpieces import PieceWriter
 from mailstead.accounts.indexstore import IndexStore
 from mailstead.accounts.keys import SessionKeys
-from mailstead.accounts.reading import Columns, Reader
+from mailstead.accounts.reading import Columns, Fetched, Reader
 from mailstead.accounts.searchindex import SearchIndex
 from mailstead.accounts.snapshot import Snapshots
 from mailstead.crypto.primitives import random_octets
@@ -109,6 +109,7 @@ class Indexing:
         self._merging = Merging(database, keys, self._store, index.pieces)
         self._swept = False
         self._boxes: set[bytes] = set()
+        self._passed_over: set[bytes] = set()  # mailboxes of which something does not open
         self._done: object = None
 
     async def step(self) -> bool:
@@ -159,8 +160,9 @@ class Indexing:
         found: list[Waiting] = []
         for row in rows:
             mark = head.marks.get(row.mailbox_id, 0)
-            if row.uid_validity > 0 and row.uid_next - 1 > mark:
-                with contextlib.suppress(Refused):  # it was deleted meanwhile
+            wanted = row.uid_validity > 0 and row.mailbox_id not in self._passed_over
+            if wanted and row.uid_next - 1 > mark:
+                with contextlib.suppress(Refused, UnsealError):  # it was deleted meanwhile, or is damaged
                     uids = (await self._snapshots.newest(row.mailbox_id)).uids
                     if len(uids) and uids[-1] > mark:
                         found.append(Waiting(row.mailbox_id, uids[bisect_right(uids, mark) :], uids[-1]))
@@ -172,7 +174,8 @@ class Indexing:
             await self._read_mailbox(head, some, made)
             if made.full:
                 break
-            made.marks[some.mailbox_id] = some.last
+            if some.mailbox_id not in self._passed_over:
+                made.marks[some.mailbox_id] = some.last
         segments, segment = head.segments, None
         if len(made.batch):
             writer = PieceWriter(self._keys)
@@ -187,9 +190,8 @@ class Indexing:
         await self._store.commit(after, made.rows, segment)
 
     async def _read_mailbox(self, head: IndexHead, waiting: Waiting, made: _Made) -> None:
-        uids = map(Uid, waiting.uids)
         rows = made.rows.setdefault(waiting.mailbox_id, {})
-        async for row in self._reader.fetch(waiting.mailbox_id, uids, Columns.BOTH):
+        async for row in self._rows(waiting):
             # What came into the mailbox at another time than it arrived may have been copied.
             copied = {m.object_id for m in row if m.in_a.save_date != m.in_a.internal_date}
             known = await self._documents(head, copied) if copied else {}
@@ -206,6 +208,14 @@ class Indexing:
                     if made.full:
                         return
                 await asyncio.sleep(0)
+
+    async def _rows(self, waiting: Waiting) -> AsyncIterator[list[Fetched]]:
+        """What waits in a mailbox, up to what does not open; whoever searches there hears of it."""
+        try:
+            async for row in self._reader.fetch(waiting.mailbox_id, map(Uid, waiting.uids), Columns.BOTH):
+                yield row
+        except (UnsealError, Refused):
+            self._passed_over.add(waiting.mailbox_id)
 
     async def _terms(self, body: BodyKey, octets: bytes | MailError | UnsealError | None) -> Terms | None:
         """The terms of a message; None of one that cannot be read, or has too many: it is looked through."""

@@ -117,7 +117,8 @@ async def _index_step(online: Online, log: Log) -> bool:
         return True
     except (Damaged, UnsealError) as error:
         log.warning("presence.index.begun-again", account=online.account_id, why=str(error))
-        await online.indexing.begin_again()
+        with contextlib.suppress(LostRace):  # another worker has begun another
+            await online.indexing.begin_again()
         return True
     if done:
         await online.wrote(soon=False)

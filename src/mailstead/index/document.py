@@ -1,7 +1,6 @@
 """What the index knows of one message: the terms of its header and of its body, by field."""
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 
 from mailstead.index.terms import LAST_RUN, WINDOW, terms
 from mailstead.mail.casemap import fold
@@ -13,6 +12,15 @@ BODY, OTHER = "b", "o"
 FIELD_OF = {
     b"from": "f", b"to": "t", b"cc": "c", b"subject": "s",
     b"message-id": "m", b"in-reply-to": "m", b"references": "m",
+}  # fmt: skip
+# Of the names that most messages have; nothing of a message is kept when it is read.
+_NAMES = {
+    name: terms(fold(name.decode()))
+    for name in (
+        *FIELD_OF, b"bcc", b"content-transfer-encoding", b"content-type", b"date", b"delivered-to",
+        b"list-id", b"list-unsubscribe", b"mime-version", b"organization", b"precedence", b"reply-to",
+        b"return-path", b"sender", b"user-agent", b"x-mailer", b"x-priority",
+    )
 }  # fmt: skip
 TERMS_CAP = 50_000  # of one message; of one with more nothing is known, and it is always looked through
 _HELD = 1000  # characters of a run that goes on in the next piece
@@ -64,9 +72,8 @@ class Reading:
             found[OTHER] |= _of_name(name)
 
 
-@lru_cache(1000)
-def _of_name(name: bytes) -> frozenset[str]:
-    return frozenset(terms(fold(name.decode())))
+def _of_name(name: bytes) -> set[str]:
+    return _NAMES.get(name) or terms(fold(name.decode()))
 
 
 def _cut(text: str) -> tuple[int, int]:
