@@ -12,6 +12,7 @@ from typing import BinaryIO, Self
 from tests.support.server import ENVIRONMENT
 
 PATIENCE = 60  # seconds without a sign, then the test has failed
+AGAIN = 15  # and after which ^C was not heard
 
 
 class Terminal:
@@ -61,12 +62,14 @@ class Terminal:
 
     def interrupt(self) -> None:
         """Type ^C until it is heard: one that comes between a question and the wait for its answer may be lost."""
-        before, heard = self._shown, b""
-        while not heard.replace(b"^C", b"").strip():  # a terminal shows what is typed
+        before, heard, there = self._shown, b"", True
+        while there and not heard.replace(b"^C", b"").strip():  # a terminal shows what is typed
             self.type(b"\x03")
-            while select.select([self._leader], [], [], 2)[0] and self._see():
-                pass
-            heard = self._shown.removeprefix(before)
+            while self._something(AGAIN):
+                there = self._see()
+                heard = self._shown.removeprefix(before)
+                if not there or heard.replace(b"^C", b"").strip():
+                    break
 
     def ends(self) -> int:
         """Its exit status, when all is shown."""
@@ -74,8 +77,14 @@ class Terminal:
             pass
         return self._process.wait(PATIENCE)
 
+    def _something(self, seconds: float) -> bool:
+        """Whether there is something to see within so many seconds."""
+        waiting = select.poll()  # select would take no file above the thousandth
+        waiting.register(self._leader, select.POLLIN)
+        return bool(waiting.poll(1000 * seconds))
+
     def _see(self) -> bool:
-        assert select.select([self._leader], [], [], PATIENCE)[0], (self._process.args, self._shown)
+        assert self._something(PATIENCE), (self._process.args, self._shown)
         try:
             came = os.read(self._leader, 65536)
         except OSError:  # the terminal is closed
