@@ -4,6 +4,7 @@ import fcntl
 import os
 import pty
 import select
+import signal
 import subprocess
 import termios
 from collections.abc import Mapping, Sequence
@@ -95,3 +96,4 @@ class Terminal:
 
 def _own_terminal() -> None:
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)  # so that what is typed can interrupt
+    signal.signal(signal.SIGINT, signal.SIG_DFL)  # which whoever runs the tests behind a shell ignores

@@ -148,7 +148,11 @@ def test_two_accounts_live_in_real_data_and_go(server: Server) -> None:
 def test_who_is_interrupted_leaves_nobody_behind(server: Server) -> None:
     before = people(server)
     command = [*COMMAND, "--config", str(server.config), "leakcheck", "--account"]
-    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, env=ENVIRONMENT, stderr=subprocess.PIPE, text=True,
+        # Whoever runs the tests behind a shell ignores it, and so would this.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509  # no other thread is here
+    ) as process:  # fmt: skip
         assert process.stderr is not None
         for line in process.stderr:
             if "waiting" in line:
