@@ -4,8 +4,9 @@ from array import array
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
-from mailstead.index.segment import Writer, key_of
+from mailstead.index.segment import key_of
 from mailstead.index.terms import loose_term
+from mailstead.index.writing import Writer
 
 AT_ONCE = 1000  # keys that are written before others get their turn
 

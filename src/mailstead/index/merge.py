@@ -11,12 +11,12 @@ from mailstead.index.segment import (
     OFFSET,
     Damaged,
     Layout,
-    Writer,
     numbers,
     of_bitmap,
     read_block,
     read_documents,
 )
+from mailstead.index.writing import Writer
 
 AT_ONCE = 1000  # keys that are written before others get their turn
 
@@ -29,9 +29,8 @@ class Stretch(NamedTuple):
     stop: int
 
 
-Merging = Generator[
-    Stretch | None, bytes, list[int]
-]  # what it wants to read next; None: others may have their turn
+# What it wants to read next; None: others may have their turn.
+Merging = Generator[Stretch | None, bytes, list[int]]
 
 
 class _Cursor:

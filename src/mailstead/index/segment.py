@@ -8,7 +8,7 @@ docs/format.md, "Segments".
 import re
 import struct
 from array import array
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -22,17 +22,16 @@ OBJECT_OCTETS = 16
 FIELDS = b"bcfmost"  # of exact terms; of a term in its loose form the field is a capital letter
 
 INLINE, BITMAP, OFFSET = 1 << 31, 1 << 30, (1 << 30) - 1
-_COUNT = struct.Struct("<H")
-_BLOCK = struct.Struct("<IIH")  # octets, where its first postings begin, octets of its first key
+COUNT = struct.Struct("<H")
+BLOCK_HEAD = struct.Struct("<IIH")  # octets, where its first postings begin, octets of its first key
 # Magic, terms, where blocks, documents, signatures and block index begin; lo, hi, documents.
-_FOOTER = struct.Struct("<4sIQQQQHHI")
-FOOTER_OCTETS = _FOOTER.size
+FOOTER = struct.Struct("<4sIQQQQHHI")
+FOOTER_OCTETS = FOOTER.size
 LEVEL = 3
 _NUMBER = re.compile("[A-F]*[0-9][0-9A-F]*")
 _HEX = frozenset("0123456789ABCDEF")
 _BLOCK_CAP, _INDEX_CAP = 1 << 20, 16 << 20
 
-_PACK = zstandard.ZstdCompressor(level=LEVEL)
 _UNPACK = zstandard.ZstdDecompressor()
 
 
@@ -112,7 +111,7 @@ def read_footer(footer: bytes, octets: int) -> Layout:
     """
     if len(footer) != FOOTER_OCTETS:
         raise Damaged("it is cut")
-    magic, terms, blocks_at, documents_at, signatures_at, index_at, lo, hi, documents = _FOOTER.unpack(footer)
+    magic, terms, blocks_at, documents_at, signatures_at, index_at, lo, hi, documents = FOOTER.unpack(footer)
     whole = blocks_at <= documents_at <= signatures_at <= index_at <= octets - FOOTER_OCTETS
     table = signatures_at - documents_at
     if magic != MAGIC or not whole or table != documents * (2 + OBJECT_OCTETS) or lo > hi:
@@ -131,10 +130,10 @@ def read_index(layout: Layout, signatures: bytes, packed: bytes) -> Layout:
     at, start = 0, layout.blocks_at
     count = (layout.index_at - layout.signatures_at) // SIGNATURE
     while at < len(octets):
-        if at + _BLOCK.size > len(octets):
+        if at + BLOCK_HEAD.size > len(octets):
             raise Damaged("its block index is cut")
-        size, postings, length = _BLOCK.unpack_from(octets, at)
-        at += _BLOCK.size
+        size, postings, length = BLOCK_HEAD.unpack_from(octets, at)
+        at += BLOCK_HEAD.size
         one = signatures[len(found) * SIGNATURE : (len(found) + 1) * SIGNATURE]
         found.append(Block(start, size, postings, int.from_bytes(one, "little"), octets[at : at + length]))
         at += length
@@ -175,7 +174,7 @@ def read_block(packed: bytes) -> Terms:
     octets = inflate(packed)
     if len(octets) < 2:
         raise Damaged("a block is cut")
-    (count,) = _COUNT.unpack_from(octets)
+    (count,) = COUNT.unpack_from(octets)
     references = array("I", octets[2 : 2 + 4 * count])
     if len(references) != count:
         raise Damaged("a block is cut")
@@ -217,93 +216,6 @@ def to_bitmap(documents: Iterable[int], lo: int, hi: int) -> bytes:
     for document in documents:
         bits[document - lo >> 3] |= 1 << (document - lo & 7)
     return bytes(bits)
-
-
-class Writer:
-    """Writes a segment: postings and dictionary as keys come, in their order, then all the rest.
-
-    Args:
-        documents: Lower halves, ascending, and the object id of each; at least one.
-        put: Gets the segment, some octets at a time.
-    """
-
-    def __init__(self, documents: list[tuple[int, bytes]], put: Callable[[bytes], None]) -> None:
-        self._documents = documents
-        self._lo, self._hi = documents[0][0], documents[-1][0]
-        self._dense = (self._hi - self._lo >> 4) + 1  # documents from which on a bitmap is shorter
-        self._put = put
-        self._postings = 0
-        self._terms = 0
-        self._keys: list[bytes] = []
-        self._references = array("I")
-        self._size = 0
-        self._block_postings = 0
-        self._blocks: list[bytes] = []
-        self._signatures: list[bytes] = []
-        self._index: list[bytes] = []
-        self.octets = 0
-
-    def add(self, key: bytes, documents: "array[int]") -> None:
-        """A key, greater than the one before it, and the documents that have it: ascending, at least one."""
-        if len(documents) == 1:
-            self._references.append(INLINE | documents[0])
-        else:
-            dense = len(documents) > self._dense
-            octets = to_bitmap(documents, self._lo, self._hi) if dense else documents.tobytes()
-            self._write(octets)
-            self._postings += len(octets)
-            if self._postings > OFFSET:
-                raise ValueError("a segment has too many postings")
-            self._references.append(self._postings | (BITMAP if dense else 0))
-        self._keys.append(key)
-        self._size += len(key) + 5
-        if self._size >= BLOCK:
-            self._end_block()
-
-    def _write(self, octets: bytes) -> None:
-        self.octets += len(octets)
-        self._put(octets)
-
-    def _end_block(self) -> None:
-        if not self._keys:
-            return
-        keys = b"\n" + b"\n".join(self._keys) + b"\n"
-        packed = _PACK.compress(_COUNT.pack(len(self._keys)) + self._references.tobytes() + keys)
-        first = self._keys[0]
-        head = _BLOCK.pack(len(packed), self._block_postings, len(first))
-        self._signatures.append(signature(keys).to_bytes(SIGNATURE, "little"))
-        self._blocks.append(packed)
-        self._index.append(head + first)
-        self._terms += len(self._keys)
-        self._keys, self._references, self._size = [], array("I"), 0
-        self._block_postings = self._postings
-
-    def finish(self) -> None:
-        """Write what is left."""
-        self._end_block()
-        blocks_at = self.octets
-        for block in self._blocks:
-            self._write(block)
-        documents_at = self.octets
-        self._write(array("H", [document for document, _ in self._documents]).tobytes())
-        self._write(b"".join(name for _, name in self._documents))
-        signatures_at = self.octets
-        self._write(b"".join(self._signatures))
-        index_at = self.octets
-        self._write(_PACK.compress(b"".join(self._index)))
-        self._write(
-            _FOOTER.pack(
-                MAGIC,
-                self._terms,
-                blocks_at,
-                documents_at,
-                signatures_at,
-                index_at,
-                self._lo,
-                self._hi,
-                len(self._documents),
-            )
-        )
 
 
 def read_documents(octets: bytes, count: int) -> Iterator[tuple[int, bytes]]:
