@@ -26,7 +26,9 @@ from mailstead.store.records import get_record
 from mailstead.store.segments import document_rows, row_id
 
 ROWS_AT_ONCE = 32  # of documents, opened before others get their turn
-
+CLUES_CAP = (
+    64  # of one search: what is found of each takes 64 KiB for each span; with more, messages are looked at
+)
 
 Where = tuple[Clue, bytes]  # and in which fields it is true
 
@@ -68,7 +70,7 @@ class _Columns:
     known: UidSet
 
 
-_Looking = tuple[Where, Segment, Looking]
+_Looking = tuple[Segment, Looking]
 
 
 class SearchIndex:
@@ -99,7 +101,12 @@ class SearchIndex:
             if not columns.spans:
                 return None
             clues = list(dict.fromkeys(where for q in questions for group in q.groups for where in group))
-            found = await self._look_up([s for s in head.segments if s.span in columns.spans], clues)
+            if len(clues) > CLUES_CAP:
+                return None
+            segments = [s for s in head.segments if s.span in columns.spans]
+            layouts = await self.pieces.layouts(segments)
+            there = _newest_first(segments, layouts)
+            found = {clue: await self._look_up(there, clue) for clue in clues}
         except Stale:
             return None
         except (UnsealError, Damaged) as error:
@@ -157,27 +164,19 @@ class SearchIndex:
             spans.setdefault(document // SPAN, []).append((uid, document % SPAN, count))
         return _Columns(spans, UidSet(tuple((uid, uid + count - 1) for uid, _, count in runs)))
 
-    async def _look_up(
-        self, segments: Sequence[Segment], clues: Sequence[Where]
-    ) -> dict[Where, dict[int, bytes]]:
-        """For each clue and span an octet for each lower half of a document: 1 if it is true of it."""
-        layouts = await self.pieces.layouts(segments)
-        found: dict[Where, dict[int, bytes]] = {clue: {} for clue in clues}
-        looking = [
-            (clue, segment, look_up(layout, *clue))
-            for clue in clues
-            for segment, layout in _newest_first(segments, layouts)
-        ]
+    async def _look_up(self, there: Sequence[tuple[Segment, Layout]], clue: Where) -> dict[int, bytes]:
+        """For each span an octet for each lower half of a document: 1 if the clue is true of it."""
+        found: dict[int, bytes] = {}
+        looking = [(segment, look_up(layout, *clue)) for segment, layout in there]
         sent: list[list[bytes] | None] = [None] * len(looking)
         while looking:
             going, wanted = list[_Looking](), list[Wanted]()
             for one, octets in zip(looking, sent, strict=True):
-                clue, segment, work = one
+                segment, work = one
                 try:
                     stretches = next(work) if octets is None else work.send(octets)
                 except StopIteration as done:
-                    before = found[clue].get(segment.span, NOTHING)
-                    found[clue][segment.span] = _either(before, done.value)
+                    found[segment.span] = _either(found.get(segment.span, NOTHING), done.value)
                 else:
                     going.append(one)
                     wanted.append((segment, stretches))

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from mailstead.accounts.searchindex import CLUES_CAP, SearchIndex
 from mailstead.services.imap import looking
 from mailstead.services.imap import search as searching
 from mailstead.store.database import Database
@@ -180,6 +181,29 @@ async def test_it_looks_at_few_messages(
         monkeypatch.setattr(searching, "WORTH_ASKING", 1 << 30)
         await searched(client, b"BODY zebra")
         assert len(looked) > 100
+
+
+async def test_a_search_for_very_much_is_not_asked_of_it(
+    sqlite: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is found takes room for each word, and a search may have a thousand."""
+    asked: list[object] = []
+
+    async def look_up(self, there, clue):  # type: ignore[no-untyped-def]
+        asked.append(clue)
+        return await really(self, there, clue)
+
+    really = SearchIndex._look_up
+    monkeypatch.setattr(SearchIndex, "_look_up", look_up)
+    async with imap_worker(sqlite, tmp_path) as w:
+        await filled(w, 100, random.Random(10))
+        client = await w.login()
+        few = await searched(client, b"OR BODY report " * 9 + b"BODY invoice")
+        assert len(set(asked)) == 2
+        asked.clear()
+        many = b"".join(b"OR BODY none%d " % n for n in range(CLUES_CAP))
+        assert await searched(client, many + b"OR BODY report BODY invoice") == few
+        assert asked == []
 
 
 async def test_what_is_copied_and_moved_is_known_without_being_read_again(
